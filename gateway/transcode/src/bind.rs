@@ -1,0 +1,567 @@
+//! Path, query, headers and body into one request message.
+//!
+//! Each field has one source. What the path binds cannot be changed by query or body (a proxy in front may have checked
+//! the path); an equal value in the body is fine. Everything unknown is refused, with the field's path and the setting
+//! that relaxes it.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use prost::Message;
+use prost_reflect::{DynamicMessage, FieldDescriptor, MessageDescriptor};
+
+use crate::codec::{Claim, JsonError, Position, Target};
+use crate::matched::Matched;
+use crate::query::{self, Parameter};
+use crate::rule::Body;
+
+/// gRPC code of everything that a binding refuses.
+pub const INVALID_ARGUMENT: i32 = 3;
+
+/// Values of headers that have a field of the request, where the method declares one.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct HeaderFields<'h> {
+    /// `Idempotency-Key`.
+    pub idempotency_key: Option<&'h str>,
+    /// `Last-Event-ID`.
+    pub last_event_id: Option<&'h str>,
+}
+
+/// Why a request does not bind.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct BindError {
+    /// gRPC code.
+    pub code: i32,
+    /// HTTP status, where it is not the one of the code.
+    pub http_status: Option<u16>,
+    /// For people: the field and what is wrong.
+    pub message: String,
+    /// Field path and description.
+    pub violations: Vec<(String, String)>,
+    /// Where in the body, if it is the body.
+    pub position: Option<Position>,
+}
+
+impl BindError {
+    pub(crate) fn field(field: impl Into<String>, description: impl Into<String>) -> Self {
+        let (field, description) = (field.into(), description.into());
+        Self {
+            code: INVALID_ARGUMENT,
+            http_status: None,
+            message: format!("{field}: {description}"),
+            violations: vec![(field, description)],
+            position: None,
+        }
+    }
+
+    pub(crate) fn whole(message: impl Into<String>) -> Self {
+        Self {
+            code: INVALID_ARGUMENT,
+            http_status: None,
+            message: message.into(),
+            violations: Vec::new(),
+            position: None,
+        }
+    }
+}
+
+impl From<JsonError> for BindError {
+    fn from(error: JsonError) -> Self {
+        let violations = match error.field.as_str() {
+            "" => Vec::new(),
+            field => vec![(field.to_owned(), error.problem.clone())],
+        };
+        let message = match error.field.as_str() {
+            "" => format!("body: {error}"),
+            field => format!("{field}: {error}"),
+        };
+        Self {
+            code: INVALID_ARGUMENT,
+            http_status: None,
+            message,
+            violations,
+            position: Some(error.position),
+        }
+    }
+}
+
+/// What path, query and headers have bound so far.
+pub(crate) struct Bound {
+    pub(crate) message: DynamicMessage,
+    pub(crate) claims: Vec<Claim>,
+}
+
+pub(crate) fn bind(
+    matched: &Matched<'_>,
+    query: Option<&str>,
+    body: &[u8],
+    headers: &HeaderFields<'_>,
+) -> Result<Bytes, BindError> {
+    let (route, options) = (matched.route, matched.schema.options());
+    let input = route.rpc.input();
+    let mut bound = Bound {
+        message: DynamicMessage::new(input.clone()),
+        claims: Vec::new(),
+    };
+    for (fields, value) in route.captures.iter().zip(&matched.values) {
+        bound.singular(fields, value, "path")?;
+    }
+    query::bind(&mut bound, route, options, query.unwrap_or_default())?;
+    bound.headers(&route.rpc, headers)?;
+
+    let field = match &route.body {
+        _ if body.is_empty() => return Ok(bound.message.encode_to_vec().into()),
+        Body::None if options.body_unbound_ignored => return Ok(bound.message.encode_to_vec().into()),
+        Body::None => {
+            let text = "body: this method takes no body (setting body.unbound = \"ignore\" drops it)";
+            return Err(BindError::whole(text));
+        }
+        Body::Whole => None,
+        Body::Field(field) => Some(field),
+    };
+    let mask_field = route.mask_field.as_ref().filter(|mask| !bound.message.has_field(mask));
+    let target = Target {
+        message: &input,
+        field,
+        bound: &bound.message.encode_to_vec(),
+        claims: &bound.claims,
+        mask_field,
+    };
+    Ok(matched.schema.codec().json_to_wire(&target, body)?)
+}
+
+impl Bound {
+    /// Binds a field that holds one value.
+    pub(crate) fn singular(
+        &mut self,
+        fields: &[FieldDescriptor],
+        text: &str,
+        source: &'static str,
+    ) -> Result<(), BindError> {
+        let Some((last, above)) = fields.split_last() else {
+            return Ok(());
+        };
+        let value =
+            query::value(&last.kind(), text).map_err(|description| BindError::field(path_text(fields), description))?;
+        let message = self.descend(above, fields)?;
+        check_oneof(message, last, fields)?;
+        message.set_field(last, value.clone());
+        self.claims.push(Claim {
+            path: fields.to_vec(),
+            value: Some(value),
+            source,
+        });
+        Ok(())
+    }
+
+    /// Binds a parameter of the query.
+    pub(crate) fn parameter(&mut self, parameter: &Parameter<'_>, text: &str) -> Result<(), BindError> {
+        let fields = &parameter.fields;
+        let Some((last, above)) = fields.split_last() else {
+            return Ok(());
+        };
+        let refuse = |description: &str| Err(BindError::field(path_text(fields), description));
+        if let Some(claim) = self.claims.iter().find(|claim| claim.path == *fields) {
+            match claim.source {
+                "path" => return refuse("bound by the path; the query cannot set it"),
+                _ if last.is_list() || last.is_map() => {}
+                _ => return refuse("given twice"),
+            }
+        }
+        if !last.is_list() && !last.is_map() {
+            return self.singular(fields, text, "query");
+        }
+        let invalid = |description: String| BindError::field(path_text(fields), description);
+        let key = match &parameter.key {
+            Some(key) => Some(query::key(last, key).map_err(invalid)?),
+            None => None,
+        };
+        let value = query::value(&query::element_kind(last), text).map_err(invalid)?;
+        let message = self.descend(above, fields)?;
+        let slot = message.get_field_mut(last);
+        match key {
+            Some(key) => {
+                let replaced = slot.as_map_mut().and_then(|map| map.insert(key, value));
+                if replaced.is_some() {
+                    return refuse("key given twice");
+                }
+            }
+            None => slot.as_list_mut().into_iter().for_each(|list| list.push(value.clone())),
+        }
+        if !self.claims.iter().any(|claim| claim.path == *fields) {
+            self.claims.push(Claim {
+                path: fields.clone(),
+                value: None,
+                source: "query",
+            });
+        }
+        Ok(())
+    }
+
+    fn headers(&mut self, rpc: &crate::method::Method, headers: &HeaderFields<'_>) -> Result<(), BindError> {
+        if let (Some(field), Some(text)) = (rpc.idempotency_key_field(), headers.idempotency_key) {
+            let fields = std::slice::from_ref(field);
+            match self.claims.iter().position(|claim| claim.path == fields) {
+                Some(at) if self.claims[at].value == query::value(&field.kind(), text).ok() => {}
+                Some(at) => {
+                    let description = format!("Idempotency-Key contradicts the {}", self.claims[at].source);
+                    return Err(BindError::field(field.name(), description));
+                }
+                None => self.singular(fields, text, "header Idempotency-Key")?,
+            }
+        }
+        if let (Some(field), Some(text)) = (rpc.sse_last_event_id_field(), headers.last_event_id) {
+            let fields = std::slice::from_ref(field);
+            // A reconnecting EventSource repeats its first URL: the header is the newer of the two.
+            self.claims
+                .retain(|claim| claim.path != fields || claim.source == "path");
+            if !self.claims.iter().any(|claim| claim.path == fields) {
+                self.message.clear_field(field);
+                self.singular(fields, text, "header Last-Event-ID")?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The message that holds the last of `fields`.
+    fn descend(
+        &mut self,
+        above: &[FieldDescriptor],
+        fields: &[FieldDescriptor],
+    ) -> Result<&mut DynamicMessage, BindError> {
+        let mut message = &mut self.message;
+        for field in above {
+            check_oneof(message, field, fields)?;
+            message = message
+                .get_field_mut(field)
+                .as_message_mut()
+                .ok_or_else(|| BindError::field(path_text(fields), "not a message"))?;
+        }
+        Ok(message)
+    }
+}
+
+fn check_oneof(message: &DynamicMessage, field: &FieldDescriptor, fields: &[FieldDescriptor]) -> Result<(), BindError> {
+    let Some(oneof) = field.containing_oneof() else {
+        return Ok(());
+    };
+    match oneof.fields().find(|other| other != field && message.has_field(other)) {
+        Some(other) => {
+            let text = format!("excluded by `{}` (oneof `{}`)", other.name(), oneof.name());
+            Err(BindError::field(path_text(fields), text))
+        }
+        None => Ok(()),
+    }
+}
+
+pub(crate) fn path_text(fields: &[FieldDescriptor]) -> String {
+    fields.iter().map(FieldDescriptor::name).collect::<Vec<_>>().join(".")
+}
+
+/// Names of a message's fields, for suggestions.
+pub(crate) fn field_names(message: &MessageDescriptor) -> Vec<Cow<'static, str>> {
+    message
+        .fields()
+        .map(|field| Cow::Owned(field.name().to_owned()))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{bound, bound_with, load, load_with, rule};
+    use crate::load::Options;
+    use crate::schema::Schema;
+
+    fn check(schema: &Schema, cases: &[(&str, &str, &str)]) {
+        for (request, body, expected) in cases {
+            let (method, target) = request.split_once(' ').unwrap();
+            match bound(schema, method, target, body) {
+                Ok(message) => assert_eq!(message, *expected, "{request} {body}"),
+                Err(refusal) if !expected.starts_with('{') => assert!(refusal.contains(expected), "{body}: {refusal}"),
+                Err(refusal) => panic!("{request} {body}: {refusal}"),
+            }
+        }
+    }
+
+    #[test]
+    fn bodies() {
+        let schema = load(vec![
+            rule("Library.CreateShelf", "POST /shelves", "shelf"),
+            rule("Shapes.Sink", "POST /sink", "*"),
+            rule("Shapes.PutBook", "GET /book", ""),
+            rule("Routes.R0", "POST /text", "x"),
+            rule("Routes.R1", "POST /list:move", "list"),
+            rule("Routes.R2", "POST /map", "map"),
+        ])
+        .unwrap();
+        check(
+            &schema,
+            &[
+                (
+                    "POST /shelves",
+                    r#"{"theme":"Children"}"#,
+                    r#"{"shelf":{"theme":"Children"}}"#,
+                ),
+                ("POST /shelves", "{}", r#"{"shelf":{}}"#),
+                ("POST /shelves", "null", "{}"),
+                ("POST /shelves", "", "{}"),
+                ("POST /sink", "{}", "{}"),
+                ("POST /sink", "", "{}"),
+                ("POST /sink", "null", "expected an object, found null"),
+                ("POST /sink", "[]", "expected an object, found an array"),
+                ("POST /text", r#""History""#, r#"{"x":"History"}"#),
+                ("POST /list:move", r#"["b1","b2"]"#, r#"{"list":["b1","b2"]}"#),
+                ("POST /list:move", "{}", "list: expected an array"),
+                ("POST /map", r#"{"k":"v"}"#, r#"{"map":{"k":"v"}}"#),
+                ("GET /book", r#"{"x":1}"#, "setting body.unbound"),
+                ("GET /book", "", "{}"),
+            ],
+        );
+        let rules = vec![rule("Shapes.PutBook", "GET /book", "")];
+        let lax = load_with(Options {
+            rules,
+            body_unbound_ignored: true,
+            ..Options::default()
+        })
+        .unwrap();
+        check(&lax, &[("GET /book", r#"{"x":1}"#, "{}")]);
+    }
+
+    #[test]
+    fn a_body_may_repeat_the_path_but_not_contradict_it() {
+        let schema = load(vec![
+            rule("Shapes.PutBook", "PUT /shelves/{shelf}/books/{book.id}", "book"),
+            rule("Routes.R0", "POST /caps/{sub.name}", "*"),
+            rule("Shapes.Sink", "POST /sink/{o_s}", "*"),
+            rule("Routes.R1", "POST /at/{time}", "*"),
+        ])
+        .unwrap();
+        check(
+            &schema,
+            &[
+                (
+                    "PUT /shelves/456/books/123",
+                    r#"{"author":"L","title":"W"}"#,
+                    r#"{"shelf":"456","book":{"id":"123","author":"L","title":"W"}}"#,
+                ),
+                (
+                    "PUT /shelves/456/books/123",
+                    r#"{"id":"9","title":"W"}"#,
+                    "book.id: contradicts the value that the path binds",
+                ),
+                ("PUT /shelves/456/books/123", r#"{"id":0}"#, "book.id: contradicts"),
+                (
+                    "PUT /shelves/1/books/4294967297",
+                    r#"{"id":"4294967297"}"#,
+                    r#"{"shelf":"1","book":{"id":"4294967297"}}"#,
+                ),
+                ("PUT /shelves/1/books/4294967297", r#"{"id":1}"#, "contradicts"),
+                (
+                    "PUT /shelves/1/books/7",
+                    r#"{"id":null}"#,
+                    r#"{"shelf":"1","book":{"id":"7"}}"#,
+                ),
+                (
+                    "POST /caps/n",
+                    r#"{"sub":{"name":"n","x":"1"}}"#,
+                    r#"{"sub":{"x":"1","name":"n"}}"#,
+                ),
+                ("POST /caps/n", r#"{"sub":{"name":"m"}}"#, "sub.name: contradicts"),
+                ("POST /caps/n", r#"{"name":"m"}"#, r#"{"name":"m","sub":{"name":"n"}}"#),
+                ("POST /caps/n", r#"{"sub":null}"#, r#"{"sub":{"name":"n"}}"#),
+                (
+                    "POST /sink/x",
+                    r#"{"o_b":true}"#,
+                    "excluded by `o_s`, which the path binds",
+                ),
+                ("POST /sink/x", r#"{"oS":"y"}"#, "o_s: contradicts"),
+                (
+                    "POST /sink/x",
+                    r#"{"nested":{"oB":true}}"#,
+                    r#"{"oS":"x","nested":{"oB":true}}"#,
+                ),
+                (
+                    "POST /at/2020-01-01T00:00:00Z",
+                    r#"{"time":"2020-01-01T01:00:00+01:00"}"#,
+                    r#"{"time":"2020-01-01T00:00:00Z"}"#,
+                ),
+                (
+                    "POST /at/2020-01-01T00:00:00Z",
+                    r#"{"time":"2021-01-01T00:00:00Z"}"#,
+                    "time: contradicts",
+                ),
+            ],
+        );
+    }
+
+    #[test]
+    fn a_body_may_not_be_the_other_of_a_oneof() {
+        let schema = load(vec![rule("Shapes.Sink", "POST /sink/{s}", "o_m")]).unwrap();
+        check(
+            &schema,
+            &[
+                ("POST /sink/x", r#"{"s":"y"}"#, r#"{"s":"x","oM":{"s":"y"}}"#),
+                (
+                    "POST /sink/x?o_s=z",
+                    r#"{"s":"y"}"#,
+                    "o_m: excluded by `o_s`, which the query binds",
+                ),
+            ],
+        );
+    }
+
+    #[test]
+    fn a_patch_fills_its_mask() {
+        let path = "/shelves/{shelf}/books/{book.id}";
+        let mut main = rule("Shapes.PatchBook", &format!("PATCH {path}"), "book");
+        main.additional = vec![
+            rule("Shapes.PatchBook", &format!("PUT {path}"), "book"),
+            rule("Shapes.PatchBook", "PATCH /whole", "*"),
+        ];
+        let schema = load(vec![main]).unwrap();
+        let patch = |body: &str| {
+            let message = bound(&schema, "PATCH", "/shelves/1/books/7", body)?;
+            let value: serde_json::Value = serde_json::from_str(&message).unwrap();
+            Ok::<_, String>(value["updateMask"].as_str().map(str::to_owned))
+        };
+        for (body, expected) in [
+            (r#"{"title":"x","author":"y"}"#, "author,title"),
+            (
+                r#"{"info":{"first_name":"x","bio":{"yearBorn":1}}}"#,
+                "info.bio.yearBorn,info.firstName",
+            ),
+            (r#"{"m_ss":{"a":"x"}}"#, "mSs"),
+            (r#"{"r_m":[{"id":1}]}"#, "rM"),
+            (
+                r#"{"any":{"@type":"type.googleapis.com/shapes.v1.Shelf","id":1}}"#,
+                "any",
+            ),
+            (r#"{"st":{"a":{"b":1}}}"#, "st"),
+            (r#"{"ts":"2020-01-01T00:00:00Z"}"#, "ts"),
+            (r#"{"title":null,"info":{}}"#, "info,title"),
+            (r#"{"id":"7","title":"x"}"#, "title"),
+            ("{}", ""),
+        ] {
+            assert_eq!(patch(body), Ok(Some(expected.to_owned())), "{body}");
+        }
+        assert!(patch(r#"{"title":{"a":"x"}}"#).is_err());
+        assert!(patch(r#"{"nope":1}"#).is_err());
+        assert_eq!(patch(""), Ok(None));
+        check(
+            &schema,
+            &[
+                (
+                    "PATCH /shelves/1/books/7?update_mask=author",
+                    r#"{"title":"x"}"#,
+                    r#"{"shelf":"1","book":{"id":"7","title":"x"},"updateMask":"author"}"#,
+                ),
+                (
+                    "PUT /shelves/1/books/7",
+                    r#"{"title":"x"}"#,
+                    r#"{"shelf":"1","book":{"id":"7","title":"x"}}"#,
+                ),
+                ("PATCH /whole", r#"{"book":{"title":"x"}}"#, r#"{"book":{"title":"x"}}"#),
+            ],
+        );
+    }
+
+    #[test]
+    fn headers_fill_their_fields() {
+        let mut rules = vec![
+            rule("Library.CreateShelf", "POST /shelves", "shelf"),
+            rule("Library.WatchShelves", "GET /watch", ""),
+        ];
+        rules[0].additional = vec![rule("Library.CreateShelf", "POST /whole", "*")];
+        let schema = load(rules).unwrap();
+        let key = HeaderFields {
+            idempotency_key: Some("k1"),
+            last_event_id: Some("7"),
+        };
+        let odd = HeaderFields {
+            idempotency_key: None,
+            last_event_id: Some("x"),
+        };
+        for (request, body, headers, expected) in [
+            ("POST /shelves", "{}", key, Ok(r#"{"shelf":{},"requestId":"k1"}"#)),
+            (
+                "POST /shelves?request_id=k1",
+                "{}",
+                key,
+                Ok(r#"{"shelf":{},"requestId":"k1"}"#),
+            ),
+            (
+                "POST /shelves?request_id=k2",
+                "{}",
+                key,
+                Err("request_id: Idempotency-Key contradicts the query"),
+            ),
+            ("POST /whole", r#"{"requestId":"k1"}"#, key, Ok(r#"{"requestId":"k1"}"#)),
+            (
+                "POST /whole",
+                r#"{"requestId":"k2"}"#,
+                key,
+                Err("request_id: contradicts"),
+            ),
+            ("GET /watch", "", key, Ok(r#"{"after":7}"#)),
+            ("GET /watch?after=3", "", key, Ok(r#"{"after":7}"#)),
+            ("GET /watch?after=3", "", HeaderFields::default(), Ok(r#"{"after":3}"#)),
+            ("GET /watch", "", odd, Err("after: \"x\" is not an integer")),
+        ] {
+            let (method, target) = request.split_once(' ').unwrap();
+            match (bound_with(&schema, method, target, body, &headers), expected) {
+                (Ok(message), Ok(expected)) => assert_eq!(message, expected, "{request}"),
+                (Err(refusal), Err(expected)) => assert!(refusal.starts_with(expected), "{request}: {refusal}"),
+                (found, expected) => panic!("{request}: {found:?}, not {expected:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn refusals_say_where() {
+        let schema = load(vec![rule("Shapes.Sink", "POST /sink", "*")]).unwrap();
+        let body = b"{\n  \"nested\": {\"r_m\": [{}, {\"tehme\": 1}]}\n}";
+        let error = schema
+            .find("POST", "/sink")
+            .unwrap()
+            .bind(None, body, &HeaderFields::default())
+            .unwrap_err();
+        assert_eq!(
+            error.position,
+            Some(Position {
+                line: 2,
+                column: 27,
+                offset: 28
+            })
+        );
+        assert_eq!(error.violations[0].0, "nested.r_m[1].tehme");
+        assert!(error.violations[0].1.contains("did you mean `theme`?"));
+        assert!(error.violations[0].1.contains("json.unknown"));
+    }
+
+    proptest::proptest! {
+        /// Whatever path, query and body a stranger sends: a message or a refusal.
+        #[test]
+        fn strangers_never_panic(
+            path in "(/([a-z%/:.*{}]|sink|%2F|%41|:do){0,4}){1,6}",
+            query in "(([a-z_]{1,6}|nested|m_ss|st|ts|o_m|r_s)[.=\\[\\]&%+]{0,2}[0-9a-zA-Z\"{}]{0,3}&?){0,6}",
+            body in "([\\[\\]{}:,]|\"(s|i32|nested|st|any|@type|ts|r_m|m_ss|o_m|va)\"|1|null|\"x\"){0,16}",
+        ) {
+            thread_local!(static SCHEMA: Schema = load(vec![
+                rule("Shapes.Sink", "POST /sink/{o_s=**}", "nested"),
+                rule("Routes.R0", "POST /{x}/{y=a/*}:do", "*"),
+                rule("Routes.R1", "POST /**/sink", ""),
+            ]).unwrap());
+            SCHEMA.with(|schema| {
+                for path in [path.as_str(), "/sink/a", "/sink"] {
+                    if let Ok(matched) = schema.find("POST", path) {
+                        for body in ["", body.as_str()] {
+                            let _ = matched.bind(Some(&query), body.as_bytes(), &HeaderFields::default());
+                        }
+                    }
+                }
+            });
+        }
+    }
+}

@@ -1,0 +1,397 @@
+//! Well-known types with a text form: timestamps, durations, field masks; and which types have a JSON form of their own.
+
+use prost_reflect::{DynamicMessage, MessageDescriptor, Value};
+
+pub(crate) const ANY: &str = "google.protobuf.Any";
+pub(crate) const TIMESTAMP: &str = "google.protobuf.Timestamp";
+pub(crate) const DURATION: &str = "google.protobuf.Duration";
+pub(crate) const FIELD_MASK: &str = "google.protobuf.FieldMask";
+pub(crate) const STRUCT: &str = "google.protobuf.Struct";
+pub(crate) const VALUE: &str = "google.protobuf.Value";
+pub(crate) const LIST: &str = "google.protobuf.ListValue";
+pub(crate) const EMPTY: &str = "google.protobuf.Empty";
+pub(crate) const NULL: &str = "google.protobuf.NullValue";
+
+/// Field numbers: of `Timestamp` and `Duration`, `FieldMask`, the wrappers, `Struct`, `ListValue`, `Any`.
+pub(crate) const SECONDS: u32 = 1;
+pub(crate) const NANOS: u32 = 2;
+pub(crate) const PATHS: u32 = 1;
+pub(crate) const WRAPPED: u32 = 1;
+pub(crate) const STRUCT_FIELDS: u32 = 1;
+pub(crate) const LIST_VALUES: u32 = 1;
+pub(crate) const TYPE_URL: u32 = 1;
+pub(crate) const ANY_VALUE: u32 = 2;
+
+const NANOS_PER_SECOND: i64 = 1_000_000_000;
+const SECONDS_PER_DAY: i64 = 86_400;
+/// 0001-01-01T00:00:00Z and 9999-12-31T23:59:59Z.
+const TIMESTAMP_SECONDS: std::ops::RangeInclusive<i64> = -62_135_596_800..=253_402_300_799;
+/// About 10,000 years.
+const DURATION_SECONDS_MAX: i64 = 315_576_000_000;
+
+/// Whether a message is one bare value in JSON.
+pub(crate) fn is_wrapper(full_name: &str) -> bool {
+    matches!(
+        full_name.strip_prefix("google.protobuf."),
+        Some(
+            "DoubleValue"
+                | "FloatValue"
+                | "Int64Value"
+                | "UInt64Value"
+                | "Int32Value"
+                | "UInt32Value"
+                | "BoolValue"
+                | "StringValue"
+                | "BytesValue"
+        )
+    )
+}
+
+/// Whether one text can hold the message, in a path or a query.
+pub(crate) fn is_text(full_name: &str) -> bool {
+    matches!(full_name, TIMESTAMP | DURATION | FIELD_MASK) || is_wrapper(full_name)
+}
+
+/// Whether the message has a JSON form of its own; in an `Any` that form stands under `value`.
+pub(crate) fn is_known(full_name: &str) -> bool {
+    matches!(full_name, ANY | STRUCT | VALUE | LIST | EMPTY) || is_text(full_name)
+}
+
+/// A new message with these fields. Fails only where a schema has redefined a well-known type.
+pub(crate) fn make(
+    kind: &MessageDescriptor,
+    fields: impl IntoIterator<Item = (u32, Value)>,
+) -> Result<DynamicMessage, String> {
+    let mut message = DynamicMessage::new(kind.clone());
+    for (number, value) in fields {
+        message
+            .try_set_field_by_number(number, value)
+            .map_err(|_| format!("the schema's {} is not the well-known one", kind.full_name()))?;
+    }
+    Ok(message)
+}
+
+/// A timestamp, duration or field mask from its text; `None` for other types.
+pub(crate) fn from_text(kind: &MessageDescriptor, text: &str) -> Option<Result<DynamicMessage, String>> {
+    let time = |parsed: Result<(i64, i32), String>| {
+        let (seconds, nanos) = parsed?;
+        make(kind, [(SECONDS, Value::I64(seconds)), (NANOS, Value::I32(nanos))])
+    };
+    match kind.full_name() {
+        TIMESTAMP => Some(time(parse_timestamp(text))),
+        DURATION => Some(time(parse_duration(text))),
+        FIELD_MASK => Some(parse_mask(text).and_then(|paths| {
+            let paths = paths.into_iter().map(Value::String).collect();
+            make(kind, [(PATHS, Value::List(paths))])
+        })),
+        _ => None,
+    }
+}
+
+/// RFC 3339, with any offset; seconds since the epoch and nanoseconds.
+fn parse_timestamp(text: &str) -> Result<(i64, i32), String> {
+    let malformed = || "not a timestamp as in 2026-01-31T10:00:00.5Z".to_owned();
+    let bytes = text.as_bytes();
+    let digits = |from: usize, count: usize| number_at(bytes, from, count).ok_or_else(malformed);
+    let expect = |at: usize, byte: u8| {
+        if bytes.get(at) == Some(&byte) {
+            Ok(())
+        } else {
+            Err(malformed())
+        }
+    };
+    let (year, month, day) = (digits(0, 4)?, digits(5, 2)?, digits(8, 2)?);
+    let (hour, minute, second) = (digits(11, 2)?, digits(14, 2)?, digits(17, 2)?);
+    for (at, byte) in [(4, b'-'), (7, b'-'), (10, b'T'), (13, b':'), (16, b':')] {
+        expect(at, byte)?;
+    }
+    let (nanos, end) = fraction(bytes, 19).ok_or_else(malformed)?;
+    let offset = match bytes.get(end) {
+        Some(b'Z') if bytes.len() == end + 1 => 0,
+        Some(sign @ (b'+' | b'-')) if bytes.len() == end + 6 => {
+            expect(end + 3, b':')?;
+            let (hours, minutes) = (digits(end + 1, 2)?, digits(end + 4, 2)?);
+            if hours > 23 || minutes > 59 {
+                return Err(malformed());
+            }
+            let seconds = hours * 3600 + minutes * 60;
+            if *sign == b'-' { -seconds } else { seconds }
+        }
+        _ => return Err(malformed()),
+    };
+    let valid = (1..=12).contains(&month) && (1..=days_in_month(year, month)).contains(&day);
+    if !valid || hour > 23 || minute > 59 || second > 59 {
+        return Err("no such date or time".to_owned());
+    }
+    let seconds = days_from_civil(year, month, day) * SECONDS_PER_DAY + hour * 3600 + minute * 60 + second - offset;
+    if !TIMESTAMP_SECONDS.contains(&seconds) {
+        return Err("timestamp is not between year 1 and year 9999".to_owned());
+    }
+    Ok((seconds, nanos))
+}
+
+/// RFC 3339 in UTC with 0, 3, 6 or 9 digits; `None` out of range.
+pub(crate) fn format_timestamp(seconds: i64, nanos: i32) -> Option<String> {
+    if !TIMESTAMP_SECONDS.contains(&seconds) || !(0..NANOS_PER_SECOND).contains(&nanos.into()) {
+        return None;
+    }
+    let (year, month, day) = civil_from_days(seconds.div_euclid(SECONDS_PER_DAY));
+    let of_day = seconds.rem_euclid(SECONDS_PER_DAY);
+    let (hour, minute, second) = (of_day / 3600, of_day / 60 % 60, of_day % 60);
+    let fraction = format_fraction(nanos.unsigned_abs());
+    Some(format!(
+        "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}{fraction}Z"
+    ))
+}
+
+/// Decimal seconds and `s`.
+fn parse_duration(text: &str) -> Result<(i64, i32), String> {
+    let malformed = || "not a duration as in 1.5s".to_owned();
+    let unsigned = text.strip_prefix('-').unwrap_or(text);
+    let number = unsigned.strip_suffix('s').ok_or_else(malformed)?.as_bytes();
+    let whole = number.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let seconds = number_at(number, 0, whole)
+        .filter(|_| whole > 0)
+        .ok_or_else(malformed)?;
+    let (nanos, end) = fraction(number, whole).ok_or_else(malformed)?;
+    if end != number.len() {
+        return Err(malformed());
+    }
+    if seconds > DURATION_SECONDS_MAX || seconds == DURATION_SECONDS_MAX && nanos > 0 {
+        return Err("duration is longer than 315576000000s".to_owned());
+    }
+    if unsigned.len() < text.len() {
+        Ok((-seconds, -nanos))
+    } else {
+        Ok((seconds, nanos))
+    }
+}
+
+/// Decimal seconds with 0, 3, 6 or 9 digits; `None` out of range or with two signs.
+pub(crate) fn format_duration(seconds: i64, nanos: i32) -> Option<String> {
+    let in_range = (-DURATION_SECONDS_MAX..=DURATION_SECONDS_MAX).contains(&seconds)
+        && i64::from(nanos.unsigned_abs()) < NANOS_PER_SECOND;
+    let signs_agree = seconds == 0 || nanos == 0 || (seconds < 0) == (nanos < 0);
+    if !in_range || !signs_agree {
+        return None;
+    }
+    let sign = if seconds < 0 || nanos < 0 { "-" } else { "" };
+    Some(format!(
+        "{sign}{}{}s",
+        seconds.unsigned_abs(),
+        format_fraction(nanos.unsigned_abs())
+    ))
+}
+
+/// Paths joined by commas, in lowerCamelCase or snake_case; as snake_case.
+fn parse_mask(text: &str) -> Result<Vec<String>, String> {
+    let paths = text.split(',').filter(|_| !text.is_empty());
+    paths
+        .map(|path| {
+            let snake = to_snake(path);
+            let is_path = !path.is_empty() && path.split('.').all(|name| !name.is_empty());
+            match to_camel(&snake).filter(|camel| is_path && to_snake(camel) == snake) {
+                Some(_) => Ok(snake),
+                None => Err(format!("{path:?} is not a field path")),
+            }
+        })
+        .collect()
+}
+
+fn to_snake(camel: &str) -> String {
+    let mut snake = String::with_capacity(camel.len() + 4);
+    for letter in camel.chars() {
+        if letter.is_ascii_uppercase() {
+            snake.push('_');
+        }
+        snake.push(letter.to_ascii_lowercase());
+    }
+    snake
+}
+
+/// lowerCamelCase of a snake_case path; `None` if it could not be read back.
+pub(crate) fn to_camel(snake: &str) -> Option<String> {
+    let mut camel = String::with_capacity(snake.len());
+    let mut letters = snake.chars();
+    while let Some(letter) = letters.next() {
+        match letter {
+            '_' => camel.push(letters.next().filter(char::is_ascii_lowercase)?.to_ascii_uppercase()),
+            'A'..='Z' => return None,
+            _ => camel.push(letter),
+        }
+    }
+    Some(camel)
+}
+
+fn number_at(bytes: &[u8], from: usize, count: usize) -> Option<i64> {
+    let digits = bytes
+        .get(from..from + count)
+        .filter(|digits| count <= 18 && digits.iter().all(u8::is_ascii_digit))?;
+    Some(
+        digits
+            .iter()
+            .fold(0, |number, digit| number * 10 + i64::from(digit - b'0')),
+    )
+}
+
+/// An optional `.` and 1 to 9 digits: nanoseconds, and where the text goes on.
+fn fraction(bytes: &[u8], at: usize) -> Option<(i32, usize)> {
+    if bytes.get(at) != Some(&b'.') {
+        return Some((0, at));
+    }
+    let digits = bytes[at + 1..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let number = number_at(bytes, at + 1, digits).filter(|_| (1..=9).contains(&digits))?;
+    let nanos = number * 10_i64.pow(9 - digits as u32);
+    Some((nanos as i32, at + 1 + digits))
+}
+
+fn format_fraction(nanos: u32) -> String {
+    match nanos {
+        0 => String::new(),
+        _ if nanos.is_multiple_of(1_000_000) => format!(".{:03}", nanos / 1_000_000),
+        _ if nanos.is_multiple_of(1_000) => format!(".{:06}", nanos / 1_000),
+        _ => format!(".{nanos:09}"),
+    }
+}
+
+fn days_in_month(year: i64, month: i64) -> i64 {
+    match month {
+        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    }
+}
+
+/// Days from 1970-01-01 in the Gregorian calendar. Years are counted from March, so that the leap day comes last.
+fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
+    let year = if month <= 2 { year - 1 } else { year };
+    let era = year.div_euclid(400);
+    let year_of_era = year.rem_euclid(400);
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    era * 146_097 + day_of_era - 719_468
+}
+
+/// The inverse of [`days_from_civil`].
+fn civil_from_days(days: i64) -> (i64, i64, i64) {
+    let days = days + 719_468;
+    let (era, day_of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = if shifted_month < 10 {
+        shifted_month + 3
+    } else {
+        shifted_month - 9
+    };
+    (era * 400 + year_of_era + i64::from(month <= 2), month, day)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timestamps() {
+        for (text, expected) in [
+            ("1970-01-01T00:00:00Z", Some("1970-01-01T00:00:00Z")),
+            ("1972-01-01T10:00:20.021+02:00", Some("1972-01-01T08:00:20.021Z")),
+            ("2016-12-15T12:23:32.000000049Z", Some("2016-12-15T12:23:32.000000049Z")),
+            ("2016-12-15T12:23:32.00004Z", Some("2016-12-15T12:23:32.000040Z")),
+            ("0001-01-01T00:00:00Z", Some("0001-01-01T00:00:00Z")),
+            ("9999-12-31T23:59:59.999999999Z", Some("9999-12-31T23:59:59.999999999Z")),
+            ("2024-02-29T00:00:00-00:30", Some("2024-02-29T00:30:00Z")),
+            ("1969-12-31T23:59:59.5Z", Some("1969-12-31T23:59:59.500Z")),
+            ("0000-01-01T00:00:00Z", None),
+            ("0001-01-01T00:00:00+00:01", None),
+            ("9999-12-31T23:59:60Z", None),
+            ("9999-12-31T23:59:59-00:01", None),
+            ("2020-02-30T00:00:00Z", None),
+            ("2023-02-29T00:00:00Z", None),
+            ("2020-01-01t00:00:00Z", None),
+            ("2020-01-01T00:00:00z", None),
+            ("2020-01-01T00:00:00", None),
+            ("2020-01-01T00:00:00.Z", None),
+            ("2020-01-01T00:00:00.0000000001Z", None),
+            ("2020-01-01T00:00:00+24:00", None),
+            ("2020-01-01T24:00:00Z", None),
+            ("2020-01-01", None),
+            ("null", None),
+            ("", None),
+        ] {
+            let parsed = parse_timestamp(text)
+                .ok()
+                .and_then(|(seconds, nanos)| format_timestamp(seconds, nanos));
+            assert_eq!(parsed.as_deref(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn every_day_there_and_back() {
+        let mut days = days_from_civil(1, 1, 1);
+        for year in [1, 4, 100, 400, 1600, 1899, 1900, 1970, 2000, 2023, 2024, 2100, 9999] {
+            for month in 1..=12 {
+                for day in 1..=days_in_month(year, month) {
+                    let number = days_from_civil(year, month, day);
+                    assert!(number >= days, "{year}-{month}-{day}");
+                    assert_eq!(civil_from_days(number), (year, month, day));
+                    days = number;
+                }
+            }
+        }
+        assert_eq!(days_from_civil(1970, 1, 1), 0);
+    }
+
+    #[test]
+    fn durations() {
+        for (text, expected) in [
+            ("1.000340012s", Some("1.000340012s")),
+            ("-0.5s", Some("-0.500s")),
+            ("0s", Some("0s")),
+            ("1s", Some("1s")),
+            ("315576000000s", Some("315576000000s")),
+            ("-315576000000s", Some("-315576000000s")),
+            ("315576000001s", None),
+            ("315576000000.1s", None),
+            ("1", None),
+            ("s", None),
+            (".5s", None),
+            ("1.s", None),
+            ("1.5", None),
+            ("--1s", None),
+            ("1e3s", None),
+            ("99999999999999999999s", None),
+        ] {
+            let parsed = parse_duration(text)
+                .ok()
+                .and_then(|(seconds, nanos)| format_duration(seconds, nanos));
+            assert_eq!(parsed.as_deref(), expected, "{text}");
+        }
+        assert_eq!(format_duration(1, -1), None);
+    }
+
+    #[test]
+    fn masks() {
+        for (text, expected) in [
+            ("", Some(vec![])),
+            ("fooBar,baz.quxQuux", Some(vec!["foo_bar", "baz.qux_quux"])),
+            ("foo_bar", Some(vec!["foo_bar"])),
+            ("a,,b", None),
+            ("a..b", None),
+            ("foo__bar", None),
+            ("foo_3", None),
+            ("foo_", None),
+        ] {
+            let parsed = parse_mask(text).ok();
+            assert_eq!(
+                parsed,
+                expected.map(|paths| paths.into_iter().map(str::to_owned).collect()),
+                "{text}"
+            );
+        }
+        assert_eq!(to_camel("foo_bar.baz").as_deref(), Some("fooBar.baz"));
+        assert_eq!(to_camel("fooBar"), None);
+    }
+}

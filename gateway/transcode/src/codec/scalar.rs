@@ -1,0 +1,180 @@
+//! Scalars from text, by the rules of ProtoJSON; shared by bodies, paths and queries.
+
+use base64::Engine;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use bytes::Bytes;
+use prost_reflect::{EnumDescriptor, Kind, MapKey, Syntax, Value};
+
+use crate::codec::json;
+use crate::suggest;
+
+/// Longest number in text form; enough for any exact decimal of a 64-bit float that people write.
+const NUMBER_BYTES_MAX: usize = 400;
+
+const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
+    .with_decode_allow_trailing_bits(true)
+    .with_decode_padding_mode(DecodePaddingMode::Indifferent);
+const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, LENIENT);
+const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, LENIENT);
+
+/// A number, written as JSON writes it, for a numeric kind. `None` for kinds that are not numeric.
+pub(crate) fn number(kind: &Kind, text: &str) -> Option<Result<Value, String>> {
+    Some(match kind {
+        Kind::Int32 | Kind::Sint32 | Kind::Sfixed32 => {
+            integer(text, i32::MIN.into(), i32::MAX.into()).map(|v| Value::I32(v as i32))
+        }
+        Kind::Int64 | Kind::Sint64 | Kind::Sfixed64 => {
+            integer(text, i64::MIN.into(), i64::MAX.into()).map(|v| Value::I64(v as i64))
+        }
+        Kind::Uint32 | Kind::Fixed32 => integer(text, 0, u32::MAX.into()).map(|v| Value::U32(v as u32)),
+        Kind::Uint64 | Kind::Fixed64 => integer(text, 0, u64::MAX.into()).map(|v| Value::U64(v as u64)),
+        Kind::Double => double(text).map(Value::F64),
+        Kind::Float => float(text).map(Value::F32),
+        _ => return None,
+    })
+}
+
+/// An integer in `min..=max`; `1.0` and `1e2` are integers, `1.5`, `010`, `0x10` and ` 1` are not.
+fn integer(text: &str, min: i128, max: i128) -> Result<i128, String> {
+    let malformed = || format!("{} is not an integer", quote(text));
+    if text.len() > NUMBER_BYTES_MAX || !json::is_number(text) {
+        return Err(malformed());
+    }
+    let (negative, digits) = match text.strip_prefix('-') {
+        Some(digits) => (true, digits),
+        None => (false, text),
+    };
+    let (mantissa, exponent) = digits.split_once(['e', 'E']).unwrap_or((digits, "0"));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let significant = format!("{whole}{fraction}");
+    let significant = significant.trim_start_matches('0');
+    if significant.is_empty() {
+        return Ok(0);
+    }
+    let out_of_range = || format!("{} is not between {min} and {max}", quote(text));
+    // An exponent that does not fit is far out of range one way, and far below one the other way.
+    let exponent: i64 = match exponent.parse::<i32>() {
+        Ok(exponent) => exponent.into(),
+        Err(_) if exponent.starts_with('-') => return Err(malformed()),
+        Err(_) => return Err(out_of_range()),
+    };
+    // The value is `significant * 10^scale`.
+    let scale = exponent - fraction.len() as i64;
+    let trimmed = significant.trim_end_matches('0');
+    let scale = scale + (significant.len() - trimmed.len()) as i64;
+    if scale < 0 {
+        return Err(malformed());
+    }
+    if trimmed.len() as i64 + scale > 20 {
+        return Err(out_of_range());
+    }
+    let magnitude = trimmed.parse::<i128>().map_err(|_| malformed())? * 10_i128.pow(scale as u32);
+    let value = if negative { -magnitude } else { magnitude };
+    if (min..=max).contains(&value) {
+        Ok(value)
+    } else {
+        Err(out_of_range())
+    }
+}
+
+fn double(text: &str) -> Result<f64, String> {
+    match decimal(text, text.parse::<f64>().ok())? {
+        value if value.is_infinite() => Err(format!("{} is out of range", quote(text))),
+        value => Ok(value),
+    }
+}
+
+fn float(text: &str) -> Result<f32, String> {
+    match decimal(text, text.parse::<f32>().ok())? {
+        value if value.is_infinite() => Err(format!("{} is out of range", quote(text))),
+        value => Ok(value),
+    }
+}
+
+// Rust's own parser takes `inf`, `+1` and `.5`, which JSON does not.
+fn decimal<F>(text: &str, parsed: Option<F>) -> Result<F, String> {
+    let parsed = parsed.filter(|_| text.len() <= NUMBER_BYTES_MAX && json::is_number(text));
+    parsed.ok_or_else(|| format!("{} is not a number", quote(text)))
+}
+
+/// The three numbers that JSON has no number for, as strings.
+pub(crate) fn non_finite(kind: &Kind, text: &str) -> Option<Value> {
+    let value = match text {
+        "NaN" => f64::NAN,
+        "Infinity" => f64::INFINITY,
+        "-Infinity" => f64::NEG_INFINITY,
+        _ => return None,
+    };
+    match kind {
+        Kind::Double => Some(Value::F64(value)),
+        Kind::Float => Some(Value::F32(value as f32)),
+        _ => None,
+    }
+}
+
+/// Base64, standard or URL-safe, padded or not.
+pub(crate) fn bytes(text: &str) -> Result<Bytes, String> {
+    let engine = if text.contains(['-', '_']) {
+        &URL_SAFE
+    } else {
+        &STANDARD
+    };
+    engine
+        .decode(text)
+        .map(Bytes::from)
+        .map_err(|_| "not base64".to_owned())
+}
+
+/// Standard, padded base64.
+pub(crate) fn base64(bytes: &[u8]) -> String {
+    base64::prelude::BASE64_STANDARD.encode(bytes)
+}
+
+/// An enum value by name.
+pub(crate) fn enum_name(kind: &EnumDescriptor, name: &str) -> Result<Value, String> {
+    if let Some(value) = kind.get_value_by_name(name) {
+        return Ok(Value::EnumNumber(value.number()));
+    }
+    let values: Vec<_> = kind.values().collect();
+    let hint = suggest::nearest(name, values.iter().map(|value| value.name()));
+    let hint = hint.map(|hint| format!("; did you mean {hint}?")).unwrap_or_default();
+    Err(format!("{} is not a value of {}{hint}", quote(name), kind.full_name()))
+}
+
+/// An enum value by number; a closed enum (proto2) has no others than it declares.
+pub(crate) fn enum_number(kind: &EnumDescriptor, text: &str) -> Result<Value, String> {
+    let number = integer(text, i32::MIN.into(), i32::MAX.into())? as i32;
+    if kind.parent_file().syntax() == Syntax::Proto2 && kind.get_value(number).is_none() {
+        return Err(format!("{number} is not a value of {}", kind.full_name()));
+    }
+    Ok(Value::EnumNumber(number))
+}
+
+/// The key of a map, which JSON and queries always write as text.
+pub(crate) fn map_key(kind: &Kind, text: &str) -> Result<MapKey, String> {
+    match kind {
+        Kind::String => return Ok(MapKey::String(text.to_owned())),
+        Kind::Bool => {
+            return match text {
+                "true" => Ok(MapKey::Bool(true)),
+                "false" => Ok(MapKey::Bool(false)),
+                _ => Err(format!("key {} is neither true nor false", quote(text))),
+            };
+        }
+        _ => {}
+    }
+    let value = number(kind, text).unwrap_or_else(|| Err("this type cannot be a key".to_owned()))?;
+    value
+        .into_map_key()
+        .ok_or_else(|| "this type cannot be a key".to_owned())
+}
+
+/// A caller's text for a message: escaped, in quotes, cut to a readable length.
+pub(crate) fn quote(text: &str) -> String {
+    const SHOWN_MAX: usize = 40;
+    match text.char_indices().nth(SHOWN_MAX) {
+        Some((cut, _)) => format!("{:?}...", &text[..cut]),
+        None => format!("{text:?}"),
+    }
+}

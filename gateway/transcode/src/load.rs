@@ -1,0 +1,340 @@
+//! Loading: descriptor bytes and options in, a checked [`Schema`] out, or the RPC whose rule is wrong.
+
+use std::sync::Arc;
+
+use prost_reflect::{DescriptorError, DescriptorPool};
+
+use crate::codec::Dynamic;
+use crate::method::Method;
+use crate::reason::Reasons;
+use crate::route::{InsertError, Router};
+use crate::rule::{HttpRule, Route};
+use crate::schema::Schema;
+use crate::template::TemplateError;
+
+/// How strict the schema is. The default is the profile for serving in process: everything is refused that is not bound.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// `query.ignore`: query parameters that are dropped; a trailing `*` matches any rest (`utm_*`).
+    pub query_ignore: Vec<String>,
+    /// `query.unknown = "ignore"`: drops unknown query parameters.
+    pub query_unknown_ignored: bool,
+    /// `query.with_body`: lets a query fill fields beside `body: "*"`.
+    pub query_with_body: bool,
+    /// `json.unknown = "ignore"`: drops unknown fields and enum names of a JSON body.
+    pub json_unknown_ignored: bool,
+    /// `body.unbound = "ignore"`: drops a body where the rule binds none.
+    pub body_unbound_ignored: bool,
+    /// `path.trailing_slash = "strip"`: a path that is not bound is tried without its last `/`.
+    pub trailing_slash_stripped: bool,
+    /// `json.omit_defaults`: leaves fields with default values out of answers.
+    pub json_defaults_omitted: bool,
+    /// HTTP rules beside the schema, by selector; they replace the annotation of the RPCs that they select. Of two that
+    /// select one RPC the last wins.
+    pub rules: Vec<HttpRule>,
+}
+
+/// Collects what a [`Schema`] is built from.
+#[derive(Debug, Default)]
+pub struct SchemaBuilder {
+    descriptors: Vec<Vec<u8>>,
+    options: Options,
+}
+
+/// Why a schema is refused. Each names the RPC to look at.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// Not an encoded `FileDescriptorSet`, or one that lacks an import.
+    #[error("descriptors do not load")]
+    Descriptors(#[source] DescriptorError),
+    /// A path template does not parse.
+    #[error("{rpc}: path `{path}` does not parse")]
+    Template {
+        /// The RPC.
+        rpc: String,
+        /// The template.
+        path: String,
+        /// What is wrong with it.
+        source: TemplateError,
+    },
+    /// A rule without a method, or with one that HTTP has no word for.
+    #[error("{rpc}: the http rule has no valid method")]
+    NoMethod {
+        /// The RPC.
+        rpc: String,
+    },
+    /// A rule names a field that is not there.
+    #[error("{rpc}: {part} names the unknown field `{field}` of {message}")]
+    UnknownField {
+        /// The RPC.
+        rpc: String,
+        /// `body`, `response_body` or `path variable`.
+        part: String,
+        /// The field.
+        field: String,
+        /// The message that lacks it.
+        message: String,
+    },
+    /// A path variable's field is repeated, a map or a message without a text form.
+    #[error("{rpc}: path variable `{field}` is not a field that a path can hold")]
+    VariableType {
+        /// The RPC.
+        rpc: String,
+        /// The field path.
+        field: String,
+    },
+    /// `additional_bindings` inside `additional_bindings`.
+    #[error("{rpc}: additional_bindings cannot be nested")]
+    NestedBindings {
+        /// The RPC.
+        rpc: String,
+    },
+    /// Two rules that no request can tell apart.
+    #[error("`{method} {path}` is bound twice: by {first} and by {second}")]
+    Duplicate {
+        /// HTTP method.
+        method: String,
+        /// Path template of the second.
+        path: String,
+        /// RPC that is bound already.
+        first: String,
+        /// RPC that wants the same.
+        second: String,
+    },
+    /// More than 64 different HTTP methods.
+    #[error("{rpc}: too many different HTTP methods")]
+    TooManyMethods {
+        /// The RPC with the last one.
+        rpc: String,
+    },
+    /// A rule beside the schema selects no RPC.
+    #[error("the rule with selector `{selector}` selects no RPC")]
+    Selector {
+        /// The selector.
+        selector: String,
+    },
+}
+
+impl SchemaBuilder {
+    /// Adds an encoded `FileDescriptorSet`. The same file twice is fine.
+    #[must_use]
+    pub fn descriptors(mut self, bytes: &[u8]) -> Self {
+        self.descriptors.push(bytes.to_vec());
+        self
+    }
+
+    /// Sets how strict the schema is.
+    #[must_use]
+    pub fn options(mut self, options: Options) -> Self {
+        self.options = options;
+        self
+    }
+
+    /// Loads everything and checks every rule.
+    ///
+    /// # Errors
+    /// The first rule or descriptor that is wrong.
+    pub fn build(self) -> Result<Schema, LoadError> {
+        let mut pool = DescriptorPool::new();
+        for bytes in &self.descriptors {
+            pool.decode_file_descriptor_set(bytes.as_slice())
+                .map_err(LoadError::Descriptors)?;
+        }
+        let methods: Vec<_> = pool
+            .services()
+            .flat_map(|service| service.methods().collect::<Vec<_>>())
+            .collect();
+        let methods: Vec<_> = methods
+            .into_iter()
+            .map(|method| Arc::new(Method::new(method)))
+            .collect();
+
+        for rule in &self.options.rules {
+            if !methods
+                .iter()
+                .any(|method| rule.selects(method.descriptor().full_name()))
+            {
+                return Err(LoadError::Selector {
+                    selector: rule.selector.clone(),
+                });
+            }
+        }
+        let mut routes = Vec::new();
+        for method in &methods {
+            let beside = self
+                .options
+                .rules
+                .iter()
+                .rev()
+                .find(|rule| rule.selects(method.descriptor().full_name()));
+            let annotated = || HttpRule::of(&pool, &method.descriptor().options());
+            if let Some(rule) = beside.cloned().or_else(annotated) {
+                routes.extend(rule.routes(method)?);
+            }
+        }
+        routes.sort_by(|a, b| (&a.path, &a.http_method).cmp(&(&b.path, &b.http_method)));
+        let router = router(&routes)?;
+        Ok(Schema {
+            reasons: Reasons::load(&pool),
+            methods: methods
+                .into_iter()
+                .map(|method| (method.full_name().to_owned(), method))
+                .collect(),
+            routes,
+            router,
+            codec: Box::new(Dynamic::new(
+                self.options.json_unknown_ignored,
+                self.options.json_defaults_omitted,
+            )),
+            options: self.options,
+            pool,
+        })
+    }
+}
+
+fn router(routes: &[Route]) -> Result<Router, LoadError> {
+    let mut router = Router::new();
+    for (index, route) in routes.iter().enumerate() {
+        let second = || route.rpc.full_name().to_owned();
+        match router.insert(&route.http_method, &route.template, index) {
+            Ok(()) => {}
+            Err(InsertError::TooManyMethods) => return Err(LoadError::TooManyMethods { rpc: second() }),
+            Err(InsertError::Duplicate(first)) => {
+                return Err(LoadError::Duplicate {
+                    method: route.http_method.clone(),
+                    path: route.path.clone(),
+                    first: routes[first].rpc.full_name().to_owned(),
+                    second: second(),
+                });
+            }
+        }
+    }
+    Ok(router)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{self, load, rule};
+
+    fn refused(rules: Vec<HttpRule>) -> String {
+        let error = load(rules).unwrap_err();
+        let source = std::error::Error::source(&error)
+            .map(|source| format!(": {source}"))
+            .unwrap_or_default();
+        error.to_string() + &source
+    }
+
+    #[test]
+    fn wrong_rules_name_the_rpc() {
+        for (rpc, path, body, expected) in [
+            (
+                "Routes.R0",
+                "GET /a/{",
+                "",
+                "shapes.v1.Routes/R0: path `/a/{` does not parse: path template at byte 4: variable is not closed",
+            ),
+            (
+                "Routes.R0",
+                "GET /{list}",
+                "",
+                "shapes.v1.Routes/R0: path variable `list` is not a field that a path can hold",
+            ),
+            ("Routes.R0", "GET /{map}", "", "path variable `map` is not a field"),
+            ("Routes.R0", "GET /{sub}", "", "path variable `sub` is not a field"),
+            ("Routes.R0", "GET /{x.y}", "", "path variable `x.y` is not a field"),
+            (
+                "Routes.R0",
+                "GET /{time.seconds}",
+                "",
+                "path variable `time.seconds` is not a field",
+            ),
+            (
+                "Routes.R0",
+                "GET /{nope}",
+                "",
+                "path variable names the unknown field `nope` of shapes.v1.Captures",
+            ),
+            (
+                "Routes.R0",
+                "GET /{sub.nope}",
+                "",
+                "path variable names the unknown field `nope`",
+            ),
+            ("Routes.R0", "POST /a", "nope", "body names the unknown field `nope`"),
+            ("Routes.R0", "POST /a", "sub.x", "body names the unknown field `sub.x`"),
+            (
+                "Routes.R0",
+                " /a",
+                "",
+                "shapes.v1.Routes/R0: the http rule has no valid method",
+            ),
+            ("Routes.R0", "G?T /a", "", "no valid method"),
+            (
+                "Routes.R9",
+                "GET /a",
+                "",
+                "the rule with selector `shapes.v1.Routes.R9` selects no RPC",
+            ),
+        ] {
+            let refusal = refused(vec![rule(rpc, path, body)]);
+            assert!(refusal.contains(expected), "{path}: {refusal}");
+        }
+        let mut outer = rule("Routes.R0", "GET /a", "");
+        outer.response_body = "nope".to_owned();
+        assert!(refused(vec![outer.clone()]).contains("response_body names the unknown field `nope`"));
+        outer.response_body.clear();
+        outer.additional = vec![rule("Routes.R0", "GET /b", "")];
+        outer.additional[0].additional = vec![rule("Routes.R0", "GET /c", "")];
+        assert!(refused(vec![outer]).contains("shapes.v1.Routes/R0: additional_bindings cannot be nested"));
+        assert!(Schema::builder().descriptors(b"\xff\xff").build().is_err());
+    }
+
+    #[test]
+    fn rules_beside_the_schema() {
+        let all = rule("Routes.*", "POST /all/{x}", "*");
+        assert!(refused(vec![all]).contains("is bound twice"));
+        let mut only = rule("Library.*", "POST /library", "*");
+        only.selector = "shapes.v1.Library.Internal".to_owned();
+        let schema = load(vec![only]).unwrap();
+        let bound: Vec<_> = schema
+            .routes()
+            .map(|route| format!("{} {}", route.http_method(), route.path()))
+            .collect();
+        assert_eq!(
+            bound,
+            [
+                "POST /library",
+                "POST /v1/namedShelves",
+                "GET /v1/shelves/{shelf}",
+                "GET /v1/shelves:watch",
+                "GET /v1/theShelf",
+                "GET /v1/{name=namedShelves/*}",
+            ]
+        );
+    }
+
+    #[test]
+    fn every_rpc_is_known_by_name() {
+        // The same file twice is the same file.
+        let schema = Schema::builder()
+            .descriptors(fixture::shapes())
+            .descriptors(fixture::shapes())
+            .build()
+            .unwrap();
+        let method = schema.method("shapes.v1.Library/CreateShelf").unwrap();
+        assert_eq!(method.grpc_path(), "/shapes.v1.Library/CreateShelf");
+        assert_eq!((method.success_code(), method.server_streaming()), (201, false));
+        assert_eq!(method.idempotency_key_field().unwrap().name(), "request_id");
+        let watch = schema.method("shapes.v1.Library/WatchShelves").unwrap();
+        assert!(watch.server_streaming() && !watch.client_streaming());
+        assert_eq!(watch.sse_id_field().unwrap().name(), "number");
+        assert_eq!(watch.sse_last_event_id_field().unwrap().name(), "after");
+        assert!(schema.method("shapes.v1.Library/Internal").is_some());
+        assert!(schema.method("shapes.v1.Library.Internal").is_none());
+        // Not annotated: no route.
+        assert!(schema.find("POST", "/shapes.v1.Library/Internal").is_err());
+        let both = ["/v1/shelves/7", "/v1/theShelf"].map(|path| schema.find("GET", path).unwrap().method().full_name());
+        assert_eq!(both, ["shapes.v1.Library/GetShelf"; 2]);
+    }
+}

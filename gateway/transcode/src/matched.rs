@@ -1,0 +1,195 @@
+//! A request whose route is known: binds what came, renders what goes back.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use prost_reflect::{DynamicMessage, Kind};
+
+use crate::bind::{self, BindError, HeaderFields};
+use crate::codec::RenderError;
+use crate::method::Method;
+use crate::percent;
+use crate::renderer::Renderer;
+use crate::rule::Route;
+use crate::schema::Schema;
+use crate::template::Segment;
+
+/// The field of a resource that AIP-122 calls its name.
+const RESOURCE_NAME: &str = "name";
+
+/// A route that fits a request, with the values of its variables.
+#[derive(Debug)]
+pub struct Matched<'s> {
+    pub(crate) schema: &'s Schema,
+    pub(crate) route: &'s Route,
+    /// Decoded, as `route.captures`.
+    pub(crate) values: Vec<String>,
+}
+
+impl<'s> Matched<'s> {
+    /// The RPC to call.
+    pub fn method(&self) -> &'s Method {
+        &self.route.rpc
+    }
+
+    /// The route.
+    pub fn route(&self) -> &'s Route {
+        self.route
+    }
+
+    /// The decoded variables of the path: field path and value.
+    pub fn captures(&self) -> impl Iterator<Item = (String, &str)> {
+        let captures = self.route.template.captures.iter().zip(&self.values);
+        captures.map(|(capture, value)| (capture.field_path.join("."), value.as_str()))
+    }
+
+    /// Makes the request message, on the wire and without a frame, from path, raw query, headers and JSON body.
+    ///
+    /// # Errors
+    /// The first thing that is unknown, malformed or contradictory, with its field path.
+    pub fn bind(&self, query: Option<&str>, body: &[u8], headers: &HeaderFields<'_>) -> Result<Bytes, BindError> {
+        bind::bind(self, query, body, headers)
+    }
+
+    /// Writes one answer as JSON at the end of `out`, with `response_body` applied.
+    ///
+    /// # Errors
+    /// Bytes that are no such message, or a value without a JSON form.
+    pub fn render(&self, message: &[u8], out: &mut Vec<u8>) -> Result<(), RenderError> {
+        self.schema
+            .codec()
+            .wire_to_json(&self.method().output(), self.route.response_body.as_ref(), message, out)
+    }
+
+    /// The SSE `id` of an answer; `None` if the method declares none or the value cannot be one.
+    pub fn sse_id(&self, message: &[u8]) -> Option<String> {
+        self.method().sse_id(message)
+    }
+
+    /// The writer of this route's answers, for a stream that outlives the match; `schema` is the one of the match.
+    pub fn renderer(&self, schema: Arc<Schema>) -> Renderer {
+        Renderer {
+            schema,
+            method: self.route.rpc.clone(),
+            output: self.method().output(),
+            response_body: self.route.response_body.clone(),
+        }
+    }
+
+    /// The path of a created resource: the answer's `name` under the route's own version, if a GET route captures it.
+    pub fn location(&self, message: &[u8]) -> Option<String> {
+        let field = self.method().output().get_field_by_name(RESOURCE_NAME)?;
+        if field.kind() != Kind::String || field.is_list() {
+            return None;
+        }
+        let Some(Segment::Literal(version)) = self.route.template.segments.first() else {
+            return None;
+        };
+        let decoded = DynamicMessage::decode(self.method().output(), message).ok()?;
+        let name = decoded.get_field(&field);
+        let name = name.as_str().filter(|name| !name.is_empty())?;
+        let path = format!("/{}/{}", percent::encode_path(version), percent::encode_path(name));
+        let readable = self.schema.find("GET", &path).ok()?;
+        let returns_it = readable.method().output() == self.method().output();
+        (returns_it && readable.values.iter().any(|value| value == name)).then_some(path)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use prost::Message;
+
+    use crate::fixture::{load, message, rule};
+    use crate::schema::Schema;
+
+    fn wire(schema: &Schema, kind: &str, fields: &[(&str, prost_reflect::Value)]) -> Vec<u8> {
+        let mut built = prost_reflect::DynamicMessage::new(message(schema, kind));
+        for (name, value) in fields {
+            built.set_field_by_name(name, value.clone());
+        }
+        built.encode_to_vec()
+    }
+
+    #[test]
+    fn a_creation_has_a_place_if_a_route_reads_it() {
+        let schema = load(vec![]).unwrap();
+        let created = schema.find("POST", "/v1/namedShelves").unwrap();
+        for (name, expected) in [
+            ("namedShelves/7", Some("/v1/namedShelves/7")),
+            ("namedShelves/a b:c", Some("/v1/namedShelves/a%20b%3Ac")),
+            ("namedShelves/7/books/8", None),
+            ("other/7", None),
+            ("//evil.example/", None),
+            ("", None),
+        ] {
+            let shelf = wire(
+                &schema,
+                "NamedShelf",
+                &[("name", prost_reflect::Value::String(name.to_owned()))],
+            );
+            assert_eq!(created.location(&shelf).as_deref(), expected, "{name}");
+        }
+        assert_eq!(created.location(b"\xff"), None);
+        // A shelf by number has no name.
+        assert_eq!(schema.find("GET", "/v1/shelves/7").unwrap().location(b""), None);
+    }
+
+    #[test]
+    fn an_event_has_the_id_that_is_declared() {
+        let schema = load(vec![]).unwrap();
+        let watched = schema.find("GET", "/v1/shelves:watch").unwrap();
+        let event = wire(&schema, "Event", &[("number", prost_reflect::Value::I64(42))]);
+        assert_eq!(watched.sse_id(&event).as_deref(), Some("42"));
+        assert_eq!(schema.find("GET", "/v1/shelves/7").unwrap().sse_id(b""), None);
+    }
+
+    #[test]
+    fn response_body_cuts_one_field_out() {
+        use prost_reflect::Value;
+        for (field, set, unset) in [
+            ("s", Value::String("x".to_owned()), (r#""x""#, r#""""#)),
+            (
+                "r_s",
+                Value::List(vec![Value::String("x".to_owned())]),
+                (r#"["x"]"#, "[]"),
+            ),
+            ("i64", Value::I64(5), (r#""5""#, r#""0""#)),
+            ("k", Value::EnumNumber(1), (r#""HORROR""#, r#""KIND_UNSPECIFIED""#)),
+        ] {
+            check_response_body(field, Some(set), unset);
+        }
+        for (field, unset) in [
+            ("nested", "{}"),
+            ("st", "{}"),
+            ("lv", "[]"),
+            ("va", "null"),
+            ("ts", "null"),
+            ("w_s", "null"),
+            ("m_ss", "{}"),
+        ] {
+            check_response_body(field, None, ("", unset));
+        }
+    }
+
+    fn check_response_body(field: &str, set: Option<prost_reflect::Value>, expected: (&str, &str)) {
+        let mut cut = rule("Shapes.Sink", "GET /sink", "");
+        cut.response_body = field.to_owned();
+        let schema = load(vec![cut]).unwrap();
+        let matched = schema.find("GET", "/sink").unwrap();
+        let mut out = Vec::new();
+        matched.render(b"", &mut out).unwrap();
+        assert_eq!(String::from_utf8(out).unwrap(), expected.1, "{field}");
+        if let Some(value) = set {
+            let mut out = b"data: ".to_vec();
+            matched
+                .render(&wire(&schema, "SinkMessage", &[(field, value)]), &mut out)
+                .unwrap();
+            assert_eq!(
+                String::from_utf8(out).unwrap(),
+                format!("data: {}", expected.0),
+                "{field}"
+            );
+        }
+        assert!(matched.render(b"\xff\xff", &mut Vec::new()).is_err());
+    }
+}

@@ -1,0 +1,102 @@
+//! One RPC as the gateway sees it: its names, its messages, and what our options say about it.
+
+use prost_reflect::{DynamicMessage, FieldDescriptor, MessageDescriptor, MethodDescriptor, Value};
+
+use crate::options;
+
+/// One RPC of the schema, bound to REST or not.
+#[derive(Debug, Clone)]
+pub struct Method {
+    descriptor: MethodDescriptor,
+    grpc_path: String,
+    success_code: u16,
+    sse_id_field: Option<FieldDescriptor>,
+    sse_last_event_id_field: Option<FieldDescriptor>,
+    idempotency_key_field: Option<FieldDescriptor>,
+}
+
+impl Method {
+    pub(crate) fn new(descriptor: MethodDescriptor) -> Self {
+        let grpc_path = format!("/{}/{}", descriptor.parent_service().full_name(), descriptor.name());
+        let success_code = options::status(descriptor.parent_pool(), &descriptor.options(), options::SUCCESS_CODE);
+        Self {
+            grpc_path,
+            success_code: success_code.filter(|code| *code < 300).unwrap_or(200),
+            sse_id_field: options::marked_field(&descriptor.output(), options::SSE_ID),
+            sse_last_event_id_field: options::marked_field(&descriptor.input(), options::SSE_LAST_EVENT_ID),
+            idempotency_key_field: options::marked_field(&descriptor.input(), options::IDEMPOTENCY_KEY),
+            descriptor,
+        }
+    }
+
+    /// `package.Service/Method`, as metrics and logs name it.
+    pub fn full_name(&self) -> &str {
+        &self.grpc_path[1..]
+    }
+
+    /// `/package.Service/Method`, the path of the gRPC request.
+    pub fn grpc_path(&self) -> &str {
+        &self.grpc_path
+    }
+
+    /// Whether the server answers with a stream.
+    pub fn server_streaming(&self) -> bool {
+        self.descriptor.is_server_streaming()
+    }
+
+    /// Whether the client sends a stream.
+    pub fn client_streaming(&self) -> bool {
+        self.descriptor.is_client_streaming()
+    }
+
+    /// HTTP status of a success over REST: 200 unless the method's `success_code` says another 2xx.
+    pub fn success_code(&self) -> u16 {
+        self.success_code
+    }
+
+    /// The field of each answer that is its SSE `id`.
+    pub fn sse_id_field(&self) -> Option<&FieldDescriptor> {
+        self.sse_id_field.as_ref()
+    }
+
+    /// The SSE `id` of an answer; `None` if the method declares none or the value cannot be one.
+    pub fn sse_id(&self, message: &[u8]) -> Option<String> {
+        let field = self.sse_id_field.as_ref()?;
+        let decoded = DynamicMessage::decode(self.output(), message).ok()?;
+        let text = match decoded.get_field(field).as_ref() {
+            Value::String(text) => text.clone(),
+            Value::I32(number) => number.to_string(),
+            Value::I64(number) => number.to_string(),
+            Value::U32(number) => number.to_string(),
+            Value::U64(number) => number.to_string(),
+            _ => return None,
+        };
+        // A line break would start another line of the event stream; an empty id would reset the client's.
+        Some(text).filter(|text| !text.is_empty() && !text.contains(['\0', '\r', '\n']))
+    }
+
+    /// The field of the request that takes `Last-Event-ID`; without one a stream cannot be resumed.
+    pub fn sse_last_event_id_field(&self) -> Option<&FieldDescriptor> {
+        self.sse_last_event_id_field.as_ref()
+    }
+
+    /// The field of the request that takes the header `Idempotency-Key`.
+    pub fn idempotency_key_field(&self) -> Option<&FieldDescriptor> {
+        self.idempotency_key_field.as_ref()
+    }
+
+    /// The request message.
+    pub fn input(&self) -> MessageDescriptor {
+        self.descriptor.input()
+    }
+
+    /// The answer, or each message of it.
+    pub fn output(&self) -> MessageDescriptor {
+        self.descriptor.output()
+    }
+
+    /// The descriptor, for everything else (comments, foreign options).
+    pub fn descriptor(&self) -> &MethodDescriptor {
+        &self.descriptor
+    }
+}

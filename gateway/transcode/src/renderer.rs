@@ -1,0 +1,36 @@
+//! What is left of a route once its call is under way: how to write the answers. It owns what it needs, so that the body of
+//! a stream can keep it for as long as the stream lasts, whatever became of the schema meanwhile.
+
+use std::sync::Arc;
+
+use prost_reflect::{FieldDescriptor, MessageDescriptor};
+
+use crate::codec::RenderError;
+use crate::method::Method;
+use crate::schema::Schema;
+
+/// Writes the answers of one call.
+#[derive(Debug)]
+pub struct Renderer {
+    pub(crate) schema: Arc<Schema>,
+    pub(crate) method: Arc<Method>,
+    pub(crate) output: MessageDescriptor,
+    pub(crate) response_body: Option<FieldDescriptor>,
+}
+
+impl Renderer {
+    /// The same as [`crate::Matched::render`].
+    ///
+    /// # Errors
+    /// Bytes that are no such message, or a value without a JSON form.
+    pub fn render(&self, message: &[u8], out: &mut Vec<u8>) -> Result<(), RenderError> {
+        self.schema
+            .codec()
+            .wire_to_json(&self.output, self.response_body.as_ref(), message, out)
+    }
+
+    /// The same as [`crate::Matched::sse_id`].
+    pub fn sse_id(&self, message: &[u8]) -> Option<String> {
+        self.method.sse_id(message)
+    }
+}

@@ -1,0 +1,273 @@
+//! HTTP rules: read from `google.api.http`, or given beside the schema by selector; checked against the messages.
+//!
+//! A checked rule is a [`Route`]: its variables, its body and its `response_body` are field descriptors, so that nothing
+//! about names is left to be decided per request. Whatever is wrong refuses to load and names the RPC.
+
+use std::sync::Arc;
+
+use prost_reflect::{DescriptorPool, DynamicMessage, FieldDescriptor, Kind, MessageDescriptor};
+
+use crate::codec::known;
+use crate::load::LoadError;
+use crate::method::Method;
+use crate::options;
+use crate::template::{Capture, Template};
+
+/// Nested messages between a request and the field of a variable or parameter, at most.
+pub(crate) const FIELD_PATH_MAX: usize = 64;
+
+/// One HTTP rule, as in `google.api.HttpRule`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct HttpRule {
+    /// For rules given beside the schema: `package.Service.Method`, or `package.Service.*`, `package.*`, `*`.
+    pub selector: String,
+    /// HTTP method in upper case; `*` is any.
+    pub method: String,
+    /// The path template.
+    pub path: String,
+    /// `*`, the name of a field of the request, or empty: no body.
+    pub body: String,
+    /// The name of a field of the answer, or empty: all of it.
+    pub response_body: String,
+    /// More rules for the same RPC; these have none themselves.
+    pub additional: Vec<HttpRule>,
+}
+
+/// A binding of one RPC to one method and path.
+#[derive(Debug)]
+pub struct Route {
+    pub(crate) rpc: Arc<Method>,
+    pub(crate) http_method: String,
+    pub(crate) path: String,
+    pub(crate) template: Template,
+    /// As `template.captures`.
+    pub(crate) captures: Vec<Vec<FieldDescriptor>>,
+    pub(crate) body: Body,
+    pub(crate) response_body: Option<FieldDescriptor>,
+    /// The field mask that a PATCH fills from its body, if the caller does not.
+    pub(crate) mask_field: Option<FieldDescriptor>,
+}
+
+/// Where a body goes.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Body {
+    /// No body is bound.
+    None,
+    /// The whole request message.
+    Whole,
+    /// This field of the request.
+    Field(FieldDescriptor),
+}
+
+impl Route {
+    /// The RPC.
+    pub fn method(&self) -> &Method {
+        &self.rpc
+    }
+
+    /// The HTTP method in upper case, `*` for any.
+    pub fn http_method(&self) -> &str {
+        &self.http_method
+    }
+
+    /// The template, as it is written in the schema.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Where the body goes.
+    pub fn body(&self) -> &Body {
+        &self.body
+    }
+
+    /// The field of the answer that is sent instead of all of it.
+    pub fn response_body(&self) -> Option<&FieldDescriptor> {
+        self.response_body.as_ref()
+    }
+}
+
+impl HttpRule {
+    /// The rule on a method, if it has one.
+    pub(crate) fn of(pool: &DescriptorPool, options: &DynamicMessage) -> Option<Self> {
+        let value = options::get(pool, options, "google.api.http")?;
+        value.as_message().map(Self::from_message)
+    }
+
+    fn from_message(message: &DynamicMessage) -> Self {
+        let text = |of: &DynamicMessage, name: &str| match of.get_field_by_name(name) {
+            Some(value) => value.as_str().unwrap_or_default().to_owned(),
+            None => String::new(),
+        };
+        let mut rule = Self {
+            selector: text(message, "selector"),
+            body: text(message, "body"),
+            response_body: text(message, "response_body"),
+            ..Self::default()
+        };
+        for name in ["get", "put", "post", "delete", "patch"] {
+            if message.has_field_by_name(name) {
+                (rule.method, rule.path) = (name.to_ascii_uppercase(), text(message, name));
+            }
+        }
+        if message.has_field_by_name("custom")
+            && let Some(custom) = message.get_field_by_name("custom")
+            && let Some(custom) = custom.as_message()
+        {
+            (rule.method, rule.path) = (text(custom, "kind"), text(custom, "path"));
+        }
+        if let Some(additional) = message.get_field_by_name("additional_bindings") {
+            let rules = additional.as_list().unwrap_or_default();
+            rule.additional = rules
+                .iter()
+                .filter_map(|rule| Some(Self::from_message(rule.as_message()?)))
+                .collect();
+        }
+        rule
+    }
+
+    /// Whether `selector` names the RPC `package.Service.Method`.
+    pub(crate) fn selects(&self, rpc: &str) -> bool {
+        match self.selector.strip_suffix('*') {
+            Some("") => true,
+            Some(prefix) => prefix.ends_with('.') && rpc.starts_with(prefix),
+            None => self.selector == rpc,
+        }
+    }
+
+    /// Checks the rule and those under it against the RPC's messages.
+    pub(crate) fn routes(&self, rpc: &Arc<Method>) -> Result<Vec<Route>, LoadError> {
+        if self.additional.iter().any(|rule| !rule.additional.is_empty()) {
+            return Err(LoadError::NestedBindings {
+                rpc: rpc.full_name().to_owned(),
+            });
+        }
+        std::iter::once(self)
+            .chain(&self.additional)
+            .map(|rule| rule.route(rpc))
+            .collect()
+    }
+
+    fn route(&self, rpc: &Arc<Method>) -> Result<Route, LoadError> {
+        let name = || rpc.full_name().to_owned();
+        let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.!#$%&'+^`|~".contains(&byte);
+        if self.method != "*" && (self.method.is_empty() || !self.method.bytes().all(is_token)) {
+            return Err(LoadError::NoMethod { rpc: name() });
+        }
+        let template = Template::parse(&self.path).map_err(|source| LoadError::Template {
+            rpc: name(),
+            path: self.path.clone(),
+            source,
+        })?;
+        let (input, output) = (rpc.input(), rpc.output());
+        let captures: Vec<_> = template
+            .captures
+            .iter()
+            .map(|capture| captured_field(rpc, &input, capture))
+            .collect::<Result<_, _>>()?;
+        let body = match self.body.as_str() {
+            "" => Body::None,
+            "*" => Body::Whole,
+            field => Body::Field(field_of(rpc, &input, "body", field)?),
+        };
+        let response_body = match self.response_body.as_str() {
+            "" => None,
+            field => Some(field_of(rpc, &output, "response_body", field)?),
+        };
+        let mask_field = if self.method == "PATCH" {
+            sole_mask(&input, &body)
+        } else {
+            None
+        };
+        Ok(Route {
+            rpc: Arc::clone(rpc),
+            http_method: self.method.clone(),
+            path: self.path.clone(),
+            template,
+            captures,
+            body,
+            response_body,
+            mask_field,
+        })
+    }
+}
+
+/// A field at the top of a message: `body` and `response_body` reach no deeper.
+fn field_of(rpc: &Method, message: &MessageDescriptor, part: &str, name: &str) -> Result<FieldDescriptor, LoadError> {
+    message.get_field_by_name(name).ok_or_else(|| LoadError::UnknownField {
+        rpc: rpc.full_name().to_owned(),
+        part: part.to_owned(),
+        field: name.to_owned(),
+        message: message.full_name().to_owned(),
+    })
+}
+
+fn captured_field(
+    rpc: &Method,
+    input: &MessageDescriptor,
+    capture: &Capture,
+) -> Result<Vec<FieldDescriptor>, LoadError> {
+    let refuse = || LoadError::VariableType {
+        rpc: rpc.full_name().to_owned(),
+        field: capture.field_path.join("."),
+    };
+    let mut message = Some(input.clone());
+    let mut fields = Vec::with_capacity(capture.field_path.len());
+    if capture.field_path.len() > FIELD_PATH_MAX {
+        return Err(refuse());
+    }
+    for name in &capture.field_path {
+        let field = field_of(rpc, &message.take().ok_or_else(refuse)?, "path variable", name)?;
+        if field.is_list() || field.is_map() {
+            return Err(refuse());
+        }
+        message = match field.kind() {
+            Kind::Message(inner) if known::is_text(inner.full_name()) => None,
+            Kind::Message(inner) => Some(inner),
+            _ => None,
+        };
+        fields.push(field);
+    }
+    // A path is text: what it ends in must have a text form.
+    if message.is_some() { Err(refuse()) } else { Ok(fields) }
+}
+
+/// The only field mask beside the body's field, for the rule of AIP-134.
+fn sole_mask(input: &MessageDescriptor, body: &Body) -> Option<FieldDescriptor> {
+    let Body::Field(resource) = body else { return None };
+    if resource.is_list() || resource.is_map() || resource.kind().as_message().is_none() {
+        return None;
+    }
+    let is_mask = |field: &FieldDescriptor| {
+        !field.is_list()
+            && field
+                .kind()
+                .as_message()
+                .is_some_and(|kind| kind.full_name() == known::FIELD_MASK)
+    };
+    let mut masks = input.fields().filter(is_mask);
+    masks.next().filter(|_| masks.next().is_none())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn selects_by_name_or_prefix() {
+        for (selector, rpc, expected) in [
+            ("pkg.Svc.Get", "pkg.Svc.Get", true),
+            ("pkg.Svc.*", "pkg.Svc.Get", true),
+            ("pkg.*", "pkg.Svc.Get", true),
+            ("*", "pkg.Svc.Get", true),
+            ("pkg.Svc.Ge", "pkg.Svc.Get", false),
+            ("pkg.Svc.Ge*", "pkg.Svc.Get", false),
+            ("", "pkg.Svc.Get", false),
+        ] {
+            let rule = HttpRule {
+                selector: selector.to_owned(),
+                ..HttpRule::default()
+            };
+            assert_eq!(rule.selects(rpc), expected, "{selector}");
+        }
+    }
+}

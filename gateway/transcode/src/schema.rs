@@ -1,0 +1,274 @@
+//! A loaded schema: descriptors, RPCs, routes, reasons. Built once (`load`), immutable, shared behind an `Arc` by callers.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use prost_reflect::DescriptorPool;
+
+use crate::codec::Codec;
+use crate::load::{Options, SchemaBuilder};
+use crate::matched::Matched;
+use crate::method::Method;
+use crate::openapi;
+use crate::percent;
+use crate::reason::{ReasonInfo, Reasons};
+use crate::route::{self, Lookup, Router};
+use crate::rule::Route;
+use crate::suggest;
+use crate::template::{Segment, Template};
+
+/// Longest raw path that is looked up, in bytes.
+const PATH_BYTES_MAX: usize = 256 * 1024;
+/// Longest raw path for which a 404 looks for a similar route.
+const SUGGEST_BYTES_MAX: usize = 256;
+
+/// Loaded descriptors with their routes.
+#[derive(Debug)]
+pub struct Schema {
+    pub(crate) pool: DescriptorPool,
+    pub(crate) methods: BTreeMap<String, Arc<Method>>,
+    /// Sorted by path, then method.
+    pub(crate) routes: Vec<Route>,
+    pub(crate) router: Router,
+    pub(crate) reasons: Reasons,
+    pub(crate) options: Options,
+    pub(crate) codec: Box<dyn Codec>,
+}
+
+/// Why no route is found.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum RouteError {
+    /// 404, code 5.
+    #[error("no route for this path")]
+    NotFound {
+        /// A similar route: `GET /v1/products`.
+        did_you_mean: Option<String>,
+    },
+    /// 405, code 12.
+    #[error("the path is not bound for this method")]
+    MethodNotAllowed {
+        /// The value of the header `Allow`.
+        allow: String,
+    },
+    /// 400, code 3: malformed percent-encoding, NUL, not UTF-8, not absolute.
+    #[error("the path is malformed")]
+    BadPath,
+}
+
+impl Schema {
+    /// Starts with nothing, strict.
+    pub fn builder() -> SchemaBuilder {
+        SchemaBuilder::default()
+    }
+
+    /// Every route, sorted by path and method.
+    pub fn routes(&self) -> impl Iterator<Item = &Route> {
+        self.routes.iter()
+    }
+
+    /// Every RPC, bound or not, sorted by name.
+    pub fn methods(&self) -> impl Iterator<Item = &Method> {
+        self.methods.values().map(Arc::as_ref)
+    }
+
+    /// The RPC `package.Service/Method`.
+    pub fn method(&self, full_name: &str) -> Option<&Method> {
+        self.methods.get(full_name).map(Arc::as_ref)
+    }
+
+    /// Finds the route for a method and a raw path (still percent-encoded, without the query). HEAD falls back to GET.
+    ///
+    /// # Errors
+    /// See [`RouteError`].
+    pub fn find<'s>(&'s self, method: &str, raw_path: &str) -> Result<Matched<'s>, RouteError> {
+        let well_formed = percent::is_well_formed(raw_path) && !raw_path.contains("%00") && !raw_path.contains('\0');
+        let Some(relative) = raw_path
+            .strip_prefix('/')
+            .filter(|_| well_formed && raw_path.len() <= PATH_BYTES_MAX)
+        else {
+            return Err(RouteError::BadPath);
+        };
+        let mut segments: Vec<&str> = relative.split('/').collect();
+        let mut lookup = self.router.find(method, &segments);
+        if lookup == Lookup::Nothing && self.options.trailing_slash_stripped && segments.last() == Some(&"") {
+            segments.pop();
+            lookup = self.router.find(method, &segments);
+        }
+        match lookup {
+            Lookup::Route(index) => {
+                let route = &self.routes[index];
+                let captures = route.template.captures.iter();
+                let values = captures.map(|capture| route::capture(&route.template, capture, &segments));
+                let values = values.collect::<Option<Vec<_>>>().ok_or(RouteError::BadPath)?;
+                Ok(Matched {
+                    schema: self,
+                    route,
+                    values,
+                })
+            }
+            Lookup::Methods(methods) => Err(RouteError::MethodNotAllowed { allow: allow(methods) }),
+            Lookup::Nothing => Err(RouteError::NotFound {
+                did_you_mean: self.similar(raw_path),
+            }),
+        }
+    }
+
+    /// What the schema says about an error's reason.
+    pub fn reason(&self, domain: &str, reason: &str) -> Option<&ReasonInfo> {
+        self.reasons.get(domain, reason)
+    }
+
+    /// All reasons: domain, reason, what is said about it; sorted.
+    pub fn reasons(&self) -> impl Iterator<Item = (&str, &str, &ReasonInfo)> {
+        self.reasons.iter()
+    }
+
+    /// The descriptors.
+    pub fn pool(&self) -> &DescriptorPool {
+        &self.pool
+    }
+
+    /// How strict the schema is.
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// JSON to wire and back.
+    pub fn codec(&self) -> &dyn Codec {
+        self.codec.as_ref()
+    }
+
+    /// The OpenAPI 3.1 document of all routes. Deterministic.
+    pub fn openapi(&self, info: &openapi::Info) -> serde_json::Value {
+        openapi::document(self, info)
+    }
+
+    /// The route whose path is the nearest to a path that is not bound.
+    fn similar(&self, raw_path: &str) -> Option<String> {
+        if raw_path.len() > SUGGEST_BYTES_MAX {
+            return None;
+        }
+        let trimmed = raw_path.trim_end_matches('/');
+        let segments: Vec<&str> = trimmed.split('/').skip(1).collect();
+        let near = self
+            .routes
+            .iter()
+            .filter_map(|route| Some((template_distance(&route.template, &segments)?, route)));
+        let (_, route) = near.min_by_key(|(distance, route)| (*distance, &route.path))?;
+        Some(format!("{} {}", route.http_method, route.path))
+    }
+}
+
+/// Edits between a path and a template, if few: literals may be misspelled, wildcards fit anything.
+fn template_distance(template: &Template, segments: &[&str]) -> Option<usize> {
+    if template.many().is_some() || template.segments.len() != segments.len() {
+        return None;
+    }
+    let mut edits = 0;
+    for (at, (segment, raw)) in template.segments.iter().zip(segments).enumerate() {
+        let is_last = at + 1 == segments.len();
+        let (raw, verb) = match (&template.verb, raw.rsplit_once(':')) {
+            (Some(verb), Some((text, found))) if is_last => (text, Some((verb, found))),
+            (Some(_), None) if is_last => return None,
+            _ => (*raw, None),
+        };
+        if let Some((verb, found)) = verb {
+            edits += suggest::distance(found, verb, 2)?;
+        }
+        match segment {
+            Segment::Literal(text) => edits += suggest::distance(raw, text, 2)?,
+            Segment::One | Segment::Many if raw.is_empty() => return None,
+            Segment::One | Segment::Many => {}
+        }
+    }
+    Some(edits).filter(|edits| *edits <= 3)
+}
+
+/// The value of `Allow`: HEAD comes with GET, OPTIONS always.
+fn allow(mut methods: Vec<String>) -> String {
+    const ORDER: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
+    if methods.iter().any(|method| method == "GET") && !methods.iter().any(|method| method == "HEAD") {
+        methods.push("HEAD".to_owned());
+    }
+    methods.retain(|method| method != "OPTIONS");
+    methods.sort_by_key(|method| {
+        (
+            ORDER.iter().position(|known| known == method).unwrap_or(ORDER.len()),
+            method.clone(),
+        )
+    });
+    methods.push("OPTIONS".to_owned());
+    methods.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{self, load, rule};
+
+    #[test]
+    fn reasons_by_domain() {
+        let schema = Schema::builder().descriptors(fixture::shapes()).build().unwrap();
+        let status = |reason: &str| {
+            schema
+                .reason("shapes", reason)
+                .map(|about| (about.http_status, about.retryable))
+        };
+        for (reason, expected) in [
+            ("KEY_REUSED", Some((Some(422), false))),
+            ("BUSY", Some((None, true))),
+            ("OTHER_NAME", Some((None, false))),
+            ("UNSPECIFIED", None),
+            ("FAILURE_REASON_BUSY", None),
+        ] {
+            assert_eq!(status(reason), expected, "{reason}");
+        }
+        assert!(schema.reason("elsewhere", "BUSY").is_none());
+    }
+
+    #[test]
+    fn a_slash_is_stripped_by_setting_only() {
+        let rules = vec![rule("Routes.R0", "GET /foo", "")];
+        let strict = load(rules.clone()).unwrap();
+        assert!(strict.find("GET", "/foo/").is_err());
+        let options = Options {
+            rules,
+            trailing_slash_stripped: true,
+            ..Options::default()
+        };
+        let lax = fixture::load_with(options).unwrap();
+        assert!(lax.find("GET", "/foo/").is_ok());
+        assert!(lax.find("GET", "/foo//").is_err());
+        assert!(lax.find("GET", "/").is_err());
+    }
+
+    #[test]
+    fn the_platform_loads() {
+        let schema = Schema::builder().descriptors(fixture::millrace()).build().unwrap();
+        for (request, expected) in [
+            (
+                "GET /v1/users/7/orders",
+                "millrace.ordering.v1.OrderingService/ListOrders",
+            ),
+            (
+                "GET /v1/users/-/orders",
+                "millrace.ordering.v1.OrderingService/ListOrders",
+            ),
+            (
+                "GET /v1/users/7/orders:watch",
+                "millrace.ordering.v1.OrderingService/WatchOrders",
+            ),
+            (
+                "POST /v1/users/7/orders/9:cancel",
+                "millrace.ordering.v1.OrderingService/CancelOrder",
+            ),
+            ("PATCH /v1/users/7", "millrace.identity.v1.IdentityService/UpdateUser"),
+            ("GET /v1/products/7", "millrace.catalog.v1.CatalogService/GetProduct"),
+        ] {
+            let (method, path) = request.split_once(' ').unwrap();
+            assert_eq!(schema.find(method, path).unwrap().method().full_name(), expected);
+        }
+        let reused = schema.reason("millrace", "IDEMPOTENCY_KEY_REUSED").unwrap();
+        assert_eq!(reused.http_status, Some(422));
+    }
+}

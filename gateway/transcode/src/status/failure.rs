@@ -1,0 +1,438 @@
+//! One failure, and the two bodies that carry it.
+
+use std::time::Duration;
+
+use prost::Message;
+use prost_reflect::DynamicMessage;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use crate::bind::BindError;
+use crate::codec::{known, scalar, write::Writer};
+use crate::schema::Schema;
+use crate::status::detail::{
+    BAD_REQUEST, BadRequest, DEBUG_INFO, Detail, ERROR_INFO, ErrorInfo, FieldViolation, RETRY_INFO, RetryInfo,
+    RpcStatus,
+};
+use crate::status::{code_name, code_of_refusal, http_status, row};
+
+/// Most violations in one body.
+pub const VIOLATIONS_MAX: usize = 20;
+/// Most bytes of details, on the wire, in one body.
+pub const DETAILS_BYTES_MAX: usize = 4 * 1024;
+
+/// Content type of [`Failure::status_json`].
+pub const JSON: &str = "application/json";
+/// Content type of [`Failure::problem_json`].
+pub const PROBLEM_JSON: &str = "application/problem+json";
+
+/// `google.rpc.Status`, in the order of its fields.
+#[derive(Serialize)]
+struct StatusBody<'a> {
+    code: i32,
+    message: &'a str,
+    details: Vec<Value>,
+}
+
+/// A problem document: RFC 9457's members, then ours.
+#[derive(Serialize)]
+struct Problem<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    title: String,
+    status: u16,
+    detail: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    instance: &'a str,
+    code: &'static str,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    reason: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    domain: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    violations: Vec<Violation>,
+}
+
+#[derive(Serialize)]
+struct Violation {
+    field: String,
+    description: String,
+}
+
+/// A failed call, ready to be sent over HTTP.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// gRPC code.
+    pub code: i32,
+    /// For people; decoded, never percent-encoded.
+    pub message: String,
+    /// In the order in which they came.
+    pub details: Vec<Detail>,
+    /// A status that only HTTP knows (405, 413, 415, 421); beats table and reason.
+    pub http_status: Option<u16>,
+}
+
+impl Failure {
+    /// A failure without details.
+    pub fn new(code: i32, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            message: message.into(),
+            details: Vec::new(),
+            http_status: None,
+        }
+    }
+
+    /// A refusal that only HTTP knows, with the code that goes with it.
+    pub fn refusal(http_status: u16, message: impl Into<String>) -> Self {
+        Self {
+            http_status: Some(http_status),
+            ..Self::new(code_of_refusal(http_status), message)
+        }
+    }
+
+    /// A failure as gRPC sends it. `details` is the decoded `grpc-status-details-bin`, an encoded `google.rpc.Status`; the
+    /// flag says that it was there and could not be read: the failure stands without it.
+    pub fn from_grpc(code: i32, message: impl Into<String>, details: &[u8]) -> (Self, bool) {
+        let failure = Self::new(code, message);
+        match RpcStatus::decode(details) {
+            Ok(status) => (
+                Self {
+                    details: status.details,
+                    ..failure
+                },
+                false,
+            ),
+            Err(_) => (failure, true),
+        }
+    }
+
+    /// Adds an `ErrorInfo`.
+    #[must_use]
+    pub fn with_reason(mut self, domain: &str, reason: &str) -> Self {
+        let info = ErrorInfo {
+            reason: reason.to_owned(),
+            domain: domain.to_owned(),
+            ..ErrorInfo::default()
+        };
+        self.details.push(Detail {
+            type_url: ERROR_INFO.to_owned(),
+            value: info.encode_to_vec(),
+        });
+        self
+    }
+
+    /// Adds a `BadRequest` with these fields and descriptions, if there are any.
+    #[must_use]
+    pub fn with_violations(mut self, violations: &[(String, String)]) -> Self {
+        let violation = |(field, description): &(String, String)| FieldViolation {
+            field: field.clone(),
+            description: description.clone(),
+            reason: String::new(),
+        };
+        let bad = BadRequest {
+            field_violations: violations.iter().map(violation).collect(),
+        };
+        if !violations.is_empty() {
+            self.details.push(Detail {
+                type_url: BAD_REQUEST.to_owned(),
+                value: bad.encode_to_vec(),
+            });
+        }
+        self
+    }
+
+    /// The encoded `google.rpc.Status`, for `grpc-status-details-bin`.
+    pub fn details_bytes(&self) -> Vec<u8> {
+        let (code, message, details) = (self.code, self.message.clone(), self.details.clone());
+        RpcStatus { code, message, details }.encode_to_vec()
+    }
+
+    fn detail<M: Message + Default>(&self, type_url: &str) -> Option<M> {
+        let detail = self.details.iter().find(|detail| detail.type_url == type_url)?;
+        M::decode(detail.value.as_slice()).ok()
+    }
+
+    /// Domain and reason of the first `ErrorInfo`.
+    pub fn reason(&self) -> Option<(String, String)> {
+        self.detail::<ErrorInfo>(ERROR_INFO)
+            .map(|info| (info.domain, info.reason))
+    }
+
+    /// How long to wait, from `RetryInfo`; for `Retry-After`.
+    pub fn retry_delay(&self) -> Option<Duration> {
+        let delay = self.detail::<RetryInfo>(RETRY_INFO)?.retry_delay?;
+        Some(Duration::new(
+            u64::try_from(delay.seconds).ok()?,
+            u32::try_from(delay.nanos).ok()?.min(999_999_999),
+        ))
+    }
+
+    /// The HTTP status: of HTTP itself, else of the reason, else of the code.
+    pub fn http_status(&self, schema: &Schema) -> u16 {
+        let declared = || {
+            let (domain, reason) = self.reason()?;
+            schema.reason(&domain, &reason)?.http_status
+        };
+        self.http_status
+            .or_else(declared)
+            .unwrap_or_else(|| http_status(self.code))
+    }
+
+    /// `google.rpc.Status` as JSON. Details of a type that the schema knows are written out, others stay opaque.
+    pub fn status_json(&self, schema: &Schema) -> Vec<u8> {
+        let (message, details) = self.bounded();
+        let details: Vec<Value> = details.iter().map(|detail| detail_json(detail, schema)).collect();
+        let body = StatusBody {
+            code: row(self.code).0,
+            message: &message,
+            details,
+        };
+        // Strings, numbers and objects always serialise.
+        serde_json::to_vec(&body).unwrap_or_default()
+    }
+
+    /// A problem document (RFC 9457). `instance` is the request id; empty leaves it out.
+    pub fn problem_json(&self, schema: &Schema, instance: &str) -> Vec<u8> {
+        let (message, details) = self.bounded();
+        let status = self.http_status(schema);
+        let (domain, reason) = self.reason().unzip();
+        let bounded = Self {
+            details,
+            ..Self::new(self.code, "")
+        };
+        let violations = bounded
+            .detail::<BadRequest>(BAD_REQUEST)
+            .unwrap_or_default()
+            .field_violations;
+        let problem = Problem {
+            kind: "about:blank",
+            title: title(self.code),
+            status,
+            detail: &message,
+            instance,
+            code: code_name(self.code),
+            reason: reason.unwrap_or_default(),
+            domain: domain.unwrap_or_default(),
+            violations: violations
+                .into_iter()
+                .map(|bad| Violation {
+                    field: bad.field,
+                    description: bad.description,
+                })
+                .collect(),
+        };
+        serde_json::to_vec(&problem).unwrap_or_default()
+    }
+
+    /// Message and details under the limits; what is left out is counted in the message.
+    fn bounded(&self) -> (String, Vec<Detail>) {
+        let mut message = self.message.clone();
+        let (mut bytes, mut omitted, mut violations_omitted) = (0, 0, 0);
+        let mut details = Vec::new();
+        for detail in self.details.iter().filter(|detail| detail.type_url != DEBUG_INFO) {
+            let mut detail = detail.clone();
+            if detail.type_url == BAD_REQUEST
+                && let Ok(mut bad) = BadRequest::decode(detail.value.as_slice())
+            {
+                // Whole violations go until the rest fits both limits.
+                let fits = |bad: &BadRequest| {
+                    bad.field_violations.len() <= VIOLATIONS_MAX && bytes + bad.encoded_len() <= DETAILS_BYTES_MAX
+                };
+                while !fits(&bad) && bad.field_violations.pop().is_some() {
+                    violations_omitted += 1;
+                }
+                detail.value = bad.encode_to_vec();
+            }
+            if bytes + detail.value.len() > DETAILS_BYTES_MAX {
+                omitted += 1;
+            } else {
+                bytes += detail.value.len();
+                details.push(detail);
+            }
+        }
+        for (count, what) in [(violations_omitted, "violations"), (omitted, "details")] {
+            if count > 0 {
+                message.push_str(&format!(" (and {count} more {what})"));
+            }
+        }
+        (message, details)
+    }
+}
+
+impl From<&BindError> for Failure {
+    fn from(error: &BindError) -> Self {
+        let failure = Self::new(error.code, error.message.clone()).with_violations(&error.violations);
+        Self {
+            http_status: error.http_status,
+            ..failure
+        }
+    }
+}
+
+/// `Not found`: the code in words.
+fn title(code: i32) -> String {
+    let lower = code_name(code).to_ascii_lowercase().replace('_', " ");
+    let mut letters = lower.chars();
+    letters
+        .next()
+        .map(|first| first.to_ascii_uppercase().to_string() + letters.as_str())
+        .unwrap_or_default()
+}
+
+/// A detail as JSON. Anything that has no JSON form is shown as its bytes, so that a failure is never lost in its details.
+fn detail_json(detail: &Detail, schema: &Schema) -> Value {
+    let name = detail.type_url.rsplit_once('/').map_or("", |(_, name)| name);
+    let written = || {
+        let kind = schema.pool().get_message_by_name(name)?;
+        let message = DynamicMessage::decode(kind, detail.value.as_slice()).ok()?;
+        let mut json = Vec::new();
+        // Details are for people: a default says nothing there.
+        Writer::new(&mut json, true).message(&message).ok()?;
+        serde_json::from_slice::<Value>(&json).ok()
+    };
+    let mut object = Map::new();
+    object.insert("@type".to_owned(), json!(detail.type_url));
+    match written() {
+        Some(Value::Object(fields)) if !known::is_known(name) => object.extend(fields),
+        Some(value) => {
+            object.insert("value".to_owned(), value);
+        }
+        None => {
+            object.insert("value".to_owned(), json!(scalar::base64(&detail.value)));
+        }
+    }
+    Value::Object(object)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::load;
+
+    fn text(bytes: Vec<u8>) -> String {
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn plain_bodies() {
+        let schema = load(vec![]).unwrap();
+        let failure = Failure::new(5, "Shelf 100 Not Found");
+        assert_eq!(failure.http_status(&schema), 404);
+        assert_eq!(
+            text(failure.status_json(&schema)),
+            r#"{"code":5,"message":"Shelf 100 Not Found","details":[]}"#
+        );
+        assert_eq!(
+            text(failure.problem_json(&schema, "req-1")),
+            r#"{"type":"about:blank","title":"Not found","status":404,"detail":"Shelf 100 Not Found","instance":"req-1","code":"NOT_FOUND"}"#
+        );
+        let refusal = Failure::refusal(405, "no");
+        assert_eq!((refusal.code, refusal.http_status(&schema)), (12, 405));
+    }
+
+    #[test]
+    fn a_reason_may_have_its_own_status() {
+        let schema = load(vec![]).unwrap();
+        for (domain, reason, expected) in [
+            ("shapes", "KEY_REUSED", 422),
+            ("shapes", "BUSY", 400),
+            ("else", "KEY_REUSED", 400),
+            ("shapes", "NOPE", 400),
+        ] {
+            let failure = Failure::new(3, "m").with_reason(domain, reason);
+            assert_eq!(failure.http_status(&schema), expected, "{domain} {reason}");
+            assert_eq!(failure.reason(), Some((domain.to_owned(), reason.to_owned())));
+        }
+    }
+
+    #[test]
+    fn details_are_written_out() {
+        let schema = load(vec![]).unwrap();
+        let detail = |name: &str, value: &[u8]| Detail {
+            type_url: format!("type.googleapis.com/{name}"),
+            value: value.to_vec(),
+        };
+        let mut failure = Failure::new(3, "m")
+            .with_reason("shapes", "BUSY")
+            .with_violations(&[("a.b".to_owned(), "is bad".to_owned())]);
+        failure.details.extend([
+            detail("google.rpc.RetryInfo", &[0x0a, 0x05, 0x08, 0x01, 0x10, 0x80, 0x01]),
+            detail("google.protobuf.Duration", &[0x08, 0x02]),
+            detail("google.rpc.DebugInfo", &[0x12, 0x01, b's']),
+            detail("nobody.Knows", &[1, 2, 3]),
+            detail("shapes.v1.Shelf", &[0xff]),
+        ]);
+        assert_eq!(failure.retry_delay(), Some(Duration::new(1, 128)));
+        let expected = [
+            r#"{"@type":"type.googleapis.com/google.rpc.ErrorInfo","domain":"shapes","reason":"BUSY"}"#,
+            r#"{"@type":"type.googleapis.com/google.rpc.BadRequest","fieldViolations":[{"description":"is bad","field":"a.b"}]}"#,
+            r#"{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"1.000000128s"}"#,
+            r#"{"@type":"type.googleapis.com/google.protobuf.Duration","value":"2s"}"#,
+            r#"{"@type":"type.googleapis.com/nobody.Knows","value":"AQID"}"#,
+            r#"{"@type":"type.googleapis.com/shapes.v1.Shelf","value":"/w=="}"#,
+        ];
+        let body = text(failure.status_json(&schema));
+        let parsed: Value = serde_json::from_str(&body).unwrap();
+        let found: Vec<_> = parsed["details"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(Value::to_string)
+            .collect();
+        assert_eq!(found.len(), expected.len());
+        for (found, expected) in found.iter().zip(expected) {
+            assert_eq!(
+                serde_json::from_str::<Value>(found).unwrap(),
+                serde_json::from_str::<Value>(expected).unwrap()
+            );
+        }
+        let problem = text(failure.problem_json(&schema, ""));
+        let end = r#""code":"INVALID_ARGUMENT","reason":"BUSY","domain":"shapes","violations":[{"field":"a.b","description":"is bad"}]}"#;
+        assert!(problem.ends_with(end), "{problem}");
+    }
+
+    #[test]
+    fn details_survive_the_wire_or_are_left_out() {
+        let status = RpcStatus {
+            code: 3,
+            message: "m".to_owned(),
+            details: Failure::new(3, "").with_reason("d", "R").details,
+        };
+        let (failure, malformed) = Failure::from_grpc(3, "m", &status.encode_to_vec());
+        assert_eq!(
+            (failure.reason(), malformed),
+            (Some(("d".to_owned(), "R".to_owned())), false)
+        );
+        let (failure, malformed) = Failure::from_grpc(3, "m", b"\xff");
+        assert_eq!((failure, malformed), (Failure::new(3, "m"), true));
+    }
+
+    #[test]
+    fn details_are_bounded() {
+        let schema = load(vec![]).unwrap();
+        let violations: Vec<_> = (0..25).map(|number| (format!("f{number}"), "bad".to_owned())).collect();
+        let body = text(Failure::new(3, "m").with_violations(&violations).status_json(&schema));
+        assert!(
+            body.contains("f19") && !body.contains("f20") && body.contains("m (and 5 more violations)"),
+            "{body}"
+        );
+
+        let long: Vec<_> = (0..10)
+            .map(|number| (format!("f{number}"), "x".repeat(1_000)))
+            .collect();
+        let body = text(Failure::new(3, "m").with_violations(&long).status_json(&schema));
+        assert!(body.len() < 5_000 && body.contains("(and 6 more violations)"), "{body}");
+
+        let mut failure = Failure::new(3, "m");
+        failure.details.push(Detail {
+            type_url: "a/nobody.Knows".to_owned(),
+            value: vec![0; 5_000],
+        });
+        let body = text(failure.with_reason("d", "R").status_json(&schema));
+        assert!(
+            body.contains("(and 1 more details)") && body.contains("\"R\""),
+            "{body}"
+        );
+    }
+}
