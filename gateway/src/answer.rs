@@ -1,0 +1,128 @@
+//! Writes a failure in the shape of the caller's door: trailers for gRPC and gRPC-Web, `google.rpc.Status` or a problem
+//! document for REST. The one place where a failure becomes an HTTP response.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header};
+use millrace_transcode::Schema;
+
+use crate::accept::{Accept, Media};
+use crate::body::{HttpResponse, ResponseBody};
+use crate::call::CallRecord;
+use crate::door::Door;
+use crate::error::Failure;
+
+/// The shape in which a caller expects an error: read from the request before a door takes it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Shape {
+    form: Form,
+    /// No body is sent.
+    head: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Grpc,
+    GrpcWeb { text: bool },
+    Json,
+    Problem,
+}
+
+impl Shape {
+    /// Reads the door and, for REST, `Accept`.
+    pub(crate) fn of<B>(request: &http::Request<B>) -> Self {
+        let headers = request.headers();
+        let form = match Door::of(headers) {
+            // Over HTTP/1.1 the caller cannot read trailers, which is why it is refused.
+            Door::Grpc if request.version() == Version::HTTP_2 => Form::Grpc,
+            Door::GrpcWeb => Form::GrpcWeb {
+                text: crate::web::is_text(headers),
+            },
+            _ if Accept::wants_problem(headers) => Form::Problem,
+            _ => Form::Json,
+        };
+        Self {
+            form,
+            head: request.method() == Method::HEAD,
+        }
+    }
+
+    /// The shape of a refusal that a gRPC caller could not read as gRPC.
+    pub(crate) fn as_json(mut self) -> Self {
+        self.form = Form::Json;
+        self
+    }
+}
+
+/// Writes failures; knows the error catalogue of the schema.
+#[derive(Clone)]
+pub(crate) struct Answers {
+    schema: Arc<Schema>,
+}
+
+impl Answers {
+    pub(crate) fn new(schema: Arc<Schema>) -> Self {
+        Self { schema }
+    }
+
+    /// The answer to a call that failed before anything was sent.
+    pub(crate) fn answer(&self, shape: &Shape, failure: &Failure, record: &CallRecord) -> HttpResponse {
+        record.set_code(failure.code());
+        let mut response = match shape.form {
+            Form::Grpc => trailers_only(failure, "application/grpc"),
+            Form::GrpcWeb { text: false } => trailers_only(failure, "application/grpc-web+proto"),
+            Form::GrpcWeb { text: true } => trailers_only(failure, "application/grpc-web-text+proto"),
+            Form::Json => self.rest(failure, Media::Json, record),
+            Form::Problem => self.rest(failure, Media::Problem, record),
+        };
+        if shape.head {
+            response.body_mut().discard();
+        }
+        response
+    }
+
+    /// The `google.rpc.Status` of a failure as JSON: what a stream ends with.
+    pub(crate) fn status_json(&self, failure: &Failure) -> Vec<u8> {
+        failure.said.status_json(&self.schema)
+    }
+
+    fn rest(&self, failure: &Failure, media: Media, record: &CallRecord) -> HttpResponse {
+        let Failure { said, headers } = failure;
+        let status = StatusCode::from_u16(said.http_status(&self.schema)).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut body = match media {
+            Media::Problem => said.problem_json(&self.schema, record.request_id()),
+            Media::Json | Media::Ndjson | Media::EventStream => said.status_json(&self.schema),
+        };
+        body.push(b'\n');
+        let mut response = http::Response::new(ResponseBody::full(body));
+        *response.status_mut() = status;
+        *response.headers_mut() = HeaderMap::clone(headers);
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media.content_type()));
+        headers.append(header::VARY, HeaderValue::from_static("accept"));
+        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if let Some(delay) = said.retry_delay() {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(whole_seconds(delay)));
+        }
+        response
+    }
+}
+
+/// A gRPC answer that is an error and nothing else: its trailers are its headers.
+fn trailers_only(failure: &Failure, content_type: &'static str) -> HttpResponse {
+    let mut response = http::Response::new(ResponseBody::empty());
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response.headers_mut().extend(failure.trailers());
+    response
+}
+
+/// Rounded up: a retry before the delay is over would be too early.
+fn whole_seconds(delay: Duration) -> u64 {
+    delay.as_secs() + u64::from(delay.subsec_nanos() > 0)
+}

@@ -1,0 +1,178 @@
+//! Bodies on the HTTP side. A request body is tonic's own boxed body, so that the gRPC doors pass it on without another
+//! box; a response body is [`ResponseBody`], one type for every door, with an exact size where the answer is whole.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use tracing::Span;
+
+use crate::inner::ReplyBody;
+
+/// Any failure of a body, boxed.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// The body of a request: `request.map(RequestBody::new)` takes any `http_body::Body<Data = Bytes>`.
+pub type RequestBody = tonic::body::Body;
+
+/// A request as the edge layers and doors see it.
+pub type HttpRequest = http::Request<RequestBody>;
+
+/// A response as the edge layers and doors see it.
+pub type HttpResponse = http::Response<ResponseBody>;
+
+/// The body of a response, whichever door wrote it.
+///
+/// The edge layers hang what must happen at the end of a call on it (`hold`): a held value is dropped
+/// when the last frame was handed out, or when the body is dropped before that.
+pub struct ResponseBody {
+    kind: Kind,
+    span: Span,
+    held: Vec<Box<dyn Send>>,
+}
+
+enum Kind {
+    /// A whole answer; `None` when it was handed out.
+    Full(Option<Bytes>),
+    /// The inner service's own body: the gRPC door.
+    Grpc(ReplyBody),
+    /// Any other stream: gRPC-Web, and server streams over REST.
+    Stream(Pin<Box<dyn Body<Data = Bytes, Error = BoxError> + Send>>),
+}
+
+impl ResponseBody {
+    /// A whole answer.
+    pub fn full(bytes: impl Into<Bytes>) -> Self {
+        let bytes = bytes.into();
+        Self::of(Kind::Full((!bytes.is_empty()).then_some(bytes)))
+    }
+
+    /// No body at all.
+    pub fn empty() -> Self {
+        Self::of(Kind::Full(None))
+    }
+
+    /// The inner service's body, untouched.
+    pub(crate) fn grpc(body: ReplyBody) -> Self {
+        Self::of(Kind::Grpc(body))
+    }
+
+    /// A stream of chunks.
+    pub(crate) fn stream<B>(body: B) -> Self
+    where
+        B: Body<Data = Bytes, Error = BoxError> + Send + 'static,
+    {
+        Self::of(Kind::Stream(Box::pin(body)))
+    }
+
+    /// Keeps a value until the body ends; its `Drop` is what runs then.
+    pub(crate) fn hold(&mut self, value: Box<dyn Send>) {
+        self.held.push(value);
+    }
+
+    /// Polls the body inside a span, so that what the handler of a stream logs carries the call's ids.
+    pub(crate) fn within(&mut self, span: Span) {
+        self.span = span;
+    }
+
+    /// Drops the content and keeps what is held: the answer to HEAD.
+    pub(crate) fn discard(&mut self) {
+        self.kind = Kind::Full(None);
+    }
+
+    fn of(kind: Kind) -> Self {
+        Self {
+            kind,
+            span: Span::none(),
+            held: Vec::new(),
+        }
+    }
+}
+
+impl Default for ResponseBody {
+    fn default() -> Self {
+        Self::empty()
+    }
+}
+
+impl std::fmt::Debug for ResponseBody {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ResponseBody")
+            .field("size", &self.size_hint())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Body for ResponseBody {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let this = &mut *self;
+        let polled = {
+            let _entered = this.span.enter();
+            match &mut this.kind {
+                Kind::Full(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+                Kind::Grpc(body) => Pin::new(body).poll_frame(cx).map_err(Into::into),
+                Kind::Stream(body) => body.as_mut().poll_frame(cx),
+            }
+        };
+        // A server that sees the end in `is_end_stream` does not poll again, it drops the body: the same moment.
+        if matches!(polled, Poll::Ready(None | Some(Err(_)))) {
+            this.held.clear();
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.kind {
+            Kind::Full(bytes) => bytes.is_none(),
+            Kind::Grpc(body) => body.is_end_stream(),
+            Kind::Stream(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.kind {
+            Kind::Full(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
+            Kind::Grpc(body) => body.size_hint(),
+            Kind::Stream(body) => body.size_hint(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use http_body_util::BodyExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_held_value_goes_with_the_last_frame_or_with_the_body() {
+        let witness = Arc::new(());
+        let mut body = ResponseBody::full("ab");
+        body.hold(Box::new(witness.clone()));
+        assert_eq!(body.size_hint().exact(), Some(2));
+        assert!(body.frame().await.is_some());
+        assert!(body.is_end_stream());
+        assert_eq!(Arc::strong_count(&witness), 2);
+        assert!(body.frame().await.is_none());
+        assert_eq!(Arc::strong_count(&witness), 1, "released at the end");
+
+        let mut dropped = ResponseBody::full("ab");
+        dropped.hold(Box::new(witness.clone()));
+        drop(dropped);
+        assert_eq!(Arc::strong_count(&witness), 1, "released by the drop");
+    }
+
+    #[test]
+    fn an_empty_answer_has_ended_and_has_size_zero() {
+        for body in [ResponseBody::empty(), ResponseBody::full(""), ResponseBody::default()] {
+            assert!(body.is_end_stream());
+            assert_eq!(body.size_hint().exact(), Some(0));
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! What is known of one call, in one place: every door and layer writes what it learns, and the trace and metrics layers
+//! read it when the body ends. The record travels in the extensions of the request, inwards on every door.
+
+use std::sync::atomic::{AtomicI32, AtomicU8, AtomicU16, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tonic::Code;
+
+use crate::door::Door;
+
+/// The label of an RPC that no schema knows: a name from outside never becomes a label.
+pub const OTHER_METHOD: &str = "_OTHER";
+
+/// The record of one call, shared by everything that handles it.
+#[derive(Debug)]
+pub struct CallRecord {
+    started: Instant,
+    request_id: Arc<str>,
+    traceparent: Arc<str>,
+    door: AtomicU8,
+    rpc_method: OnceLock<Arc<str>>,
+    code: AtomicI32,
+    http_status: AtomicU16,
+    shard: OnceLock<u16>,
+    user: OnceLock<u64>,
+}
+
+/// No code is known yet.
+const NO_CODE: i32 = -1;
+
+impl CallRecord {
+    /// A record of a call that starts now.
+    pub fn new(request_id: impl Into<Arc<str>>, traceparent: impl Into<Arc<str>>) -> Arc<Self> {
+        Arc::new(Self {
+            started: Instant::now(),
+            request_id: request_id.into(),
+            traceparent: traceparent.into(),
+            door: AtomicU8::new(Door::Edge as u8),
+            rpc_method: OnceLock::new(),
+            code: AtomicI32::new(NO_CODE),
+            http_status: AtomicU16::new(0),
+            shard: OnceLock::new(),
+            user: OnceLock::new(),
+        })
+    }
+
+    /// The record in a request's extensions; a record of its own if no layer put one there.
+    pub fn of(extensions: &http::Extensions) -> Arc<Self> {
+        extensions
+            .get::<Arc<Self>>()
+            .cloned()
+            .unwrap_or_else(|| Self::new("", ""))
+    }
+
+    /// The id that the caller sees in `x-request-id`.
+    pub fn request_id(&self) -> &str {
+        &self.request_id
+    }
+
+    /// The W3C trace context that goes inwards.
+    pub fn traceparent(&self) -> &str {
+        &self.traceparent
+    }
+
+    /// The time since the call arrived.
+    pub fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// The full name of the RPC, as in `pkg.Service/Method`; [`OTHER_METHOD`] where the schema knows none.
+    pub fn rpc_method(&self) -> &str {
+        self.rpc_method.get().map_or(OTHER_METHOD, |name| name)
+    }
+
+    /// The same, for a label that outlives the call.
+    pub(crate) fn rpc_method_owned(&self) -> Option<Arc<str>> {
+        self.rpc_method.get().cloned()
+    }
+
+    /// Sets the RPC's name: a door that found it in the schema does, once.
+    pub(crate) fn set_rpc_method(&self, name: Arc<str>) {
+        let _ = self.rpc_method.set(name);
+    }
+
+    /// The door by which the call came.
+    pub fn door(&self) -> Door {
+        Door::from_u8(self.door.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn set_door(&self, door: Door) {
+        self.door.store(door as u8, Ordering::Relaxed);
+    }
+
+    /// The gRPC code with which the call ended. A call whose body was dropped before it ended is CANCELLED.
+    pub fn code(&self) -> Code {
+        match self.code.load(Ordering::Relaxed) {
+            NO_CODE => Code::Cancelled,
+            code => Code::from_i32(code),
+        }
+    }
+
+    /// Sets the code. The last writer wins: a layer outside may turn the inner service's answer into another.
+    pub fn set_code(&self, code: Code) {
+        self.code.store(code as i32, Ordering::Relaxed);
+    }
+
+    /// The HTTP status that was sent; 499 if the caller went before there was one.
+    pub fn http_status(&self) -> u16 {
+        match self.http_status.load(Ordering::Relaxed) {
+            0 => 499,
+            status => status,
+        }
+    }
+
+    pub(crate) fn set_http_status(&self, status: u16) {
+        self.http_status.store(status, Ordering::Relaxed);
+    }
+
+    /// The shard that served the call, where one did.
+    pub fn shard(&self) -> Option<u16> {
+        self.shard.get().copied()
+    }
+
+    /// Sets the shard; the first one stays (a call that reads over all shards sets none).
+    pub fn set_shard(&self, shard: u16) {
+        let _ = self.shard.set(shard);
+    }
+
+    /// The caller, where the credential named a user.
+    pub fn user(&self) -> Option<u64> {
+        self.user.get().copied()
+    }
+
+    /// Sets the caller.
+    pub fn set_user(&self, user: u64) {
+        let _ = self.user.set(user);
+    }
+}
+
+/// The name of a code as `google.rpc.Code` spells it.
+pub fn code_name(code: Code) -> &'static str {
+    match code {
+        Code::Ok => "OK",
+        Code::Cancelled => "CANCELLED",
+        Code::Unknown => "UNKNOWN",
+        Code::InvalidArgument => "INVALID_ARGUMENT",
+        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
+        Code::NotFound => "NOT_FOUND",
+        Code::AlreadyExists => "ALREADY_EXISTS",
+        Code::PermissionDenied => "PERMISSION_DENIED",
+        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
+        Code::FailedPrecondition => "FAILED_PRECONDITION",
+        Code::Aborted => "ABORTED",
+        Code::OutOfRange => "OUT_OF_RANGE",
+        Code::Unimplemented => "UNIMPLEMENTED",
+        Code::Internal => "INTERNAL",
+        Code::Unavailable => "UNAVAILABLE",
+        Code::DataLoss => "DATA_LOSS",
+        Code::Unauthenticated => "UNAUTHENTICATED",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_that_nobody_ended_was_cancelled() {
+        let record = CallRecord::new("r", "");
+        assert_eq!((record.code(), record.http_status()), (Code::Cancelled, 499));
+        assert_eq!((record.rpc_method(), record.door()), (OTHER_METHOD, Door::Edge));
+        record.set_code(Code::Ok);
+        record.set_http_status(200);
+        record.set_rpc_method(Arc::from("a.B/C"));
+        record.set_door(Door::Rest);
+        record.set_shard(3);
+        record.set_shard(4);
+        assert_eq!((record.code(), record.http_status()), (Code::Ok, 200));
+        assert_eq!((record.rpc_method(), record.door()), ("a.B/C", Door::Rest));
+        assert_eq!(record.shard(), Some(3), "the first shard stays");
+    }
+}

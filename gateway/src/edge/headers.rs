@@ -1,0 +1,126 @@
+//! Removes the headers that only a trusted hop may set, on every door. In process no such hop is in front of the server,
+//! so what says to come from one was made up.
+
+use std::convert::Infallible;
+use std::task::{Context, Poll};
+
+use http::{HeaderMap, HeaderName};
+use tower::{Layer, Service};
+
+use crate::body::{HttpRequest, HttpResponse};
+
+/// Ours, and none of a caller's business: identity and routing inside the platform.
+const OWN_PREFIX: &str = "x-millrace-";
+/// The one header of ours that a caller hands back; it is signed.
+const CONSISTENCY: &str = "x-millrace-consistency";
+/// Headers by which proxies tell where a call came from.
+const FORWARDING_PREFIXES: [&str; 2] = ["x-forwarded-", "x-envoy-"];
+const FORWARDING: [&str; 6] = [
+    "forwarded",
+    "x-forwarded",
+    "x-real-ip",
+    "x-client-ip",
+    "true-client-ip",
+    "via",
+];
+/// gRPC's own, which only a gRPC library sets: a claim about retries, and contexts in binary.
+const GRPC_INTERNAL: [&str; 3] = ["grpc-previous-rpc-attempts", "grpc-tags-bin", "grpc-trace-bin"];
+
+/// Strips them.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct HeadersLayer;
+
+impl<S> Layer<S> for HeadersLayer {
+    type Service = Stripped<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Stripped { inner }
+    }
+}
+
+/// The service of [`HeadersLayer`].
+#[derive(Debug, Clone)]
+pub(crate) struct Stripped<S> {
+    inner: S,
+}
+
+impl<S> Service<HttpRequest> for Stripped<S>
+where
+    S: Service<HttpRequest, Response = HttpResponse, Error = Infallible>,
+{
+    type Response = HttpResponse;
+    type Error = Infallible;
+    type Future = S::Future;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: HttpRequest) -> Self::Future {
+        strip(request.headers_mut());
+        self.inner.call(request)
+    }
+}
+
+fn strip(headers: &mut HeaderMap) {
+    // Most calls carry none of them, so names are only collected (and allocated for) when one is there.
+    let untrusted: Vec<HeaderName> = headers
+        .keys()
+        .filter(|name| is_untrusted(name.as_str()))
+        .cloned()
+        .collect();
+    for name in untrusted {
+        headers.remove(name);
+    }
+}
+
+/// Whether a header (its name in lower case) must not pass.
+fn is_untrusted(name: &str) -> bool {
+    (name.starts_with(OWN_PREFIX) && name != CONSISTENCY)
+        || FORWARDING_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+        || FORWARDING.contains(&name)
+        || GRPC_INTERNAL.contains(&name)
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn nothing_passes_that_only_a_trusted_hop_may_say() {
+        let mut headers = HeaderMap::new();
+        let removed = [
+            "x-millrace-user",
+            "x-millrace-consistency-x",
+            "x-forwarded-for",
+            "x-forwarded-host",
+            "forwarded",
+            "x-real-ip",
+            "x-envoy-external-address",
+            "grpc-previous-rpc-attempts",
+            "grpc-trace-bin",
+            "via",
+        ];
+        let kept = [
+            "x-millrace-consistency",
+            "authorization",
+            "x-request-id",
+            "grpc-timeout",
+            "x-api-key",
+            "x-millraces",
+        ];
+        for name in removed.into_iter().chain(kept) {
+            headers.append(HeaderName::from_static(name), HeaderValue::from_static("1"));
+            headers.append(HeaderName::from_static(name), HeaderValue::from_static("2"));
+        }
+        strip(&mut headers);
+        for name in removed {
+            assert!(!headers.contains_key(name), "{name} passed");
+        }
+        for name in kept {
+            assert_eq!(headers.get_all(name).iter().count(), 2, "{name} was touched");
+        }
+    }
+}

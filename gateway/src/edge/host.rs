@@ -1,0 +1,160 @@
+//! Refuses host names that are not this server's. On loopback that is what stops DNS rebinding: a page of a foreign name
+//! that resolves to 127.0.0.1 would be same-origin with the server.
+
+use std::convert::Infallible;
+use std::task::{Context, Poll};
+
+use futures_util::future::{Either, Ready, ready};
+use http::header;
+use tower::{Layer, Service};
+
+use crate::answer::{Answers, Shape};
+use crate::body::{HttpRequest, HttpResponse};
+use crate::call::CallRecord;
+use crate::error::Failure;
+
+/// Under which host names the server answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HostPolicy {
+    /// Under any: a server that is reached by name, behind a proxy or a load balancer.
+    Any,
+    /// Exactly `localhost`, `127.0.0.1` or `[::1]`, with any port.
+    Loopback,
+}
+
+/// Applies a [`HostPolicy`].
+#[derive(Clone)]
+pub(crate) struct HostLayer {
+    policy: HostPolicy,
+    answers: Answers,
+}
+
+impl HostLayer {
+    pub(crate) fn new(policy: HostPolicy, answers: Answers) -> Self {
+        Self { policy, answers }
+    }
+}
+
+impl<S> Layer<S> for HostLayer {
+    type Service = HostChecked<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        HostChecked {
+            inner,
+            layer: self.clone(),
+        }
+    }
+}
+
+/// The service of [`HostLayer`].
+#[derive(Clone)]
+pub(crate) struct HostChecked<S> {
+    inner: S,
+    layer: HostLayer,
+}
+
+impl<S> Service<HttpRequest> for HostChecked<S>
+where
+    S: Service<HttpRequest, Response = HttpResponse, Error = Infallible>,
+{
+    type Response = HttpResponse;
+    type Error = Infallible;
+    type Future = Either<S::Future, Ready<Result<HttpResponse, Infallible>>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: HttpRequest) -> Self::Future {
+        if self.layer.policy == HostPolicy::Any || names_loopback(&request) {
+            return Either::Left(self.inner.call(request));
+        }
+        let record = CallRecord::of(request.extensions());
+        let refusal = Failure::host_not_allowed();
+        Either::Right(ready(Ok(self.layer.answers.answer(
+            &Shape::of(&request),
+            &refusal,
+            &record,
+        ))))
+    }
+}
+
+/// Whether every name in the request (`:authority` over HTTP/2, `Host` over HTTP/1.1) is loopback, and there is one.
+fn names_loopback<B>(request: &http::Request<B>) -> bool {
+    let authority = request.uri().authority().map(|authority| Some(authority.as_str()));
+    let hosts = request
+        .headers()
+        .get_all(header::HOST)
+        .iter()
+        .map(|value| value.to_str().ok());
+    let mut names = authority.into_iter().chain(hosts).peekable();
+    names.peek().is_some() && names.all(|name| name.is_some_and(is_loopback_authority))
+}
+
+/// `localhost`, `127.0.0.1` or `[::1]`, each with or without a port: parsed, never a prefix.
+pub(crate) fn is_loopback_authority(authority: &str) -> bool {
+    let is_port = |port: &str| (1..=5).contains(&port.len()) && port.bytes().all(|b| b.is_ascii_digit());
+    ["localhost", "127.0.0.1", "[::1]"].into_iter().any(|name| {
+        let (Some(host), Some(rest)) = (authority.get(..name.len()), authority.get(name.len()..)) else {
+            return false;
+        };
+        host.eq_ignore_ascii_case(name) && (rest.is_empty() || rest.strip_prefix(':').is_some_and(is_port))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loopback_is_three_names_exactly() {
+        for name in [
+            "localhost",
+            "LocalHost:8080",
+            "127.0.0.1",
+            "127.0.0.1:1",
+            "[::1]",
+            "[::1]:65535",
+        ] {
+            assert!(is_loopback_authority(name), "{name}");
+        }
+        let foreign = [
+            "",
+            "localhost.",
+            "localhost.evil.example",
+            "127.0.0.1.evil.example",
+            "127.0.0.2",
+            "evil@localhost",
+            "localhost:80@evil.example",
+            "localhost:",
+            "localhost:8a",
+            "::1",
+            "[::1]x",
+            "localhost:123456",
+            "lõcalhost",
+        ];
+        for name in foreign {
+            assert!(!is_loopback_authority(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn every_name_of_a_request_must_be_loopback() {
+        let table: [(&str, &[&str], bool); 7] = [
+            ("/", &["localhost:8080"], true),
+            ("http://127.0.0.1:8080/", &[], true),
+            ("http://127.0.0.1:8080/", &["localhost"], true),
+            ("/", &[], false),
+            ("http://evil.example/", &["localhost"], false),
+            ("http://localhost/", &["evil.example"], false),
+            ("/", &["localhost", "evil.example"], false),
+        ];
+        for (uri, hosts, expected) in table {
+            let mut request = http::Request::builder().uri(uri);
+            for host in hosts {
+                request = request.header(header::HOST, *host);
+            }
+            assert_eq!(names_loopback(&request.body(()).unwrap()), expected, "{uri} {hosts:?}");
+        }
+    }
+}

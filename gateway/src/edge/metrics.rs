@@ -1,0 +1,161 @@
+//! Measures each call once: rate, errors and duration from one histogram, by RPC, code and door.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use pin_project_lite::pin_project;
+use prometheus_client::encoding::{EncodeLabel, EncodeLabelSet, LabelSetEncoder};
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+use tower::{Layer, Service};
+
+use crate::body::{HttpRequest, HttpResponse};
+use crate::call::{CallRecord, OTHER_METHOD, code_name};
+use crate::door::Door;
+
+/// Upper bounds in seconds: from a cached read to a stream that lasts a minute.
+const BUCKETS: [f64; 13] = [
+    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5, 10.0, 60.0,
+];
+
+/// The histogram `rpc_server_call_duration_seconds`; cheap to clone.
+///
+/// Labels are bounded: `rpc_method` is a name of the schema or [`OTHER_METHOD`], never text of a caller's.
+#[derive(Debug, Clone)]
+pub struct Metrics {
+    durations: Family<CallLabels, Histogram, fn() -> Histogram>,
+}
+
+impl Metrics {
+    /// Registers the metrics of the edge.
+    pub fn new(registry: &mut Registry) -> Self {
+        let histogram: fn() -> Histogram = || Histogram::new(BUCKETS);
+        let durations = Family::new_with_constructor(histogram);
+        registry.register_with_unit(
+            "rpc_server_call_duration",
+            "Duration of calls until the end of their answer, by RPC, gRPC code and door",
+            Unit::Seconds,
+            durations.clone(),
+        );
+        Self { durations }
+    }
+
+    fn observe(&self, record: &CallRecord) {
+        let labels = CallLabels {
+            rpc_method: record.rpc_method_owned(),
+            rpc_status_code: code_name(record.code()),
+            door: record.door(),
+        };
+        self.durations
+            .get_or_create(&labels)
+            .observe(record.elapsed().as_secs_f64());
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct CallLabels {
+    rpc_method: Option<Arc<str>>,
+    rpc_status_code: &'static str,
+    door: Door,
+}
+
+impl EncodeLabelSet for CallLabels {
+    fn encode(&self, encoder: &mut LabelSetEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let rpc_method = self.rpc_method.as_deref().unwrap_or(OTHER_METHOD);
+        ("rpc_method", rpc_method).encode(encoder.encode_label())?;
+        ("rpc_status_code", self.rpc_status_code).encode(encoder.encode_label())?;
+        ("door", self.door.name()).encode(encoder.encode_label())
+    }
+}
+
+/// Measures the calls that pass it.
+#[derive(Clone)]
+pub(crate) struct MetricsLayer {
+    metrics: Metrics,
+}
+
+impl MetricsLayer {
+    pub(crate) fn new(metrics: Metrics) -> Self {
+        Self { metrics }
+    }
+}
+
+impl<S> Layer<S> for MetricsLayer {
+    type Service = Measured<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Measured {
+            inner,
+            metrics: self.metrics.clone(),
+        }
+    }
+}
+
+/// The service of [`MetricsLayer`].
+#[derive(Clone)]
+pub(crate) struct Measured<S> {
+    inner: S,
+    metrics: Metrics,
+}
+
+impl<S> Service<HttpRequest> for Measured<S>
+where
+    S: Service<HttpRequest, Response = HttpResponse, Error = Infallible>,
+{
+    type Response = HttpResponse;
+    type Error = Infallible;
+    type Future = Measuring<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: HttpRequest) -> Self::Future {
+        let measurement = Measurement {
+            record: CallRecord::of(request.extensions()),
+            metrics: self.metrics.clone(),
+        };
+        Measuring {
+            future: self.inner.call(request),
+            measurement: Some(measurement),
+        }
+    }
+}
+
+pin_project! {
+    /// The call with its measurement, which goes on with the body.
+    pub(crate) struct Measuring<F> {
+        #[pin]
+        future: F,
+        measurement: Option<Measurement>,
+    }
+}
+
+impl<F: Future<Output = Result<HttpResponse, Infallible>>> Future for Measuring<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let mut response = ready!(this.future.poll(cx))?;
+        if let Some(measurement) = this.measurement.take() {
+            response.body_mut().hold(Box::new(measurement));
+        }
+        Poll::Ready(Ok(response))
+    }
+}
+
+/// Observes the call when it is dropped.
+struct Measurement {
+    record: Arc<CallRecord>,
+    metrics: Metrics,
+}
+
+impl Drop for Measurement {
+    fn drop(&mut self) {
+        self.metrics.observe(&self.record);
+    }
+}

@@ -1,0 +1,197 @@
+//! Failures on their way out: what the gateway refuses by itself, sentence by sentence, and what the inner service answers
+//! become one [`Failure`]; `answer.rs` writes it in the shape of the caller's door.
+
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use millrace_transcode::{BindError, RouteError, status};
+use tonic::Code;
+
+use crate::metadata;
+
+/// Bytes of a path in a message.
+const SHOWN_PATH_BYTES_MAX: usize = 256;
+
+/// The domain of the gateway's own reasons.
+const DOMAIN: &str = "millrace";
+
+/// A call that failed, before it is written in any shape.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) said: Box<status::Failure>,
+    /// Headers of the REST answer.
+    pub(crate) headers: Box<HeaderMap>,
+}
+
+impl Failure {
+    /// An error of the inner service, with its metadata. `details` is an encoded `google.rpc.Status`, or empty.
+    pub(crate) fn of_call(code: i32, message: &str, details: &[u8], metadata: &HeaderMap) -> Self {
+        let (said, is_malformed) = status::Failure::from_grpc(code, message, details);
+        if is_malformed {
+            tracing::warn!(
+                rpc.code = said.code,
+                "the details of an error are no google.rpc.Status, and are left out"
+            );
+        }
+        let mut headers = HeaderMap::new();
+        metadata::to_headers(metadata, &mut headers);
+        Self {
+            said: Box::new(said),
+            headers: Box::new(headers),
+        }
+    }
+
+    /// An inner service that does not speak gRPC.
+    pub(crate) fn bad_upstream(http: Option<StatusCode>, message: impl Into<String>) -> Self {
+        let said = status::Failure::new(Code::Unavailable as i32, message);
+        let http_status = http.map(|status| status.as_u16());
+        status::Failure { http_status, ..said }.into()
+    }
+
+    /// An answer that breaks the rules of gRPC, or cannot be written as JSON.
+    pub(crate) fn bad_reply(message: impl Into<String>) -> Self {
+        status::Failure::new(Code::Internal as i32, message)
+            .with_reason(DOMAIN, "INTERNAL")
+            .into()
+    }
+
+    /// A defect: the message of a panic is for the log only.
+    pub(crate) fn panicked() -> Self {
+        Self::bad_reply("the server failed; report the request id")
+    }
+
+    pub(crate) fn host_not_allowed() -> Self {
+        let message = "the host name is not this server's: use localhost, 127.0.0.1 or [::1]";
+        refused(StatusCode::MISDIRECTED_REQUEST, message)
+            .with_reason(DOMAIN, "HOST_NOT_ALLOWED")
+            .into()
+    }
+
+    pub(crate) fn grpc_over_http1() -> Self {
+        Self::unsupported_media("gRPC needs HTTP/2; over HTTP/1.1 use gRPC-Web or REST")
+    }
+
+    /// A content type or encoding that the gateway does not read.
+    pub(crate) fn unsupported_media(message: impl Into<String>) -> Self {
+        refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, message).into()
+    }
+
+    pub(crate) fn not_acceptable(offered: &str) -> Self {
+        let message = format!("`Accept` allows nothing that this route writes: {offered}");
+        refused(StatusCode::NOT_ACCEPTABLE, message).into()
+    }
+
+    pub(crate) fn method_not_allowed(allow: &str) -> Self {
+        let message = format!("the method is not allowed here; allowed: {allow}");
+        let mut failure = Self::from(refused(StatusCode::METHOD_NOT_ALLOWED, message));
+        if let Ok(allow) = HeaderValue::from_str(allow) {
+            failure.headers.insert(header::ALLOW, allow);
+        }
+        failure
+    }
+
+    pub(crate) fn no_route(method: &Method, path: &str, error: RouteError) -> Self {
+        match error {
+            RouteError::MethodNotAllowed { allow } => Self::method_not_allowed(&allow),
+            RouteError::BadPath => Self::invalid("the path is malformed: it is no percent-encoded UTF-8", &[]),
+            RouteError::NotFound { did_you_mean } => {
+                let shown = &path[..path.floor_char_boundary(SHOWN_PATH_BYTES_MAX)];
+                let mut message = format!("no route for {method} {shown}");
+                if let Some(similar) = did_you_mean {
+                    message.push_str(&format!("; did you mean {similar}?"));
+                }
+                refused(StatusCode::NOT_FOUND, message)
+                    .with_reason(DOMAIN, "NOT_FOUND")
+                    .into()
+            }
+        }
+    }
+
+    pub(crate) fn uri_too_long(bytes_max: usize) -> Self {
+        let message = format!("path and query are longer than {bytes_max} bytes");
+        refused(StatusCode::URI_TOO_LONG, message)
+            .with_reason(DOMAIN, "TOO_LARGE")
+            .into()
+    }
+
+    pub(crate) fn too_large(bytes_max: usize) -> Self {
+        let message = format!("the body is larger than {bytes_max} bytes");
+        refused(StatusCode::PAYLOAD_TOO_LARGE, message)
+            .with_reason(DOMAIN, "TOO_LARGE")
+            .into()
+    }
+
+    /// A body that did not come in time.
+    pub(crate) fn body_too_slow(limit: Duration) -> Self {
+        let message = format!("the body did not arrive within {} s", limit.as_secs());
+        refused(StatusCode::REQUEST_TIMEOUT, message)
+            .with_reason(DOMAIN, "DEADLINE_EXCEEDED")
+            .into()
+    }
+
+    /// A body that broke off on its way in.
+    pub(crate) fn broken_body() -> Self {
+        Self::invalid("the body could not be read to its end", &[])
+    }
+
+    /// A request that does not fit its route.
+    pub(crate) fn unbindable(error: &BindError) -> Self {
+        status::Failure::from(error).with_reason(DOMAIN, "INVALID_FIELD").into()
+    }
+
+    /// A header that the caller can correct.
+    pub(crate) fn bad_header(header: &str, error: &dyn std::error::Error) -> Self {
+        let description = error.to_string();
+        Self::invalid(description.clone(), &[(header.to_owned(), description)])
+    }
+
+    /// Something else in the request that the caller can correct.
+    pub(crate) fn invalid(message: impl Into<String>, violations: &[(String, String)]) -> Self {
+        let said = status::Failure::new(Code::InvalidArgument as i32, message).with_violations(violations);
+        said.with_reason(DOMAIN, "INVALID_FIELD").into()
+    }
+
+    pub(crate) fn client_streaming() -> Self {
+        let message = "streams of the client's are not served over REST; use gRPC";
+        status::Failure::new(Code::Unimplemented as i32, message).into()
+    }
+
+    pub(crate) fn code(&self) -> Code {
+        Code::from_i32(self.said.code)
+    }
+
+    /// The same as trailers of a gRPC answer.
+    pub(crate) fn trailers(&self) -> HeaderMap {
+        let mut trailers = HeaderMap::with_capacity(3);
+        trailers.insert("grpc-status", HeaderValue::from(self.said.code));
+        let message = percent_encoding::utf8_percent_encode(&self.said.message, GRPC_MESSAGE).to_string();
+        if let Ok(message) = HeaderValue::try_from(message) {
+            trailers.insert("grpc-message", message);
+        }
+        if !self.said.details.is_empty()
+            && let Ok(details) = HeaderValue::try_from(STANDARD_NO_PAD.encode(self.said.details_bytes()))
+        {
+            trailers.insert("grpc-status-details-bin", details);
+        }
+        trailers
+    }
+}
+
+impl From<status::Failure> for Failure {
+    fn from(said: status::Failure) -> Self {
+        Self {
+            said: Box::new(said),
+            headers: Box::default(),
+        }
+    }
+}
+
+/// A refusal that only HTTP knows.
+fn refused(http: StatusCode, message: impl Into<String>) -> status::Failure {
+    status::Failure::refusal(http.as_u16(), message)
+}
+
+/// Everything but visible ASCII and the space, and `%` itself.
+const GRPC_MESSAGE: &percent_encoding::AsciiSet = &percent_encoding::CONTROLS.add(b'%');

@@ -1,0 +1,164 @@
+//! The gateway: loaded descriptors and settings, from which services are made.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use http::Uri;
+use millrace_transcode::{LoadError, Options, Schema, SchemaBuilder};
+use tower::util::BoxCloneSyncService;
+
+use crate::answer::Answers;
+use crate::body::{HttpRequest, HttpResponse};
+use crate::call::CallRecord;
+use crate::door::Doors;
+use crate::edge::{self, Edge};
+use crate::inner::Inner;
+use crate::metadata::AllowList;
+use crate::rest::Rest;
+
+/// A gRPC service over HTTP messages, boxed: tonic's routes in process, or a channel to an upstream.
+pub type GrpcService =
+    BoxCloneSyncService<http::Request<tonic::body::Body>, http::Response<tonic::body::Body>, Infallible>;
+
+/// What is served on a port. It is always ready; what takes time is in its calls.
+pub type HttpService = BoxCloneSyncService<HttpRequest, HttpResponse, Infallible>;
+
+/// Bytes of a REST request body, unless set.
+const BODY_BYTES_MAX: usize = 1 << 20;
+
+/// A gateway for one schema; cheap to clone.
+#[derive(Clone)]
+pub struct Gateway {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    schema: Arc<Schema>,
+    /// Every RPC by its full name: the name as logs share it, and the path inwards.
+    rpcs: HashMap<Arc<str>, Uri>,
+    request_headers: AllowList,
+    body_bytes_max: usize,
+}
+
+impl Gateway {
+    /// Starts with no descriptors.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// The loaded descriptors and routes.
+    pub fn schema(&self) -> &Schema {
+        &self.shared.schema
+    }
+
+    /// The doors (REST, gRPC-Web, gRPC) around the inner service, with the edge layers outside; see [`edge`].
+    pub fn serve(&self, inner: GrpcService, edge: Edge) -> HttpService {
+        let inner = Inner::new(inner);
+        let rest = Rest::new(self.clone(), inner.clone(), edge.builtin.clone());
+        edge::stack(&edge, &self.answers(), Doors::new(self.clone(), inner, rest))
+    }
+
+    pub(crate) fn shared_schema(&self) -> &Arc<Schema> {
+        &self.shared.schema
+    }
+
+    pub(crate) fn answers(&self) -> Answers {
+        Answers::new(self.shared.schema.clone())
+    }
+
+    pub(crate) fn request_headers(&self) -> &AllowList {
+        &self.shared.request_headers
+    }
+
+    pub(crate) fn body_bytes_max(&self) -> usize {
+        self.shared.body_bytes_max
+    }
+
+    /// Writes the RPC's name into the record, if the schema knows the path `/pkg.Service/Method`; returns the path as a
+    /// URI.
+    pub(crate) fn name_call(&self, grpc_path: &str, record: &CallRecord) -> Option<Uri> {
+        let (name, uri) = self.shared.rpcs.get_key_value(grpc_path.strip_prefix('/')?)?;
+        record.set_rpc_method(name.clone());
+        Some(uri.clone())
+    }
+}
+
+impl std::fmt::Debug for Gateway {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Gateway")
+            .field("rpcs", &self.shared.rpcs.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Collects what a [`Gateway`] is built from.
+pub struct Builder {
+    schema: SchemaBuilder,
+    request_headers: Vec<String>,
+    body_bytes_max: usize,
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        Self {
+            schema: Schema::builder(),
+            request_headers: Vec::new(),
+            body_bytes_max: BODY_BYTES_MAX,
+        }
+    }
+}
+
+impl Builder {
+    /// Adds an encoded `google.protobuf.FileDescriptorSet`; the same file twice is fine.
+    #[must_use]
+    pub fn descriptors(mut self, bytes: &[u8]) -> Self {
+        self.schema = self.schema.descriptors(bytes);
+        self
+    }
+
+    /// Sets how strict the transcoding is.
+    #[must_use]
+    pub fn options(mut self, options: Options) -> Self {
+        self.schema = self.schema.options(options);
+        self
+    }
+
+    /// Lets more request headers through to the inner service over REST, besides the default list.
+    #[must_use]
+    pub fn request_headers<I, N>(mut self, names: I) -> Self
+    where
+        I: IntoIterator<Item = N>,
+        N: Into<String>,
+    {
+        self.request_headers.extend(names.into_iter().map(Into::into));
+        self
+    }
+
+    /// Sets the largest body of a REST request in bytes; 1 MiB unless set.
+    #[must_use]
+    pub fn body_bytes_max(mut self, bytes: usize) -> Self {
+        self.body_bytes_max = bytes;
+        self
+    }
+
+    /// Loads the descriptors.
+    ///
+    /// # Errors
+    /// Descriptors that do not load, or rules that are malformed or bound twice; see [`LoadError`].
+    pub fn build(self) -> Result<Gateway, LoadError> {
+        let schema = self.schema.build()?;
+        let rpcs = schema.methods().filter_map(|method| {
+            let uri = Uri::try_from(method.grpc_path()).ok()?;
+            Some((Arc::from(method.full_name()), uri))
+        });
+        Ok(Gateway {
+            shared: Arc::new(Shared {
+                rpcs: rpcs.collect(),
+                schema: Arc::new(schema),
+                request_headers: AllowList::with(&self.request_headers),
+                body_bytes_max: self.body_bytes_max,
+            }),
+        })
+    }
+}

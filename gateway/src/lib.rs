@@ -1,0 +1,40 @@
+//! A gRPC/JSON transcoding gateway for any gRPC service, as a tower service: HTTP in, the inner gRPC service inside.
+//!
+//! A request passes the layers of [`edge`], then one of the doors ([`Door`]): gRPC and gRPC-Web stream through untouched,
+//! REST goes through the phases of `rest.rs`, each a type. What a route is, how JSON becomes a message and which HTTP
+//! status an error has is decided in `millrace-transcode`; this crate does the I/O. It knows no service: everything comes
+//! from the descriptors it is given.
+//!
+//! ```no_run
+//! # fn example(descriptors: &[u8], inner: millrace_gateway::GrpcService, edge: millrace_gateway::edge::Edge)
+//! # -> Result<millrace_gateway::HttpService, millrace_gateway::LoadError> {
+//! let gateway = millrace_gateway::Gateway::builder().descriptors(descriptors).build()?;
+//! let service = gateway.serve(inner, edge);
+//! # Ok(service)
+//! # }
+//! ```
+
+pub mod edge;
+
+mod accept;
+mod answer;
+mod body;
+mod call;
+mod deadline;
+mod door;
+mod error;
+mod frame;
+mod gateway;
+mod inner;
+mod metadata;
+mod reply;
+mod rest;
+mod stream;
+mod unary;
+mod web;
+
+pub use body::{BoxError, HttpRequest, HttpResponse, RequestBody, ResponseBody};
+pub use door::Door;
+pub use gateway::{Builder, Gateway, GrpcService, HttpService};
+pub use millrace_transcode as transcode;
+pub use millrace_transcode::{LoadError, Schema};

@@ -1,0 +1,201 @@
+//! Headers across the REST door: which ones of a request become metadata, and which metadata of an answer becomes
+//! headers. Inwards an allow-list, outwards a deny-list.
+
+use base64::Engine;
+use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+/// What goes in unless more is allowed.
+const DEFAULT: [&str; 7] = [
+    "authorization",
+    "traceparent",
+    "tracestate",
+    "baggage",
+    "x-request-id",
+    "accept-language",
+    "idempotency-key",
+];
+
+/// Bytes of one binary header, decoded.
+const BINARY_BYTES_MAX: usize = 8 * 1024;
+
+/// gRPC writes base64 without padding and reads both.
+pub(crate) const LENIENT: GeneralPurpose = GeneralPurpose::new(
+    &base64::alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// Headers that belong to one connection or to the message's form, never to the caller.
+const DENIED: [&str; 14] = [
+    "connection",
+    "keep-alive",
+    "proxy-connection",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "content-type",
+    "content-length",
+    "content-encoding",
+    "date",
+    "x-request-id",
+];
+
+/// A binary header that is not base64, or too large.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("header `{header}` is not base64 of at most {BINARY_BYTES_MAX} bytes")]
+pub(crate) struct MetadataError {
+    /// The header's name.
+    pub(crate) header: String,
+}
+
+/// The request headers that become metadata.
+#[derive(Debug, Clone)]
+pub(crate) struct AllowList {
+    names: Vec<HeaderName>,
+}
+
+impl AllowList {
+    /// The default list and more; names that are no header names, or that gRPC keeps for itself, are left out.
+    pub(crate) fn with(extra: &[String]) -> Self {
+        let extra = extra
+            .iter()
+            .filter_map(|name| HeaderName::from_bytes(name.to_ascii_lowercase().as_bytes()).ok());
+        let extra = extra.filter(|name| !name.as_str().starts_with("grpc-") && !DENIED.contains(&name.as_str()));
+        let mut names: Vec<_> = DEFAULT.into_iter().map(HeaderName::from_static).collect();
+        for name in extra {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        Self { names }
+    }
+
+    /// Copies the allowed headers, repeated ones in their order. A value that is no visible ASCII is dropped: gRPC has no
+    /// way to say it.
+    pub(crate) fn pick(&self, headers: &HeaderMap) -> Result<HeaderMap, MetadataError> {
+        let mut metadata = HeaderMap::with_capacity(self.names.len() + 4);
+        for name in &self.names {
+            for value in headers.get_all(name).iter().filter(|value| value.to_str().is_ok()) {
+                if name.as_str().ends_with("-bin") && !is_binary(value) {
+                    return Err(MetadataError {
+                        header: name.to_string(),
+                    });
+                }
+                metadata.append(name.clone(), value.clone());
+            }
+        }
+        Ok(metadata)
+    }
+}
+
+fn is_binary(value: &HeaderValue) -> bool {
+    LENIENT.decode(value).is_ok_and(|bytes| bytes.len() <= BINARY_BYTES_MAX)
+}
+
+/// Adds an answer's metadata to the response's headers: all but `grpc-*` and the denied ones, binary values padded.
+pub(crate) fn to_headers(metadata: &HeaderMap, headers: &mut HeaderMap) {
+    for (name, value) in metadata {
+        let text = name.as_str();
+        if text.starts_with("grpc-") || DENIED.contains(&text) {
+            continue;
+        }
+        if !text.ends_with("-bin") {
+            headers.append(name.clone(), value.clone());
+            continue;
+        }
+        let padded = LENIENT.decode(value).ok().map(|bytes| STANDARD.encode(bytes));
+        if let Some(padded) = padded.and_then(|text| HeaderValue::try_from(text).ok()) {
+            headers.append(name.clone(), padded);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn map(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        pairs
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
+            .collect()
+    }
+
+    #[test]
+    fn only_allowed_headers_go_in() {
+        let allow = AllowList::with(&[
+            "X-Api-Key".into(),
+            "data-bin".into(),
+            "grpc-status".into(),
+            "te".into(),
+            "é".into(),
+        ]);
+        let sent = map(&[
+            ("authorization", "Bearer x"),
+            ("x-api-key", "k"),
+            ("cookie", "c"),
+            ("grpc-status", "0"),
+            ("te", "trailers"),
+            ("content-type", "application/json"),
+            ("data-bin", "AQI"),
+            ("host", "h"),
+        ]);
+        let metadata = allow.pick(&sent).unwrap();
+        assert_eq!(
+            metadata,
+            map(&[("authorization", "Bearer x"), ("x-api-key", "k"), ("data-bin", "AQI")])
+        );
+        let mut twice = HeaderMap::new();
+        twice.append("baggage", HeaderValue::from_static("a=1"));
+        twice.append("baggage", HeaderValue::from_static("b=2"));
+        twice.append("accept-language", HeaderValue::from_bytes(b"\xe4").unwrap());
+        let metadata = allow.pick(&twice).unwrap();
+        assert_eq!(metadata.get_all("baggage").iter().collect::<Vec<_>>(), ["a=1", "b=2"]);
+        assert!(!metadata.contains_key("accept-language"));
+    }
+
+    #[test]
+    fn a_binary_header_is_base64_within_its_bound() {
+        let allow = AllowList::with(&["data-bin".into()]);
+        for (value, good) in [
+            ("AQI=", true),
+            ("AQI", true),
+            ("", true),
+            ("A", false),
+            ("a b", false),
+            ("_-8", false),
+        ] {
+            assert_eq!(allow.pick(&map(&[("data-bin", value)])).is_ok(), good, "{value}");
+        }
+        let mut long = HeaderMap::new();
+        long.insert(
+            "data-bin",
+            STANDARD.encode(vec![0; BINARY_BYTES_MAX + 1]).parse().unwrap(),
+        );
+        assert!(allow.pick(&long).is_err());
+    }
+
+    #[test]
+    fn all_metadata_goes_out_but_what_is_not_the_callers() {
+        let mut headers = HeaderMap::new();
+        let metadata = map(&[
+            ("x-total", "3"),
+            ("grpc-status", "0"),
+            ("grpc-message", "m"),
+            ("content-type", "application/grpc"),
+            ("te", "t"),
+            ("data-bin", "AQI"),
+            ("bad-bin", "*"),
+            ("x-millrace-consistency", "t"),
+        ]);
+        to_headers(&metadata, &mut headers);
+        assert_eq!(
+            headers,
+            map(&[("x-total", "3"), ("data-bin", "AQI="), ("x-millrace-consistency", "t")])
+        );
+    }
+}

@@ -1,0 +1,152 @@
+//! The answer of the inner service, message by message.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use base64::Engine;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use http_body::Body;
+use percent_encoding::percent_decode;
+use tonic::Code;
+
+use crate::error::Failure;
+use crate::frame::Frames;
+use crate::inner::ReplyBody;
+use crate::metadata::LENIENT;
+
+/// The messages of one answer.
+pub(crate) struct Messages {
+    body: ReplyBody,
+    frames: Frames,
+    /// Set when the answer was over with its headers.
+    over: bool,
+}
+
+/// What comes next.
+pub(crate) enum Next {
+    /// A message on the wire.
+    Message(Bytes),
+    /// The call ended with OK; these are its trailers.
+    End(HeaderMap),
+    /// The call ended otherwise.
+    Failed(Failure),
+}
+
+impl Messages {
+    /// Takes the head of an answer: its metadata, and its messages unless the call has failed already.
+    pub(crate) fn of(response: Response<ReplyBody>) -> Result<(HeaderMap, Self), Failure> {
+        let (head, body) = response.into_parts();
+        let over = match ending(&head.headers) {
+            Some(Err(failure)) => return Err(failure),
+            Some(Ok(())) => true,
+            None if head.status != StatusCode::OK => {
+                let message = format!(
+                    "the upstream answered with HTTP status {}, not with gRPC",
+                    head.status.as_u16()
+                );
+                return Err(Failure::bad_upstream(None, message));
+            }
+            None if !is_grpc(&head.headers) => {
+                return Err(Failure::bad_upstream(
+                    None,
+                    "the upstream's answer is not gRPC: its content type is another",
+                ));
+            }
+            None => false,
+        };
+        let messages = Self {
+            body,
+            frames: Frames::default(),
+            over,
+        };
+        Ok((head.headers, messages))
+    }
+
+    /// The next message or the end; after the end it is not to be polled again.
+    pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Next> {
+        if self.over {
+            return Poll::Ready(Next::End(HeaderMap::new()));
+        }
+        loop {
+            match self.frames.next() {
+                Ok(Some(message)) => return Poll::Ready(Next::Message(message)),
+                Ok(None) => {}
+                Err(error) => return Poll::Ready(Next::Failed(Failure::bad_reply(error.to_string()))),
+            }
+            let frame = match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
+                Some(Ok(frame)) => frame,
+                Some(Err(status)) => {
+                    let (code, details) = (status.code() as i32, status.details());
+                    let failure = Failure::of_call(code, status.message(), details, &HeaderMap::new());
+                    return Poll::Ready(Next::Failed(failure));
+                }
+                None => {
+                    let message = "the upstream's answer ended without a status";
+                    return Poll::Ready(Next::Failed(Failure::bad_upstream(
+                        Some(StatusCode::BAD_GATEWAY),
+                        message,
+                    )));
+                }
+            };
+            match frame.into_data() {
+                Ok(chunk) => self.frames.push(chunk),
+                Err(frame) => {
+                    if let Ok(trailers) = frame.into_trailers() {
+                        return Poll::Ready(self.ended(trailers));
+                    }
+                }
+            }
+        }
+    }
+
+    /// See [`Messages::poll_next`]; dropping the future loses nothing.
+    pub(crate) async fn next(&mut self) -> Next {
+        std::future::poll_fn(|cx| self.poll_next(cx)).await
+    }
+
+    fn ended(&mut self, trailers: HeaderMap) -> Next {
+        match ending(&trailers) {
+            None => Next::Failed(Failure::bad_upstream(
+                Some(StatusCode::BAD_GATEWAY),
+                "the upstream's answer ended without a status",
+            )),
+            Some(Err(failure)) => Next::Failed(failure),
+            Some(Ok(())) => match self.frames.finish() {
+                Ok(()) => Next::End(trailers),
+                Err(error) => Next::Failed(Failure::bad_reply(error.to_string())),
+            },
+        }
+    }
+}
+
+/// What headers or trailers say about the call's end; `None` if nothing.
+///
+/// Not by `tonic::Status::from_header_map`, which panics on details that are not base64: an upstream may send anything.
+fn ending(headers: &HeaderMap) -> Option<Result<(), Failure>> {
+    let code = headers
+        .get("grpc-status")?
+        .to_str()
+        .ok()
+        .and_then(|code| code.parse().ok());
+    let code = code.unwrap_or(Code::Unknown as i32);
+    if code == Code::Ok as i32 {
+        return Some(Ok(()));
+    }
+    let message = headers.get("grpc-message").map_or(&b""[..], HeaderValue::as_bytes);
+    let message = percent_decode(message).decode_utf8_lossy();
+    let details = headers
+        .get("grpc-status-details-bin")
+        .map(|details| LENIENT.decode(details));
+    if let Some(Err(error)) = &details {
+        tracing::warn!(%error, "the details of an error are not base64, and are left out");
+    }
+    let details = details.and_then(Result::ok).unwrap_or_default();
+    Some(Err(Failure::of_call(code, &message, &details, headers)))
+}
+
+fn is_grpc(headers: &HeaderMap) -> bool {
+    headers
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
+}

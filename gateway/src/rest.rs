@@ -1,0 +1,321 @@
+//! The REST door. A call goes through five phases, each a type, so that a step cannot be left out or taken twice:
+//! [`Incoming`] (what was sent) → [`Matched`] (a route, and the form of the answer) → [`Bound`] (the request message) →
+//! [`Replies`] (the inner service's answer) → the HTTP response, whole (`unary.rs`) or as a stream (`stream.rs`).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, Version, header};
+use http_body::Body;
+use http_body_util::Full;
+use millrace_transcode::{HeaderFields, Matched as Route, RouteError, status};
+use tonic::Code;
+
+use crate::accept::{Accept, Media};
+use crate::answer::Shape;
+use crate::body::{HttpRequest, HttpResponse, RequestBody, ResponseBody};
+use crate::call::CallRecord;
+use crate::deadline::{self, GRPC_TIMEOUT};
+use crate::door::Door;
+use crate::edge::Builtin;
+use crate::error::Failure;
+use crate::frame::framed;
+use crate::gateway::Gateway;
+use crate::inner::Inner;
+use crate::reply::Messages;
+use crate::{stream, unary};
+
+mod payload;
+
+/// Bytes of path and query.
+const URI_BYTES_MAX: usize = 8 * 1024;
+
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
+const LAST_EVENT_ID: &str = "last-event-id";
+
+/// The suffix of the last event's id: a stream that ended is not to be run again by a browser that reconnects.
+pub(crate) const STREAM_ENDED: &str = ";end";
+
+/// The REST door.
+pub(crate) struct Rest {
+    gateway: Gateway,
+    inner: Inner,
+    builtin: Arc<dyn Builtin>,
+}
+
+impl Rest {
+    pub(crate) fn new(gateway: Gateway, inner: Inner, builtin: Arc<dyn Builtin>) -> Self {
+        Self {
+            gateway,
+            inner,
+            builtin,
+        }
+    }
+
+    /// Answers a request, whatever happens.
+    pub(crate) async fn answer(&self, request: HttpRequest, record: Arc<CallRecord>) -> HttpResponse {
+        let shape = Shape::of(&request);
+        let is_head = request.method() == Method::HEAD;
+        match self.served(Incoming::new(request, record.clone())).await {
+            Ok(response) if is_head => {
+                // A stream is over here, and was not cancelled.
+                if response.status().is_success() {
+                    record.set_code(Code::Ok);
+                }
+                without_body(response)
+            }
+            Ok(response) => response,
+            Err(failure) => self.gateway.answers().answer(&shape, &failure, &record),
+        }
+    }
+
+    async fn served(&self, incoming: Incoming) -> Result<HttpResponse, Failure> {
+        let uri = &incoming.parts.uri;
+        if uri.path().len() + uri.query().map_or(0, str::len) > URI_BYTES_MAX {
+            return Err(Failure::uri_too_long(URI_BYTES_MAX));
+        }
+        let route = match self.gateway.schema().find(incoming.parts.method.as_str(), uri.path()) {
+            Ok(route) => route,
+            Err(error) => return self.unbound(&incoming, error),
+        };
+        let matched = incoming.matched(route, &self.gateway)?;
+        if matched.is_finished_stream() {
+            return Ok(nothing_more(&matched.incoming.record));
+        }
+        let bound = matched.bound(&self.gateway).await?;
+        let replies = bound.sent(&self.inner).await?;
+        match replies.form {
+            Form::Whole => unary::response(replies).await,
+            Form::Stream(media) => stream::response(replies, media, &self.gateway).await,
+        }
+    }
+
+    /// What has no route: OPTIONS of a bound path is answered here, the embedder's own paths (which never hide a route)
+    /// by the embedder.
+    fn unbound(&self, incoming: &Incoming, error: RouteError) -> Result<HttpResponse, Failure> {
+        let Incoming { parts, record, .. } = incoming;
+        let response = match &error {
+            RouteError::MethodNotAllowed { allow } if parts.method == Method::OPTIONS => Some(allowed(allow)),
+            RouteError::NotFound { .. } => self.builtin.get(parts).map(|response| {
+                record.set_door(Door::Builtin);
+                response.map(ResponseBody::full)
+            }),
+            _ => None,
+        };
+        let mut response = response.ok_or_else(|| Failure::no_route(&parts.method, parts.uri.path(), error))?;
+        response
+            .headers_mut()
+            .entry(header::X_CONTENT_TYPE_OPTIONS)
+            .or_insert(HeaderValue::from_static("nosniff"));
+        let code = match response.status().as_u16() {
+            ..400 => Code::Ok,
+            failed => Code::from_i32(status::code_of_foreign_answer(failed)),
+        };
+        record.set_code(code);
+        Ok(response)
+    }
+}
+
+/// What was sent.
+pub(crate) struct Incoming {
+    parts: Parts,
+    body: RequestBody,
+    record: Arc<CallRecord>,
+}
+
+impl Incoming {
+    fn new(request: HttpRequest, record: Arc<CallRecord>) -> Self {
+        let (parts, body) = request.into_parts();
+        Self { parts, body, record }
+    }
+
+    /// Reads what the headers say about the call, before its body.
+    fn matched<'s>(self, route: Route<'s>, gateway: &Gateway) -> Result<Matched<'s>, Failure> {
+        let method = route.method();
+        let inner_uri = gateway.name_call(method.grpc_path(), &self.record).unwrap_or_default();
+        if method.client_streaming() {
+            return Err(Failure::client_streaming());
+        }
+        let form = Form::of(method.server_streaming(), &Accept::of(&self.parts.headers))?;
+        let deadline =
+            deadline::from_headers(&self.parts.headers).map_err(|error| Failure::bad_header(&error.header, &error))?;
+        Ok(Matched {
+            incoming: self,
+            route,
+            form,
+            deadline,
+            inner_uri,
+        })
+    }
+}
+
+/// How the answer is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// One JSON value.
+    Whole,
+    /// A value for each message.
+    Stream(Media),
+}
+
+impl Form {
+    fn of(streaming: bool, accept: &Accept<'_>) -> Result<Self, Failure> {
+        if streaming {
+            let offers = [Media::Ndjson, Media::EventStream, Media::Json];
+            let names = "application/x-ndjson, text/event-stream, application/json";
+            return accept
+                .best(&offers)
+                .map(Self::Stream)
+                .ok_or_else(|| Failure::not_acceptable(names));
+        }
+        if accept.allows_json() {
+            Ok(Self::Whole)
+        } else {
+            Err(Failure::not_acceptable("application/json"))
+        }
+    }
+}
+
+/// A request with its route.
+pub(crate) struct Matched<'s> {
+    incoming: Incoming,
+    route: Route<'s>,
+    form: Form,
+    deadline: Option<Duration>,
+    /// `/pkg.Service/Method`.
+    inner_uri: Uri,
+}
+
+impl<'s> Matched<'s> {
+    /// Whether an `EventSource` asks again for what is over: it reconnects after every end, and only a 204 stops it. A
+    /// route that cannot resume would run the whole call again.
+    fn is_finished_stream(&self) -> bool {
+        let resumes = self.route.method().sse_last_event_id_field().is_some();
+        self.form == Form::Stream(Media::EventStream)
+            && self
+                .incoming
+                .parts
+                .headers
+                .get(LAST_EVENT_ID)
+                .is_some_and(|id| !resumes || id.as_bytes().ends_with(STREAM_ENDED.as_bytes()))
+    }
+
+    /// Reads the body and makes the request message of path, query, body and headers.
+    async fn bound(self, gateway: &Gateway) -> Result<Bound<'s>, Failure> {
+        let Incoming { parts, body, record } = self.incoming;
+        let body = payload::read(&parts.headers, body, gateway.body_bytes_max()).await?;
+        let resumes_at = (self.form == Form::Stream(Media::EventStream)).then_some(LAST_EVENT_ID);
+        let fields = HeaderFields {
+            idempotency_key: text(&parts.headers, Some(IDEMPOTENCY_KEY))?,
+            last_event_id: text(&parts.headers, resumes_at)?,
+        };
+        let message = self
+            .route
+            .bind(parts.uri.query(), &body, &fields)
+            .map_err(|error| Failure::unbindable(&error))?;
+        let mut metadata = gateway
+            .request_headers()
+            .pick(&parts.headers)
+            .map_err(|error| Failure::bad_header(&error.header, &error))?;
+        metadata.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+        metadata.insert(header::TE, HeaderValue::from_static("trailers"));
+        if let Some(timeout) = self.deadline {
+            metadata.insert(GRPC_TIMEOUT, deadline::to_grpc(timeout));
+        }
+        Ok(Bound {
+            route: self.route,
+            form: self.form,
+            message,
+            metadata,
+            inner_uri: self.inner_uri,
+            parts,
+            record,
+        })
+    }
+}
+
+/// The call as the inner service will see it.
+pub(crate) struct Bound<'s> {
+    route: Route<'s>,
+    form: Form,
+    /// The request message, without a frame.
+    message: Bytes,
+    metadata: HeaderMap,
+    inner_uri: Uri,
+    parts: Parts,
+    record: Arc<CallRecord>,
+}
+
+impl<'s> Bound<'s> {
+    /// Calls the inner service and waits for the head of its answer.
+    async fn sent(self, inner: &Inner) -> Result<Replies<'s>, Failure> {
+        let mut request = http::Request::new(RequestBody::new(Full::new(framed(&self.message))));
+        *request.method_mut() = Method::POST;
+        *request.version_mut() = Version::HTTP_2;
+        *request.uri_mut() = self.inner_uri;
+        *request.headers_mut() = self.metadata;
+        // The record, and what the embedder knows of the connection.
+        *request.extensions_mut() = self.parts.extensions;
+        let Ok(response) = inner.send(request).await;
+        let (metadata, messages) = Messages::of(response)?;
+        Ok(Replies {
+            route: self.route,
+            form: self.form,
+            metadata,
+            messages,
+            record: self.record,
+        })
+    }
+}
+
+/// The answer of the inner service, none of its messages read yet.
+pub(crate) struct Replies<'s> {
+    pub(crate) route: Route<'s>,
+    form: Form,
+    /// The head of the answer.
+    pub(crate) metadata: HeaderMap,
+    pub(crate) messages: Messages,
+    pub(crate) record: Arc<CallRecord>,
+}
+
+/// The text of a header that becomes a field.
+fn text<'h>(headers: &'h HeaderMap, name: Option<&str>) -> Result<Option<&'h str>, Failure> {
+    let Some((name, value)) = name.and_then(|name| Some((name, headers.get(name)?))) else {
+        return Ok(None);
+    };
+    let not_utf8 = |_| Failure::invalid(format!("header `{name}` is not UTF-8"), &[]);
+    std::str::from_utf8(value.as_bytes()).map(Some).map_err(not_utf8)
+}
+
+/// The end for an `EventSource`: it does not come back after a 204.
+fn nothing_more(record: &CallRecord) -> HttpResponse {
+    record.set_code(Code::Ok);
+    empty(StatusCode::NO_CONTENT)
+}
+
+fn allowed(allow: &str) -> HttpResponse {
+    let mut response = empty(StatusCode::NO_CONTENT);
+    if let Ok(allow) = HeaderValue::from_str(allow) {
+        response.headers_mut().insert(header::ALLOW, allow);
+    }
+    response
+}
+
+fn empty(status: StatusCode) -> HttpResponse {
+    let mut response = http::Response::new(ResponseBody::empty());
+    *response.status_mut() = status;
+    response
+}
+
+/// The answer to HEAD: the headers of GET, its length among them.
+fn without_body(mut response: HttpResponse) -> HttpResponse {
+    if let Some(length) = response.body().size_hint().exact() {
+        response
+            .headers_mut()
+            .insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    }
+    response.body_mut().discard();
+    response
+}

@@ -1,0 +1,250 @@
+//! The REST answer to a server stream, in the form that `Accept` chose. The HTTP status is sent with the first message or
+//! the end, so that a failure before it is a real status; what fails later never looks complete. Messages are pulled only
+//! as fast as the caller reads, and all that are there go into one chunk.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::{BufMut, Bytes};
+use http::{HeaderName, HeaderValue, header};
+use http_body::{Body, Frame};
+use millrace_transcode::Renderer;
+use tokio::time::{Instant, Sleep};
+use tonic::Code;
+
+use crate::accept::Media;
+use crate::answer::Answers;
+use crate::body::{BoxError, HttpResponse, ResponseBody};
+use crate::call::CallRecord;
+use crate::error::Failure;
+use crate::gateway::Gateway;
+use crate::metadata;
+use crate::reply::{Messages, Next};
+use crate::rest::Replies;
+
+mod array;
+mod ndjson;
+mod sse;
+
+/// Messages are collected into one chunk up to this size; a larger one is a chunk of its own.
+const CHUNK_BYTES: usize = 16 * 1024;
+
+/// A way to write messages one after another.
+pub(crate) trait Form: Send {
+    /// Writes what stands before a message; `id` is what the message says its place in the stream is.
+    fn before(&mut self, out: &mut Vec<u8>, id: Option<String>);
+
+    /// Writes what stands after a message.
+    fn after(&mut self, out: &mut Vec<u8>);
+
+    /// Writes the end of a stream that ended with OK.
+    fn end(&mut self, out: &mut Vec<u8>);
+
+    /// Writes the failure of a stream that had begun; `status` is a `google.rpc.Status` as JSON. False if the form has no
+    /// words for it: the body then breaks off.
+    fn failure(&mut self, out: &mut Vec<u8>, status: &[u8]) -> bool;
+
+    /// What shows that a silent stream is alive, and how long a silence may last.
+    fn heartbeat(&self) -> Option<(Duration, &'static [u8])> {
+        None
+    }
+}
+
+/// A stream that failed in a form that cannot say so: the connection or the HTTP/2 stream is reset.
+#[derive(Debug, thiserror::Error)]
+#[error("the stream ended with {code:?} after its first message")]
+struct BrokenOff {
+    code: Code,
+}
+
+/// Waits for the first message, then streams.
+pub(crate) async fn response(
+    mut replies: Replies<'_>,
+    media: Media,
+    gateway: &Gateway,
+) -> Result<HttpResponse, Failure> {
+    let form: Box<dyn Form> = match media {
+        Media::EventStream => Box::<sse::EventStream>::default(),
+        Media::Ndjson => Box::new(ndjson::Ndjson),
+        Media::Json | Media::Problem => Box::<array::Array>::default(),
+    };
+    // A silent stream whose form has a heartbeat is begun by the first one, or proxies and browsers would give it up.
+    let first = match form.heartbeat() {
+        Some((silence, _)) => tokio::time::timeout(silence, replies.messages.next()).await.ok(),
+        None => Some(replies.messages.next().await),
+    };
+    let mut body = Stream {
+        silence: form
+            .heartbeat()
+            .map(|(silence, _)| Silence::new(silence, first.is_none())),
+        ready: Vec::new(),
+        form,
+        messages: replies.messages,
+        renderer: replies.route.renderer(gateway.shared_schema().clone()),
+        answers: gateway.answers(),
+        record: replies.record,
+        state: State::Open,
+    };
+    match first {
+        Some(Next::Failed(failure)) => return Err(failure),
+        Some(Next::Message(message)) => body.message(&message)?,
+        Some(Next::End(_)) => body.end(),
+        None => {}
+    }
+    let mut response = http::Response::new(ResponseBody::stream(body));
+    let headers = response.headers_mut();
+    metadata::to_headers(&replies.metadata, headers);
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media.content_type()));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    // For nginx, which else collects the answer before it passes it on.
+    headers.insert(
+        HeaderName::from_static("x-accel-buffering"),
+        HeaderValue::from_static("no"),
+    );
+    headers.append(header::VARY, HeaderValue::from_static("accept"));
+    Ok(response)
+}
+
+/// The body. Dropping it drops the inner stream: a caller who went away costs nothing more.
+struct Stream {
+    messages: Messages,
+    form: Box<dyn Form>,
+    renderer: Renderer,
+    /// Written, and not sent yet.
+    ready: Vec<u8>,
+    answers: Answers,
+    record: Arc<CallRecord>,
+    silence: Option<Silence>,
+    state: State,
+}
+
+enum State {
+    Open,
+    Ended,
+    /// Ended, and to be broken off once what was written is sent.
+    Broken(Code),
+    /// The same, after the server had its turn to send.
+    Breaking(Code),
+}
+
+impl Stream {
+    /// Writes whatever is there, at most a chunk.
+    fn collect(&mut self, cx: &mut Context<'_>) {
+        while matches!(self.state, State::Open) && self.ready.len() < CHUNK_BYTES {
+            let Poll::Ready(next) = self.messages.poll_next(cx) else {
+                return;
+            };
+            let written = match next {
+                Next::Message(message) => self.message(&message),
+                Next::Failed(failure) => Err(failure),
+                Next::End(_) => {
+                    self.end();
+                    Ok(())
+                }
+            };
+            if let Err(failure) = written {
+                self.fail(&failure);
+            }
+        }
+    }
+
+    fn message(&mut self, message: &[u8]) -> Result<(), Failure> {
+        let start = self.ready.len();
+        self.form.before(&mut self.ready, self.renderer.sse_id(message));
+        if let Err(error) = self.renderer.render(message, &mut self.ready) {
+            self.ready.truncate(start);
+            return Err(Failure::bad_reply(error.to_string()));
+        }
+        self.form.after(&mut self.ready);
+        Ok(())
+    }
+
+    fn end(&mut self) {
+        self.form.end(&mut self.ready);
+        self.state = State::Ended;
+    }
+
+    fn fail(&mut self, failure: &Failure) {
+        let code = failure.code();
+        self.record.set_code(code);
+        let is_said = self.form.failure(&mut self.ready, &self.answers.status_json(failure));
+        self.state = if is_said { State::Ended } else { State::Broken(code) };
+    }
+
+    /// Writes a sign of life if the stream has been silent for too long.
+    fn heartbeat(&mut self, cx: &mut Context<'_>) {
+        let Some((silence, (_, sign))) = self.silence.as_mut().zip(self.form.heartbeat()) else {
+            return;
+        };
+        if !self.ready.is_empty() {
+            silence.reset();
+        } else if matches!(self.state, State::Open) && silence.poll_over(cx) {
+            self.ready.put_slice(sign);
+        }
+    }
+}
+
+impl Body for Stream {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let this = &mut *self;
+        this.collect(cx);
+        this.heartbeat(cx);
+        if !this.ready.is_empty() {
+            return Poll::Ready(Some(Ok(Frame::data(Bytes::from(std::mem::take(&mut this.ready))))));
+        }
+        match this.state {
+            State::Open => Poll::Pending,
+            State::Ended => Poll::Ready(None),
+            State::Broken(code) => {
+                // hyper throws away what it holds when a body fails: it gets one turn to flush the status and the
+                // messages, or the caller would see a connection that closed without a word.
+                this.state = State::Breaking(code);
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+            State::Breaking(code) => {
+                this.state = State::Ended;
+                Poll::Ready(Some(Err(Box::new(BrokenOff { code }))))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.ready.is_empty() && matches!(self.state, State::Ended)
+    }
+}
+
+/// Measures how long a stream has been silent.
+struct Silence {
+    longest: Duration,
+    sleep: Pin<Box<Sleep>>,
+}
+
+impl Silence {
+    fn new(longest: Duration, is_over: bool) -> Self {
+        let first = if is_over { Duration::ZERO } else { longest };
+        Self {
+            longest,
+            sleep: Box::pin(tokio::time::sleep(first)),
+        }
+    }
+
+    fn reset(&mut self) {
+        self.sleep.as_mut().reset(Instant::now() + self.longest);
+    }
+
+    /// Whether it lasted too long; it starts anew then.
+    fn poll_over(&mut self, cx: &mut Context<'_>) -> bool {
+        let is_over = self.sleep.as_mut().poll(cx).is_ready();
+        if is_over {
+            self.reset();
+        }
+        is_over
+    }
+}

@@ -1,0 +1,55 @@
+//! The REST answer to a unary call: one JSON value of known length.
+
+use http::{HeaderValue, StatusCode, header};
+use tonic::Code;
+
+use crate::body::{HttpResponse, ResponseBody};
+use crate::error::Failure;
+use crate::metadata;
+use crate::reply::Next;
+use crate::rest::Replies;
+
+/// Reads the one message and the status after it; anything else is an error of the inner service's.
+pub(crate) async fn response(mut replies: Replies<'_>) -> Result<HttpResponse, Failure> {
+    let message = match replies.messages.next().await {
+        Next::Message(message) => message,
+        Next::Failed(failure) => return Err(failure),
+        Next::End(_) => return Err(Failure::bad_reply("the call ended with OK and without an answer")),
+    };
+    let trailers = match replies.messages.next().await {
+        Next::End(trailers) => trailers,
+        Next::Failed(failure) => return Err(failure),
+        Next::Message(_) => return Err(Failure::bad_reply("a unary call was answered twice")),
+    };
+    let success = replies.route.method().success_code();
+    let status = StatusCode::from_u16(success).unwrap_or(StatusCode::OK);
+    let mut body = Vec::new();
+    if status != StatusCode::NO_CONTENT {
+        replies
+            .route
+            .render(&message, &mut body)
+            .map_err(|error| Failure::bad_reply(error.to_string()))?;
+        // A terminal's prompt starts on a line of its own.
+        body.push(b'\n');
+    }
+    replies.record.set_code(Code::Ok);
+    let mut response = http::Response::new(ResponseBody::full(body));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    metadata::to_headers(&replies.metadata, headers);
+    metadata::to_headers(&trailers, headers);
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.append(header::VARY, HeaderValue::from_static("accept"));
+    if status != StatusCode::NO_CONTENT {
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    }
+    if status == StatusCode::CREATED
+        && let Some(location) = replies
+            .route
+            .location(&message)
+            .and_then(|path| HeaderValue::try_from(path).ok())
+    {
+        headers.insert(header::LOCATION, location);
+    }
+    Ok(response)
+}

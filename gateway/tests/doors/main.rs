@@ -1,0 +1,12 @@
+//! Every door of the gateway, over a scripted inner service.
+
+#![expect(clippy::unwrap_used, reason = "a test that panics is a test that fails")]
+
+mod edge;
+mod grpc;
+mod logs;
+mod rest_refusals;
+mod rest_streams;
+mod rest_unary;
+mod support;
+mod wire;
