@@ -1,0 +1,310 @@
+//! Mounts modules behind the doors and layers, and serves them.
+
+mod builtin;
+mod error;
+mod options;
+mod routes;
+mod running;
+mod shards;
+mod upload;
+
+use std::collections::HashMap;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::Request;
+use hyper::body::Incoming;
+use millrace_gateway::Gateway;
+use millrace_gateway::edge::{Edge, Metrics};
+use prometheus_client::registry::Registry;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tonic::server::NamedService;
+use tower::ServiceExt;
+use tower::service_fn;
+use tower::util::BoxCloneSyncService;
+
+use crate::caller::Authenticator;
+use crate::health::{self, Readiness};
+use crate::heartbeat::Heartbeat;
+use crate::id::Ids;
+use crate::module::{GrpcService, Module};
+use crate::platform::Platform;
+use crate::probes::Probes;
+use crate::serve::{ConnectionLimits, listen, serve};
+use crate::shard::migrate::{self, Change, MigrateError};
+use crate::stack::{Authentication, Concurrency, Deadlines, Layers, Policy, Rules, Stack};
+use crate::{admin, reflection, supervise};
+
+pub use error::StartError;
+use options::check;
+pub use options::{Options, Pages};
+pub use routes::{RouteLine, routes};
+pub use running::{Running, signal};
+use shards::{any_answers, place, watch_shards};
+
+/// Request metadata of ours that REST hands on besides the gateway's own list.
+const REQUEST_HEADERS: [&str; 2] = ["x-api-key", "x-millrace-consistency"];
+
+/// A platform with its modules, ready to be served.
+pub struct Chassis {
+    platform: Platform,
+    options: Options,
+    modules: Vec<Module>,
+}
+
+impl Chassis {
+    /// A chassis without modules.
+    pub fn new(platform: Platform, options: Options) -> Self {
+        Self {
+            platform,
+            options,
+            modules: Vec::new(),
+        }
+    }
+
+    /// Adds modules.
+    #[must_use]
+    pub fn mount(mut self, modules: impl IntoIterator<Item = Module>) -> Self {
+        self.modules.extend(modules);
+        self
+    }
+
+    /// Applies the schema changes that the databases lack, the platform's own first, and returns them.
+    ///
+    /// # Errors
+    /// See [`MigrateError`]; what was applied before stays.
+    pub async fn migrate(&self) -> Result<Vec<Change>, MigrateError> {
+        let shards = &self.platform.shards;
+        let mut applied = migrate::apply_base(shards).await?;
+        for module in &self.modules {
+            applied.extend(migrate::apply(shards, module.name, module.global_schema, module.shard_schema).await?);
+        }
+        Ok(applied)
+    }
+
+    /// Returns the schema changes that the databases lack.
+    ///
+    /// # Errors
+    /// See [`MigrateError`].
+    pub async fn pending(&self) -> Result<Vec<Change>, MigrateError> {
+        let shards = &self.platform.shards;
+        let mut pending = migrate::pending_base(shards).await?;
+        for module in &self.modules {
+            pending.extend(migrate::pending(shards, module.name, module.global_schema, module.shard_schema).await?);
+        }
+        Ok(pending)
+    }
+
+    /// Loads the descriptors and routes of the modules without serving, as for `millrace routes`.
+    ///
+    /// # Errors
+    /// The descriptors cannot be used, or two RPCs bind one route.
+    pub fn gateway(&self) -> Result<Gateway, StartError> {
+        let builder = self
+            .descriptors()
+            .fold(Gateway::builder(), |builder, set| builder.descriptors(set));
+        Ok(builder.request_headers(REQUEST_HEADERS).build()?)
+    }
+
+    fn descriptors(&self) -> impl Iterator<Item = &'static [u8]> + Clone {
+        let of_modules = self.modules.iter().map(|module| module.descriptors);
+        of_modules.chain([health::DESCRIPTORS]).chain(reflection::DESCRIPTORS)
+    }
+
+    /// Starts to serve.
+    ///
+    /// # Errors
+    /// A module is not complete (a method without policy or shard key is named), two modules claim one service or
+    /// route, the schema is not up to date, or an address cannot be bound.
+    pub async fn start(self) -> Result<Running, StartError> {
+        check(&self.options.limits)?;
+        let gateway = self.gateway()?;
+        let pending = self.pending().await?;
+        if !pending.is_empty() {
+            return Err(StartError::Pending(pending));
+        }
+        let Listeners {
+            public,
+            public_addr,
+            admin,
+        } = Listeners::bind(&self.options)?;
+
+        let (draining, watched) = watch::channel(false);
+        let readiness = Readiness::new();
+        let (services, authenticator) = self.services(&readiness)?;
+        let stack = self.stack(&gateway, services, authenticator, watched.clone())?;
+        self.platform.local.connect(stack.clone());
+
+        let probes = Probes {
+            heartbeat: Heartbeat::start(),
+            readiness: readiness.clone(),
+        };
+        let mut registry = Registry::default();
+        registry.register_collector(self.platform.shards.pool_metrics());
+        let http = gateway.serve(stack, self.edge(&gateway, &mut registry, probes.clone()));
+        let admin_addr = admin.as_ref().map(|(_, address)| *address);
+        let admin = match admin {
+            Some((listener, _)) => Some(admin::start(listener, probes, registry).map_err(StartError::Admin)?),
+            None => None,
+        };
+        // Ready from the first accepted connection on, if a shard answers.
+        readiness.set_reachable(any_answers(&self.platform.shards).await);
+        let drain_max = self.options.limits.drain();
+        let body_max = Duration::from_millis(self.options.limits.body_ms);
+        let serving = tokio::spawn(serve(
+            public,
+            service_fn(move |request: Request<Incoming>| http.clone().oneshot(upload::bounded(request, body_max))),
+            ConnectionLimits::from(&self.options.limits),
+            watched.clone(),
+            running::Parts::connections_max(drain_max),
+        ));
+        let workers = self.modules.into_iter().flat_map(|module| {
+            let of_module = move |(name, worker)| (format!("{}/{name}", module.name), worker);
+            module.workers.into_iter().map(of_module)
+        });
+        let mut workers = supervise::start(workers, &watched);
+        workers.spawn(watch_shards(self.platform.shards.clone(), readiness.clone(), watched));
+
+        let (stop, stopping) = watch::channel(false);
+        let parts = running::Parts {
+            readiness: readiness.clone(),
+            draining,
+            serving,
+            workers,
+            admin,
+            local: self.platform.local.clone(),
+            drain_max,
+        };
+        Ok(Running {
+            public_addr,
+            admin_addr,
+            local: self.platform.local,
+            gateway,
+            readiness,
+            stop,
+            ended: tokio::spawn(parts.run_until(stopping)),
+        })
+    }
+
+    /// The table of services: the modules', health, and reflection where it is on.
+    fn services(&self, readiness: &Readiness) -> Result<(Services, Option<Arc<dyn Authenticator>>), StartError> {
+        let mut services = Services::new();
+        let mut authenticator = None;
+        for module in &self.modules {
+            for (service, grpc) in &module.services {
+                if services.insert(service, grpc.clone()).is_some() {
+                    return Err(StartError::Duplicate {
+                        service,
+                        module: module.name,
+                    });
+                }
+            }
+            if let Some(of_module) = &module.authenticator
+                && authenticator.replace(Arc::clone(of_module)).is_some()
+            {
+                return Err(StartError::SecondAuthenticator { module: module.name });
+            }
+        }
+        let health = readiness.service(services.keys().copied());
+        services.insert(name_of(&health), BoxCloneSyncService::new(health));
+        if self.options.server.reflection {
+            // Both versions list both: a tool asks the one it knows what there is.
+            services.extend(reflection::services(self.descriptors())?);
+        }
+        Ok((services, authenticator))
+    }
+
+    fn stack(
+        &self,
+        gateway: &Gateway,
+        services: Services,
+        authenticator: Option<Arc<dyn Authenticator>>,
+        draining: watch::Receiver<bool>,
+    ) -> Result<GrpcService, StartError> {
+        let limits = &self.options.limits;
+        let names = services.keys().copied();
+        Ok(BoxCloneSyncService::new(Stack(Arc::new(Layers {
+            rules: Rules::load(gateway.schema().pool(), names, &self.options.switches)?,
+            deadlines: Deadlines::new(limits),
+            concurrency: Concurrency::new(limits.calls, limits.streams),
+            message_bytes: limits.message_bytes,
+            authentication: Authentication(authenticator),
+            policy: Policy {
+                place: place(self.platform.shards.clone()),
+                message_bytes: limits.message_bytes,
+            },
+            services,
+            draining,
+        }))))
+    }
+
+    fn edge(&self, gateway: &Gateway, registry: &mut Registry, probes: Probes) -> Edge {
+        let Options { title, version, .. } = &self.options;
+        let info = millrace_gateway::transcode::openapi::Info {
+            title: title.clone(),
+            version: version.clone(),
+            ..Default::default()
+        };
+        let openapi = gateway.schema().openapi(&info);
+        let index = format!("{title} {version}\n\n/openapi.json\n/health\n/readiness\n");
+        Edge {
+            request_id: request_id(self.platform.ids.clone()),
+            metrics: Metrics::new(registry),
+            cors: self.options.cors(),
+            hosts: self.options.hosts(),
+            builtin: Arc::new(builtin::Paths {
+                probes,
+                openapi: format!("{openapi:#}\n").into(),
+                index: index.into(),
+                pages: self.options.pages.clone(),
+            }),
+        }
+    }
+}
+
+/// Full service name to service.
+type Services = HashMap<&'static str, GrpcService>;
+
+fn name_of<S: NamedService>(_: &S) -> &'static str {
+    S::NAME
+}
+
+/// The bound addresses.
+struct Listeners {
+    public: TcpListener,
+    public_addr: SocketAddr,
+    admin: Option<(TcpListener, SocketAddr)>,
+}
+
+impl Listeners {
+    fn bind(options: &Options) -> Result<Self, StartError> {
+        let bound = |address| {
+            bind(address, options.free_port_if_taken).map_err(|source| StartError::Listen { address, source })
+        };
+        let (public, public_addr) = bound(options.server.listen)?;
+        Ok(Self {
+            public,
+            public_addr,
+            admin: options.server.admin_listen.map(bound).transpose()?,
+        })
+    }
+}
+
+fn bind(address: SocketAddr, free_port_if_taken: bool) -> io::Result<(TcpListener, SocketAddr)> {
+    let listener = match listen(address) {
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse && free_port_if_taken => {
+            listen(SocketAddr::new(address.ip(), 0))
+        }
+        bound => bound,
+    }?;
+    let address = listener.local_addr()?;
+    Ok((listener, address))
+}
+
+/// Request ids are 32 hexadecimal digits, which is also the form of a trace id.
+fn request_id(ids: Ids) -> Arc<dyn Fn() -> String + Send + Sync> {
+    Arc::new(move || format!("{:016x}{:016x}", ids.random_u64(), ids.random_u64()))
+}

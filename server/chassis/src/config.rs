@@ -1,0 +1,184 @@
+//! Settings of the platform: file `millrace.toml` < environment `MILLRACE_*` < flags. Unknown keys are errors with a
+//! suggestion. Each section is a plain struct; the server composes them with its own and loads all at once:
+//!
+//! ```
+//! use millrace_chassis::config;
+//!
+//! #[derive(Default, serde::Deserialize, serde::Serialize)]
+//! #[serde(default, deny_unknown_fields)]
+//! struct Settings {
+//!     server: config::Server,
+//!     limits: config::Limits,
+//! }
+//!
+//! let environment = [("MILLRACE_SERVER__LISTEN".to_owned(), "127.0.0.1:9090".to_owned())];
+//! let loaded = config::load::<Settings>(None, environment, Vec::new())?;
+//! assert_eq!(loaded.settings.server.listen.port(), 9090);
+//! # Ok::<(), config::ConfigError>(())
+//! ```
+
+mod database;
+mod load;
+mod redact;
+mod suggest;
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+pub use database::{Database, DatabaseSection};
+pub use load::{ConfigError, Flag, Loaded, Setting, load};
+pub use suggest::nearest;
+
+/// `[server]`: where the platform listens.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Server {
+    /// Public address: gRPC, gRPC-Web, REST. `MILLRACE_SERVER__LISTEN`, default `127.0.0.1:8080`.
+    pub listen: SocketAddr,
+    /// Admin address: metrics, health, readiness; `off` turns it off. Default `127.0.0.1:9464`.
+    #[serde(with = "address_or_off")]
+    pub admin_listen: Option<SocketAddr>,
+    /// Origins, beside its own, whose pages may call: `https://shop.example`. Default none.
+    pub cors_origins: Vec<String>,
+    /// Whether everybody may read the descriptors by server reflection. Default false (`dev` sets true).
+    pub reflection: bool,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            admin_listen: Some(SocketAddr::from(([127, 0, 0, 1], 9464))),
+            cors_origins: Vec::new(),
+            reflection: false,
+        }
+    }
+}
+
+/// `[limits]`: the bounds of what callers can take. Times are in milliseconds.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Open connections of the process; more are closed at once. Default 4,096.
+    pub connections: usize,
+    /// Open connections of one address; more are closed at once. Default 1,024.
+    pub connections_per_ip: usize,
+    /// Concurrent HTTP/2 streams of one connection. Default 100.
+    pub streams_per_connection: u32,
+    /// How long a connection may take to its first request, TLS and preface included. Default 10 s.
+    pub first_request_ms: u64,
+    /// How long the body of a REST or gRPC-Web request may take to arrive. Default 30 s.
+    pub body_ms: u64,
+    /// How long a connection may stay without a request in progress. Default 300 s.
+    pub idle_ms: u64,
+    /// Calls in progress, server streams apart; more are UNAVAILABLE. Default 1,024.
+    pub calls: usize,
+    /// Server streams in progress; more are UNAVAILABLE. Default 4,096.
+    pub streams: usize,
+    /// Largest request message. Default 4 MiB.
+    pub message_bytes: usize,
+    /// Deadline of a call that names none, server streams apart. Default 5 s.
+    pub deadline_default_ms: u64,
+    /// Longest deadline of a call, server streams apart. Default 60 s.
+    pub deadline_max_ms: u64,
+    /// Longest life of a server stream; 0 is without end. Default 0.
+    pub stream_max_ms: u64,
+    /// How long a drain may take before what is left is cut. Default 10 s.
+    pub drain_ms: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 4_096,
+            connections_per_ip: 1_024,
+            streams_per_connection: 100,
+            first_request_ms: 10_000,
+            body_ms: 30_000,
+            idle_ms: 300_000,
+            calls: 1_024,
+            streams: 4_096,
+            message_bytes: 4 << 20,
+            deadline_default_ms: 5_000,
+            deadline_max_ms: 60_000,
+            stream_max_ms: 0,
+            drain_ms: 10_000,
+        }
+    }
+}
+
+impl Limits {
+    pub(crate) fn drain(&self) -> Duration {
+        Duration::from_millis(self.drain_ms)
+    }
+}
+
+/// `[log]`: what is written to standard error, and how.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Log {
+    /// Levels by target, as in `info,millrace_chassis=debug`. Default `info`.
+    pub filter: String,
+    /// `pretty`, `json`, or `auto`: pretty on a terminal, JSON elsewhere. Default `auto`.
+    pub format: LogFormat,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self {
+            filter: "info".to_owned(),
+            format: LogFormat::Auto,
+        }
+    }
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// Pretty on a terminal, JSON elsewhere.
+    Auto,
+    /// For people.
+    Pretty,
+    /// One JSON object a line.
+    Json,
+}
+
+/// `[secrets]`: never shown, in no log and by no command.
+#[derive(Clone, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Secrets {
+    /// Keys of page tokens: the first signs, all verify.
+    pub page_token: Vec<String>,
+}
+
+impl fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secrets")
+    }
+}
+
+/// An address, or the word `off`.
+mod address_or_off {
+    use super::*;
+
+    pub(super) fn serialize<S: Serializer>(address: &Option<SocketAddr>, to: S) -> Result<S::Ok, S::Error> {
+        match address {
+            Some(address) => to.collect_str(address),
+            None => to.serialize_str("off"),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<SocketAddr>, D::Error> {
+        match String::deserialize(from)?.as_str() {
+            "off" => Ok(None),
+            address => address
+                .parse()
+                .map(Some)
+                .map_err(|_| serde::de::Error::custom(format_args!("`{address}` is neither ADDRESS:PORT nor `off`"))),
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! Where the rows are: the section as written, and the engine that it names.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::ConfigError;
+
+/// `[database]`: either files in a folder (`data_dir`, `shard_count`), or PostgreSQL (`global`, `shards`).
+/// `Debug` shows no URL: they hold passwords.
+#[derive(Clone, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DatabaseSection {
+    /// Folder of the SQLite files.
+    pub data_dir: Option<PathBuf>,
+    /// Number of SQLite shards, 1 to 64; `None` is 4.
+    pub shard_count: Option<u16>,
+    /// URL of the global PostgreSQL database.
+    pub global: Option<String>,
+    /// URLs of the PostgreSQL shards, in order; 1 to 64.
+    pub shards: Vec<String>,
+}
+
+impl fmt::Debug for DatabaseSection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DatabaseSection")
+            .field("data_dir", &self.data_dir)
+            .field("shard_count", &self.shard_count)
+            .field("shards", &self.shards.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl DatabaseSection {
+    /// Decides which engine the section names.
+    ///
+    /// # Errors
+    /// The section mixes both engines, is incomplete, or counts less than 1 or more than 64 shards.
+    pub fn database(&self) -> Result<Database, ConfigError> {
+        let fail = |key: &str, problem: &str| Err(ConfigError::value(format!("database.{key}"), problem));
+        let Some(global) = &self.global else {
+            let Some(data_dir) = &self.data_dir else {
+                return fail(
+                    "global",
+                    "is missing: set the URL of the global database, or `database.data_dir`",
+                );
+            };
+            if !self.shards.is_empty() {
+                return fail("shards", "needs `database.global`, the URL of the global database");
+            }
+            return match self.shard_count.unwrap_or(4) {
+                shards @ 1..=64 => Ok(Database::Embedded {
+                    data_dir: data_dir.clone(),
+                    shards,
+                }),
+                _ => fail("shard_count", "must be 1 to 64"),
+            };
+        };
+        if self.data_dir.is_some() {
+            return fail(
+                "data_dir",
+                "contradicts `database.global`: rows are in files or in PostgreSQL, not both",
+            );
+        }
+        if self.shard_count.is_some() {
+            return fail(
+                "shard_count",
+                "contradicts `database.global`: `database.shards` lists the shards",
+            );
+        }
+        match self.shards.len() {
+            1..=64 => Ok(Database::Postgres {
+                global: global.clone(),
+                shards: self.shards.clone(),
+            }),
+            _ => fail("shards", "must list 1 to 64 URLs, one for each shard"),
+        }
+    }
+}
+
+/// Where the rows are. `Debug` shows no URL: they hold passwords.
+#[derive(Clone)]
+pub enum Database {
+    /// SQLite files in a folder: `global.db`, `shard-000.db` and so on.
+    Embedded {
+        /// The folder.
+        data_dir: PathBuf,
+        /// Number of shards, 1 to 64.
+        shards: u16,
+    },
+    /// PostgreSQL: one URL for the global database and one per shard.
+    Postgres {
+        /// URL of the global database.
+        global: String,
+        /// URLs of the shards, in order.
+        shards: Vec<String>,
+    },
+}
+
+impl fmt::Debug for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Embedded { data_dir, shards } => f
+                .debug_struct("Embedded")
+                .field("data_dir", data_dir)
+                .field("shards", shards)
+                .finish(),
+            Self::Postgres { shards, .. } => f
+                .debug_struct("Postgres")
+                .field("shards", &shards.len())
+                .finish_non_exhaustive(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_database_section_names_one_engine() {
+        let files = || DatabaseSection {
+            data_dir: Some("d".into()),
+            ..DatabaseSection::default()
+        };
+        let urls = || DatabaseSection {
+            global: Some("postgres://g".into()),
+            shards: vec!["postgres://s".into()],
+            ..DatabaseSection::default()
+        };
+        let cases: [(DatabaseSection, Result<&str, &str>); 8] = [
+            (files(), Ok("Embedded { data_dir: \"d\", shards: 4 }")),
+            (
+                DatabaseSection {
+                    shard_count: Some(64),
+                    ..files()
+                },
+                Ok("Embedded { data_dir: \"d\", shards: 64 }"),
+            ),
+            (urls(), Ok("Postgres { shards: 1, .. }")),
+            (DatabaseSection::default(), Err("database.global")),
+            (
+                DatabaseSection {
+                    shard_count: Some(65),
+                    ..files()
+                },
+                Err("database.shard_count"),
+            ),
+            (
+                DatabaseSection {
+                    data_dir: Some("d".into()),
+                    ..urls()
+                },
+                Err("database.data_dir"),
+            ),
+            (
+                DatabaseSection {
+                    shards: vec![],
+                    ..urls()
+                },
+                Err("database.shards"),
+            ),
+            (
+                DatabaseSection {
+                    global: None,
+                    data_dir: Some("d".into()),
+                    ..urls()
+                },
+                Err("database.shards"),
+            ),
+        ];
+        for (section, expected) in cases {
+            match (section.database(), expected) {
+                (Ok(database), Ok(expected)) => assert_eq!(format!("{database:?}"), expected),
+                (Err(error), Err(key)) => assert!(error.to_string().contains(key), "{error}"),
+                (result, expected) => panic!("{section:?}: {result:?}, expected {expected:?}"),
+            }
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! Sources that win over each other, and the words of every mistake.
+
+use std::io::Write;
+
+use super::*;
+use crate::config::{DatabaseSection, Limits, Secrets, Server};
+
+#[derive(Debug, Default, serde::Deserialize, serde::Serialize)]
+#[serde(default, deny_unknown_fields)]
+struct Settings {
+    server: Server,
+    limits: Limits,
+    database: DatabaseSection,
+    secrets: Secrets,
+}
+
+fn loaded(file: &str, environment: &[(&str, &str)], flags: Vec<Flag>) -> Result<Loaded<Settings>, ConfigError> {
+    let mut toml = tempfile::NamedTempFile::new().unwrap();
+    toml.write_all(file.as_bytes()).unwrap();
+    let environment = environment
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    load(Some(toml.path()), environment, flags)
+}
+
+#[test]
+fn later_sources_win_and_are_named() {
+    let file = "[server]\nlisten = \"127.0.0.1:1\"\nadmin_listen = \"off\"\n[limits]\ncalls = 7\nstreams = 8";
+    let environment = [
+        ("MILLRACE_SERVER__LISTEN", "127.0.0.1:2"),
+        ("MILLRACE_LIMITS__CALLS", "9"),
+        (
+            "MILLRACE_DATABASE__SHARDS",
+            "[\"postgres://u:pw@h/1?password=x\", \"postgres://u@h/2\"]",
+        ),
+        ("MILLRACE_SECRETS__PAGE_TOKEN", "[hush]"),
+        ("MILLRACE_SHOPPER_KEY", "not a setting"),
+        ("PATH", "/bin"),
+    ];
+    let loaded = loaded(file, &environment, vec![("server.listen", "127.0.0.1:3".into())]).unwrap();
+    let server = &loaded.settings.server;
+    assert_eq!((server.listen.port(), server.admin_listen), (3, None));
+    assert_eq!((loaded.settings.limits.calls, loaded.settings.limits.streams), (9, 8));
+
+    let shown = loaded.show();
+    let find = |key: &str| shown.iter().find(|setting| setting.key == key).unwrap();
+    assert_eq!(find("server.listen").source, "flag");
+    assert_eq!(find("limits.calls").source, "environment MILLRACE_LIMITS__CALLS");
+    assert_eq!(find("limits.idle_ms").source, "default");
+    assert_eq!(find("secrets.page_token").value, HIDDEN);
+    assert_eq!(
+        find("database.shards").value,
+        "[\"postgres://u:[redacted]@h/1?[redacted]\", \"postgres://u@h/2\"]"
+    );
+    let printed = format!("{shown:?}{loaded:?}{:?}", loaded.settings);
+    assert!(!printed.contains("pw@") && !printed.contains("hush"), "{printed}");
+}
+
+#[test]
+fn mistakes_name_the_key_the_source_and_the_remedy() {
+    type Case<'c> = (&'c str, &'c [(&'c str, &'c str)], &'c [&'c str]);
+    let cases: &[Case<'_>] = &[
+        (
+            "[server]\nlisen = 1",
+            &[],
+            &["`server.lisen`", "did you mean `server.listen`?"],
+        ),
+        ("[servre]\nlisten = 1", &[], &["`servre`", "did you mean `server`?"]),
+        ("[server]\nzzz = 1", &[], &["unknown setting `server.zzz`"]),
+        (
+            "",
+            &[("MILLRACE_LIMIT__CALLS", "1")],
+            &["`limit`", "MILLRACE_LIMIT__CALLS", "`limits`"],
+        ),
+        (
+            "",
+            &[("MILLRACE_LIMITS__CALLS", "many")],
+            &["`limits.calls`", "MILLRACE_LIMITS__CALLS", "many"],
+        ),
+        ("[server]\nlisten = \"nowhere\"", &[], &["`server.listen`"]),
+        (
+            "[server]\nadmin_listen = \"of\"",
+            &[],
+            &["`server.admin_listen`", "`off`"],
+        ),
+        ("[server", &[], &["not valid TOML", "line 1"]),
+        (
+            "[secrets]\npage_token = \"hush-hush\"",
+            &[],
+            &["`secrets.page_token`", "wrong type"],
+        ),
+        (
+            "",
+            &[("MILLRACE_DATABASE__SHARDS", "postgres://u:hush-hush@h/s")],
+            &["`database.shards`", "wrong type"],
+        ),
+        (
+            "[database]\nglobal = \"postgres://u:hush-hush@h/g\nshards = []",
+            &[],
+            &["line 2"],
+        ),
+    ];
+    for (file, environment, expected) in cases {
+        let error = loaded(file, environment, Vec::new()).unwrap_err().to_string();
+        for part in *expected {
+            assert!(error.contains(part), "{error:?} lacks {part:?}");
+        }
+        assert!(!error.contains("hush-hush"), "a secret is shown: {error:?}");
+    }
+    let missing = load::<Settings>(Some(Path::new("/no/such/file")), [], []).unwrap_err();
+    assert!(missing.to_string().contains("/no/such/file"));
+}

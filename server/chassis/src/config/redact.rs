@@ -1,0 +1,77 @@
+//! Values as `millrace config show` prints them: without what is nobody's business.
+
+use figment::value::Value;
+
+/// What stands in the place of a secret.
+pub(super) const HIDDEN: &str = "[redacted]";
+
+/// A value as text; the password of a URL is hidden.
+pub(super) fn shown(value: &Value) -> String {
+    match value {
+        Value::String(_, text) => format!("{:?}", without_password(text)),
+        Value::Char(_, letter) => format!("{:?}", letter.to_string()),
+        Value::Bool(_, flag) => flag.to_string(),
+        Value::Num(_, number) => match (number.to_i128(), number.to_u128(), number.to_f64()) {
+            (Some(number), _, _) => number.to_string(),
+            (_, Some(number), _) => number.to_string(),
+            (_, _, Some(number)) => number.to_string(),
+            _ => String::new(),
+        },
+        Value::Empty(..) => "unset".to_owned(),
+        Value::Array(_, items) => format!("[{}]", items.iter().map(shown).collect::<Vec<_>>().join(", ")),
+        Value::Dict(_, section) => {
+            let fields: Vec<_> = section
+                .iter()
+                .map(|(key, value)| format!("{key} = {}", shown(value)))
+                .collect();
+            format!("{{ {} }}", fields.join(", "))
+        }
+    }
+}
+
+/// Hides what stands between the first `:` of the user part and the last `@` of a URL's authority, and all parameters,
+/// among which a password may be, too.
+fn without_password(text: &str) -> String {
+    let Some((scheme, rest)) = text.split_once("://") else {
+        // The other form of a PostgreSQL address, `host=h password=p`, and a URL that lacks its beginning.
+        let is_address = text.to_ascii_lowercase().contains("password") || text.contains('@');
+        return if is_address { HIDDEN.to_owned() } else { text.to_owned() };
+    };
+    let (address, parameters) = match rest.split_once('?') {
+        Some((address, _)) => (address, format!("?{HIDDEN}")),
+        None => (rest, String::new()),
+    };
+    let address = match address.rsplit_once('@') {
+        Some((credentials, host)) => {
+            let user = credentials.split_once(':').map_or(credentials, |(user, _)| user);
+            let hidden = if user == credentials {
+                String::new()
+            } else {
+                format!(":{HIDDEN}")
+            };
+            format!("{user}{hidden}@{host}")
+        }
+        None => address.to_owned(),
+    };
+    format!("{scheme}://{address}{parameters}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passwords_are_hidden_wherever_a_url_may_hold_one() {
+        for (url, expected) in [
+            ("postgres://u:pw@h/db", "postgres://u:[redacted]@h/db"),
+            ("postgres://u:p@w:x@h/db", "postgres://u:[redacted]@h/db"),
+            ("postgres://u@h/db", "postgres://u@h/db"),
+            ("postgres://h/db?password=pw", "postgres://h/db?[redacted]"),
+            ("host=h user=u password=pw", HIDDEN),
+            ("u:pw@h/db", HIDDEN),
+            ("127.0.0.1:8080", "127.0.0.1:8080"),
+        ] {
+            assert_eq!(without_password(url), expected);
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! The platform that a Millrace service runs on. It knows no service: a service is given to it as a [`Module`].
+//!
+//! - [`Platform`]: what a service is built from: shards, clock, ids, page tokens, a channel to the other services.
+//! - [`Module`]: what a service gives the platform: its descriptors, gRPC services, schema and workers, as data.
+//! - [`Chassis`]: mounts modules behind the gateway's doors and the layers of [`stack`], and serves them on one port.
+
+mod admin;
+pub mod caller;
+pub mod chassis;
+pub mod clock;
+pub mod config;
+mod drain;
+pub mod health;
+pub mod heartbeat;
+pub mod id;
+pub mod idempotency;
+pub mod local;
+pub mod module;
+pub mod name;
+pub mod page;
+pub mod platform;
+mod probes;
+mod reflection;
+mod serve;
+pub mod shard;
+pub mod stack;
+pub mod status;
+mod supervise;
+pub mod telemetry;
+
+pub use caller::Caller;
+pub use chassis::{Chassis, Options, Pages, Running, StartError, signal};
+pub use module::Module;
+pub use platform::Platform;

@@ -1,0 +1,237 @@
+//! The accept loop: connections, their limits, and a drain that always ends.
+//!
+//! tonic's own server, and hyper's defaults, leave open: a connection that never sends a request, one that is idle for
+//! ever, connections without number, and a drain that waits for them. Here each has a bound, tested with raw sockets.
+
+mod activity;
+mod caps;
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tower::{Service, ServiceExt};
+
+use crate::config::Limits;
+use crate::drain::begun;
+use activity::Activity;
+use caps::Caps;
+
+/// The kernel's buffer for a reader that is slow: it, not our memory, holds back a stream.
+const SEND_BUFFER_BYTES: u32 = 256 << 10;
+const BACKLOG: u32 = 1_024;
+/// How long an HTTP/1.1 connection may take to the next request head, idle time included: hyper starts this timer when
+/// it waits for a head, so a short one would cut idle browsers.
+const HEADER_READ_MAX: Duration = Duration::from_secs(75);
+const HEADERS_MAX: usize = 100;
+const HEADER_BYTES_MAX: u32 = 16 << 10;
+const HTTP1_BUFFER_BYTES: usize = 64 << 10;
+const STREAM_WINDOW_BYTES: u32 = 256 << 10;
+const CONNECTION_WINDOW_BYTES: u32 = 1 << 20;
+const KEEP_ALIVE: Duration = Duration::from_secs(20);
+const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a peer without a request in progress may take to close after it was asked to.
+const GOODBYE: Duration = Duration::from_secs(1);
+/// After the file table is full, the next attempt to accept waits this long.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// The bounds of connections.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ConnectionLimits {
+    pub(crate) connections: usize,
+    pub(crate) connections_per_ip: usize,
+    pub(crate) streams: u32,
+    pub(crate) first_request: Duration,
+    pub(crate) idle: Duration,
+}
+
+impl From<&Limits> for ConnectionLimits {
+    fn from(limits: &Limits) -> Self {
+        Self {
+            connections: limits.connections,
+            connections_per_ip: limits.connections_per_ip,
+            streams: limits.streams_per_connection,
+            first_request: Duration::from_millis(limits.first_request_ms),
+            idle: Duration::from_millis(limits.idle_ms),
+        }
+    }
+}
+
+/// Binds an address. Accepted sockets inherit the send buffer, and the probes that find a peer who has vanished: over
+/// HTTP/1.1 nothing else would, while a stream has nothing to send.
+pub(crate) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() {
+        TcpSocket::new_v4()?
+    } else {
+        TcpSocket::new_v6()?
+    };
+    // Without this a restart would wait for the old connections' TIME_WAIT.
+    socket.set_reuseaddr(true)?;
+    socket.set_keepalive(true)?;
+    socket.set_send_buffer_size(SEND_BUFFER_BYTES)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+/// Serves a listener until the drain, and then finishes what is in progress, until `drain_max` has passed at the latest.
+pub(crate) async fn serve<S, B>(
+    listener: TcpListener,
+    service: S,
+    limits: ConnectionLimits,
+    mut draining: watch::Receiver<bool>,
+    drain_max: Duration,
+) where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send,
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let builder = builder(&limits);
+    let caps = Caps::new(limits.connections, limits.connections_per_ip);
+    let mut connections = JoinSet::new();
+    let watched = draining.clone();
+    loop {
+        tokio::select! {
+            () = begun(&mut draining) => break,
+            // Only forgets what has ended.
+            Some(_) = connections.join_next() => {}
+            accepted = listener.accept() => match accepted {
+                Ok((stream, peer)) => match caps.take(peer.ip()) {
+                    Some(place) => {
+                        let connection = connection(stream, service.clone(), builder.clone(), limits, watched.clone());
+                        connections.spawn(async move {
+                            connection.await;
+                            drop(place);
+                        });
+                    }
+                    None => tracing::debug!(peer = %peer.ip(), "a connection above the caps is closed"),
+                },
+                Err(error) if is_peers(&error) => {}
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept connections for now");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            },
+        }
+    }
+    drop(listener);
+    let finish = async { while connections.join_next().await.is_some() {} };
+    if tokio::time::timeout(drain_max, finish).await.is_err() {
+        tracing::warn!(
+            connections = connections.len(),
+            "the drain is over; connections still open are cut"
+        );
+        connections.abort_all();
+    }
+}
+
+/// Tells errors of one connection, which was gone before it was accepted, from those of this process.
+fn is_peers(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
+}
+
+fn builder(limits: &ConnectionLimits) -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    // Both protocols need their timer set, or a limit of time panics when it is first needed.
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_READ_MAX)
+        .max_headers(HEADERS_MAX)
+        .max_buf_size(HTTP1_BUFFER_BYTES);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(limits.streams)
+        .keep_alive_interval(KEEP_ALIVE)
+        .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
+        .max_header_list_size(HEADER_BYTES_MAX)
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .max_pending_accept_reset_streams(20)
+        .max_local_error_reset_streams(100);
+    builder
+}
+
+/// Serves one connection. Returning closes the socket.
+async fn connection<S, B>(
+    stream: TcpStream,
+    service: S,
+    builder: Builder<TokioExecutor>,
+    limits: ConnectionLimits,
+    mut draining: watch::Receiver<bool>,
+) where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send,
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    // Answers are written whole; waiting for more only delays them. A socket that refuses is closing already.
+    let _ = stream.set_nodelay(true);
+    let activity = Arc::new(Activity::start());
+    let counted = Arc::clone(&activity);
+    let service = service_fn(move |request| {
+        let in_progress = counted.begin();
+        let answer = service.clone().oneshot(request);
+        async move {
+            answer
+                .await
+                .map(|response| response.map(|body| in_progress.until_end_of(body)))
+        }
+    });
+    let mut serving = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let mut first_request = pin!(tokio::time::sleep(limits.first_request));
+    let mut idle = pin!(tokio::time::sleep(limits.idle));
+    let mut first_passed = false;
+    let mut closing = false;
+    loop {
+        tokio::select! {
+            // An error here is the peer's; what it means for a call, the call's own line in the log says.
+            _ = serving.as_mut() => return,
+            () = first_request.as_mut(), if !first_passed => {
+                first_passed = true;
+                if !activity.has_begun() {
+                    return;
+                }
+            }
+            () = begun(&mut draining), if !closing => {
+                if !activity.has_begun() {
+                    return;
+                }
+                closing = true;
+                serving.as_mut().graceful_shutdown();
+                idle.as_mut().reset(Instant::now() + GOODBYE);
+            }
+            () = idle.as_mut() => match (activity.idle_since(), closing) {
+                // A peer that was told to go, has nothing to wait for and does not go.
+                (Some(since), true) if since.elapsed() >= GOODBYE => return,
+                (Some(since), true) => idle.as_mut().reset(since + GOODBYE),
+                (None, true) => idle.as_mut().reset(Instant::now() + GOODBYE),
+                (Some(since), false) if since.elapsed() >= limits.idle => {
+                    closing = true;
+                    serving.as_mut().graceful_shutdown();
+                    idle.as_mut().reset(Instant::now() + GOODBYE);
+                }
+                (Some(since), false) => idle.as_mut().reset(since + limits.idle),
+                (None, false) => idle.as_mut().reset(Instant::now() + limits.idle),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,131 @@
+//! Connections to SQLite files: statements run in place on the calling task, so no dropped future can leave one half
+//! done, and on a current-thread runtime one seed replays a whole run.
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+
+use diesel::sqlite::SqliteConnection;
+use diesel_async::pooled_connection::PoolableConnection;
+use diesel_async::sync_connection_wrapper::{SpawnBlocking, SyncConnectionWrapper};
+use diesel_async::{AsyncConnection, SimpleAsyncConnection};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use tokio::runtime::{Handle, RuntimeFlavor};
+
+use crate::shard::pg::Role;
+
+/// A SQLite connection whose statements run in place on the calling task.
+pub type Lite = SyncConnectionWrapper<SqliteConnection, InPlace>;
+
+/// Runs a statement on the spot. On many threads tokio first moves the thread's other tasks away.
+#[derive(Debug)]
+pub struct InPlace;
+
+impl SpawnBlocking for InPlace {
+    fn spawn_blocking<'a, R: Send + 'static>(
+        &mut self,
+        task: impl FnOnce() -> R + Send + 'static,
+    ) -> BoxFuture<'a, Result<R, Box<dyn Error + Send + Sync + 'static>>> {
+        let many_threads = Handle::try_current().is_ok_and(|h| h.runtime_flavor() == RuntimeFlavor::MultiThread);
+        let result = if many_threads {
+            tokio::task::block_in_place(task)
+        } else {
+            task()
+        };
+        std::future::ready(Ok(result)).boxed()
+    }
+
+    fn get_runtime() -> Self {
+        Self
+    }
+}
+
+/// Why a file cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    /// SQLite cannot open it.
+    #[error("SQLite cannot open the file")]
+    Open(#[from] diesel::ConnectionError),
+    /// A setting was refused: not a database, read-only, locked.
+    #[error("SQLite cannot use the file")]
+    Setup(#[from] diesel::result::Error),
+    /// The file's name is not UTF-8.
+    #[error("the path is not UTF-8")]
+    Path,
+    /// A connection was given back in a transaction; the pool replaces it.
+    #[error("the connection is broken")]
+    Broken,
+}
+
+/// Makes connections to one file.
+#[derive(Debug)]
+pub struct LiteManager {
+    path: PathBuf,
+    role: Role,
+}
+
+impl LiteManager {
+    pub(crate) fn new(path: &Path, role: Role) -> Self {
+        Self {
+            path: path.to_owned(),
+            role,
+        }
+    }
+}
+
+/// Turns a path into a `file:` URI, so that no character of it is taken for a parameter and, with `mode=rw`, a file
+/// that vanished is an error instead of a new empty database.
+fn uri(path: &Path, mode: &str) -> Option<String> {
+    let path = path.to_str()?;
+    let escaped = path.replace('%', "%25").replace('?', "%3f").replace('#', "%23");
+    Some(format!("file:{escaped}?mode={mode}"))
+}
+
+impl bb8::ManageConnection for LiteManager {
+    type Connection = Lite;
+    type Error = FileError;
+
+    async fn connect(&self) -> Result<Lite, FileError> {
+        // Only opening a database set may create a file.
+        let mode = if self.role == Role::Admin { "rwc" } else { "rw" };
+        let mut conn = Lite::establish(&uri(&self.path, mode).ok_or(FileError::Path)?).await?;
+        // The time limit comes first: the others may have to wait for a lock.
+        conn.batch_execute("PRAGMA busy_timeout = 2000; PRAGMA foreign_keys = ON; PRAGMA synchronous = FULL;")
+            .await?;
+        match self.role {
+            Role::Reader => conn.batch_execute("PRAGMA query_only = ON;").await?,
+            Role::Writer | Role::Admin => conn.batch_execute("PRAGMA journal_mode = WAL;").await?,
+        }
+        Ok(conn)
+    }
+
+    async fn is_valid(&self, conn: &mut Lite) -> Result<(), FileError> {
+        if PoolableConnection::is_broken(conn) {
+            Err(FileError::Broken)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn has_broken(&self, conn: &mut Lite) -> bool {
+        std::thread::panicking() || PoolableConnection::is_broken(conn)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_cannot_smuggle_parameters() {
+        for (path, expected) in [
+            ("/a/b.db", "file:/a/b.db?mode=rw"),
+            (
+                "/a?mode=memory/b#c%20.db",
+                "file:/a%3fmode=memory/b%23c%2520.db?mode=rw",
+            ),
+        ] {
+            assert_eq!(uri(Path::new(path), "rw").as_deref(), Some(expected));
+        }
+    }
+}

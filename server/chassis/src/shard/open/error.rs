@@ -1,0 +1,99 @@
+//! Everything that can be wrong with a set of databases, each with its remedy.
+
+use std::path::PathBuf;
+
+use crate::shard::open::SHARDS_MAX;
+use crate::shard::{DatabaseName, MigrateError, StoreError};
+
+/// Why a set of databases cannot be opened. Each message names the database and the remedy, and never a password.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The number of shards is not possible.
+    #[error("{0} shards: a cluster has 1 to {SHARDS_MAX}")]
+    Count(usize),
+    /// A URL cannot be read. What the parser says is not shown: it may quote the password.
+    #[error(
+        "{0}: not a PostgreSQL URL; write postgres://user:password@host:port/database, with special characters of the \
+         password percent-encoded"
+    )]
+    Url(DatabaseName),
+    /// The folder cannot be made or written.
+    #[error("folder {}: cannot be written; give the process the right to write there, or another folder", folder.display())]
+    Folder {
+        /// The folder.
+        folder: PathBuf,
+        /// What the operating system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Another process has the files open.
+    #[error("folder {}: in use by another millrace process; stop it, or give another folder", .0.display())]
+    InUse(PathBuf),
+    /// The database cannot be reached or used.
+    #[error("{database}: cannot be used; check that it runs, is writable and has space, and that its address is right")]
+    Unusable {
+        /// Name and address.
+        database: String,
+        /// What the driver said.
+        #[source]
+        source: StoreError,
+    },
+    /// Another process holds a lock.
+    #[error("{0}: locked by another process; stop it, then start again")]
+    Locked(String),
+    /// Another number of shards than the cluster has.
+    #[error(
+        "{given} shards given, but this cluster has {stored}; give {stored}, or start a new cluster on empty databases"
+    )]
+    OtherCount {
+        /// As settings have it.
+        given: u16,
+        /// As the cluster has it.
+        stored: u16,
+    },
+    /// A database of the cluster is empty or has vanished.
+    #[error("{0}: missing or empty, though the cluster has it; restore it, or give the right address")]
+    Missing(String),
+    /// The global database is empty, but a shard is not.
+    #[error("{global}: missing or empty, but {shard} belongs to a cluster; restore it, or give the right address")]
+    GlobalMissing {
+        /// Name and address of the global database.
+        global: String,
+        /// Name and address of a shard that is not empty.
+        shard: String,
+    },
+    /// Two addresses are one database.
+    #[error("{database}: the same database as {other}; give each its own")]
+    Repeated {
+        /// Name and address.
+        database: String,
+        /// The other name.
+        other: DatabaseName,
+    },
+    /// The addresses of two databases are in the wrong order.
+    #[error("{database}: holds {holds} of this cluster; put the addresses in the right order")]
+    Swapped {
+        /// Name and address.
+        database: String,
+        /// What is there.
+        holds: DatabaseName,
+    },
+    /// The database belongs to another cluster.
+    #[error("{0}: belongs to another cluster; give the right address")]
+    Foreign(String),
+    /// The database holds somebody else's tables.
+    #[error("{0}: holds tables that are not Millrace's; give an empty database")]
+    Others(String),
+    /// The map in the global database is damaged.
+    #[error("{0}: the bucket map is damaged; restore it from a backup")]
+    Map(String),
+    /// The schema is newer than this program, or cannot be made.
+    #[error("{database}: its schema does not fit")]
+    Schema {
+        /// Name and address.
+        database: String,
+        /// What does not fit.
+        #[source]
+        source: MigrateError,
+    },
+}

@@ -1,0 +1,188 @@
+//! Connections to PostgreSQL: how one is made, when it may be used again, and what happens to a statement whose caller
+//! went away.
+//!
+//! A future dropped in the middle of a statement leaves the statement running in the server and its answer on the wire.
+//! diesel-async notices that only inside a transaction. [`Tracked`] notices it always: the macro [`on!`](crate::on)
+//! marks the connection while a statement runs, a marked connection is never used again, and dropping it asks the
+//! server to stop.
+
+use std::time::Duration;
+
+use diesel_async::pooled_connection::PoolableConnection;
+use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
+use tokio_postgres::{CancelToken, NoTls};
+
+/// Longest time for making one connection; without it an unreachable host would hold its place in the pool for ever.
+const CONNECT_MAX: Duration = Duration::from_secs(2);
+/// Longest silence of a peer before the kernel gives the connection up.
+const PEER_SILENCE_MAX: Duration = Duration::from_secs(10);
+
+/// What a pool's connections are for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// Reads and writes on the primary.
+    Writer,
+    /// Reads only; the database refuses anything else.
+    Reader,
+    /// Opening, migrating: no time limit on a statement.
+    Admin,
+}
+
+impl Role {
+    /// Returns the name in metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Writer => "writer",
+            Self::Reader => "reader",
+            Self::Admin => "admin",
+        }
+    }
+
+    /// Returns the settings of a session. They are limits of last resort: a call's own deadline is shorter.
+    fn session(self) -> &'static str {
+        match self {
+            Self::Writer => {
+                "SET statement_timeout = '10s'; SET lock_timeout = '2s'; \
+                 SET idle_in_transaction_session_timeout = '10s'"
+            }
+            Self::Reader => {
+                "SET statement_timeout = '10s'; SET lock_timeout = '2s'; \
+                 SET idle_in_transaction_session_timeout = '10s'; SET default_transaction_read_only = on"
+            }
+            Self::Admin => "SET lock_timeout = '30s'; SET idle_in_transaction_session_timeout = '60s'",
+        }
+    }
+}
+
+/// Why no connection could be made.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// The server refused or cannot be reached.
+    #[error("PostgreSQL refused the connection: {}", reason(.0))]
+    Postgres(#[source] tokio_postgres::Error),
+    /// The server did not answer in time.
+    #[error("PostgreSQL did not answer within {} s", CONNECT_MAX.as_secs())]
+    Timeout,
+    /// The session cannot be set up.
+    #[error("the session cannot be set up")]
+    Setup(#[from] diesel::ConnectionError),
+    /// A statement of the set-up failed.
+    #[error("the session cannot be set up")]
+    Session(#[from] diesel::result::Error),
+    /// A connection was given back broken; the pool replaces it.
+    #[error("the connection is broken")]
+    Broken,
+}
+
+/// The server's own words if it spoke (`database "x" does not exist`), else what the driver knows. Neither holds the
+/// password.
+fn reason(error: &tokio_postgres::Error) -> String {
+    error
+        .as_db_error()
+        .map_or_else(|| error.to_string(), |db| db.message().to_owned())
+}
+
+/// A connection that knows whether a statement is under way.
+pub struct Tracked {
+    conn: AsyncPgConnection,
+    cancel: CancelToken,
+    in_flight: bool,
+}
+
+impl Tracked {
+    /// Marks that a statement starts. Only [`on!`](crate::on) calls it.
+    #[doc(hidden)]
+    pub fn begin(&mut self) -> &mut AsyncPgConnection {
+        self.in_flight = true;
+        &mut self.conn
+    }
+
+    /// Marks that the answer has been read. Only [`on!`](crate::on) calls it.
+    #[doc(hidden)]
+    pub fn end(&mut self) {
+        self.in_flight = false;
+    }
+
+    /// Returns the connection for BEGIN, COMMIT and ROLLBACK. They are not marked: once COMMIT is on the wire no cancel
+    /// request may follow it. diesel-async itself keeps a connection from being used again whose COMMIT was dropped.
+    pub(crate) fn unmarked(&mut self) -> &mut AsyncPgConnection {
+        &mut self.conn
+    }
+
+    fn is_broken(&mut self) -> bool {
+        self.in_flight || std::thread::panicking() || PoolableConnection::is_broken(&mut self.conn)
+    }
+}
+
+impl Drop for Tracked {
+    fn drop(&mut self) {
+        if !self.in_flight {
+            return;
+        }
+        // The server stops the statement at once instead of at `statement_timeout`. Without a runtime (the process
+        // ends) there is nobody left to send the request, and the closing socket does the rest.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            let cancel = self.cancel.clone();
+            runtime.spawn(async move {
+                let _ = tokio::time::timeout(CONNECT_MAX, cancel.cancel_query(NoTls)).await;
+            });
+        }
+    }
+}
+
+/// Makes connections for one database and role.
+#[derive(Debug)]
+pub struct PgManager {
+    config: tokio_postgres::Config,
+    role: Role,
+}
+
+impl PgManager {
+    /// Makes a manager of a parsed URL.
+    pub(crate) fn new(mut config: tokio_postgres::Config, role: Role) -> Self {
+        config
+            .connect_timeout(CONNECT_MAX)
+            .tcp_user_timeout(PEER_SILENCE_MAX)
+            .keepalives_idle(PEER_SILENCE_MAX)
+            .application_name("millrace");
+        Self { config, role }
+    }
+
+    async fn establish(&self) -> Result<Tracked, ConnectError> {
+        let (client, connection) = self.config.connect(NoTls).await.map_err(ConnectError::Postgres)?;
+        let cancel = client.cancel_token();
+        let mut conn = AsyncPgConnection::try_from_client_and_connection(client, connection).await?;
+        conn.batch_execute(self.role.session()).await?;
+        Ok(Tracked {
+            conn,
+            cancel,
+            in_flight: false,
+        })
+    }
+}
+
+impl bb8::ManageConnection for PgManager {
+    /// Boxed: it is moved with every checkout.
+    type Connection = Box<Tracked>;
+    type Error = ConnectError;
+
+    async fn connect(&self) -> Result<Box<Tracked>, ConnectError> {
+        tokio::time::timeout(CONNECT_MAX, self.establish())
+            .await
+            .unwrap_or(Err(ConnectError::Timeout))
+            .map(Box::new)
+    }
+
+    /// Checks without a round trip; a closed socket is seen.
+    async fn is_valid(&self, conn: &mut Box<Tracked>) -> Result<(), ConnectError> {
+        if conn.is_broken() {
+            Err(ConnectError::Broken)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn has_broken(&self, conn: &mut Box<Tracked>) -> bool {
+        conn.is_broken()
+    }
+}

@@ -1,0 +1,201 @@
+//! How long a call may take, and its end when the time is over: DEADLINE_EXCEEDED, over streams too. tonic's own
+//! timeout guards only the wait for the first byte, answers CANCELLED, and takes a malformed header for none.
+
+use std::future::Future;
+use std::time::Duration;
+
+use http::HeaderMap;
+use tokio::time::Instant;
+use tonic::Status;
+
+use super::refusal::Refusal;
+use super::rules::Rule;
+use crate::config::Limits;
+
+/// The header by which gRPC callers say how long they wait.
+pub(crate) const GRPC_TIMEOUT: &str = "grpc-timeout";
+
+tokio::task_local! {
+    static CURRENT: Option<Deadline>;
+}
+
+/// When the call in progress ends. Whatever waits on its behalf should wait no longer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Deadline(pub Instant);
+
+impl Deadline {
+    /// Returns the deadline of the call that this task carries out, `None` outside calls and in calls without one.
+    pub fn current() -> Option<Self> {
+        CURRENT.try_with(|deadline| *deadline).ok().flatten()
+    }
+
+    /// Tells whether this task carries out a call, with a deadline or without.
+    pub(crate) fn is_within_call() -> bool {
+        CURRENT.try_with(|_| ()).is_ok()
+    }
+
+    /// Returns the time left, zero if it has passed.
+    pub fn remaining(self) -> Duration {
+        self.0.saturating_duration_since(Instant::now())
+    }
+}
+
+/// The rules of deadlines.
+pub(crate) struct Deadlines {
+    default: Duration,
+    max: Duration,
+    stream_max: Option<Duration>,
+}
+
+impl Deadlines {
+    pub(crate) fn new(limits: &Limits) -> Self {
+        Self {
+            default: Duration::from_millis(limits.deadline_default_ms),
+            max: Duration::from_millis(limits.deadline_max_ms),
+            stream_max: (limits.stream_max_ms > 0).then(|| Duration::from_millis(limits.stream_max_ms)),
+        }
+    }
+
+    /// Returns when a call must have ended. A server stream has only the end that its caller or the settings name.
+    pub(crate) fn of(&self, rule: &Rule, headers: &HeaderMap) -> Result<Option<Deadline>, Refusal> {
+        let asked = asked(headers)?;
+        let timeout = if rule.server_streaming() {
+            match (asked, self.stream_max) {
+                (Some(asked), Some(max)) => Some(asked.min(max)),
+                (asked, max) => asked.or(max),
+            }
+        } else {
+            Some(asked.unwrap_or(self.default).min(self.max))
+        };
+        // A time too far to be represented is no deadline.
+        Ok(timeout
+            .and_then(|timeout| Instant::now().checked_add(timeout))
+            .map(Deadline))
+    }
+}
+
+/// Runs a call until its deadline; inside, [`Deadline::current`] tells it.
+pub(crate) async fn within<T>(
+    deadline: Option<Deadline>,
+    call: impl Future<Output = Result<T, Status>>,
+) -> Result<T, Status> {
+    let Some(deadline) = deadline else {
+        return CURRENT.scope(None, call).await;
+    };
+    // `timeout_at` would begin the call before it looks at the clock.
+    if deadline.remaining().is_zero() {
+        return Err(Refusal::DeadlineExceeded.into());
+    }
+    match tokio::time::timeout_at(deadline.0, CURRENT.scope(Some(deadline), call)).await {
+        Ok(outcome) => outcome,
+        Err(_) => Err(Refusal::DeadlineExceeded.into()),
+    }
+}
+
+/// Reads `grpc-timeout`, a positive integer of at most eight digits and a unit.
+pub(crate) fn asked(headers: &HeaderMap) -> Result<Option<Duration>, Refusal> {
+    let mut values = headers.get_all(GRPC_TIMEOUT).iter();
+    let Some(value) = values.next() else {
+        return Ok(None);
+    };
+    let parsed = value.to_str().ok().and_then(parse);
+    match (parsed, values.next()) {
+        (Some(timeout), None) => Ok(Some(timeout)),
+        _ => Err(Refusal::MalformedTimeout),
+    }
+}
+
+fn parse(text: &str) -> Option<Duration> {
+    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    if !(1..=8).contains(&digits.len()) || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let amount: u64 = digits.parse().ok()?;
+    match unit {
+        "H" => Some(Duration::from_secs(amount * 3_600)),
+        "M" => Some(Duration::from_secs(amount * 60)),
+        "S" => Some(Duration::from_secs(amount)),
+        "m" => Some(Duration::from_millis(amount)),
+        "u" => Some(Duration::from_micros(amount)),
+        "n" => Some(Duration::from_nanos(amount)),
+        _ => None,
+    }
+}
+
+/// Writes a timeout as `grpc-timeout`, rounded down, so that a hop never gets more time than its caller has.
+pub(crate) fn text(timeout: Duration) -> String {
+    const LARGEST: u128 = 99_999_999;
+    match (timeout.as_micros(), timeout.as_millis()) {
+        (micros @ ..=LARGEST, _) => format!("{micros}u"),
+        (_, millis @ ..=LARGEST) => format!("{millis}m"),
+        _ => format!("{}S", timeout.as_secs().min(99_999_999)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(values: &[&str]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append(GRPC_TIMEOUT, value.parse().unwrap());
+        }
+        headers
+    }
+
+    #[test]
+    fn timeouts_are_read_exactly_or_refused() {
+        let cases: &[(&[&str], Option<Option<Duration>>)] = &[
+            (&[], Some(None)),
+            (&["1H"], Some(Some(Duration::from_secs(3_600)))),
+            (&["2M"], Some(Some(Duration::from_secs(120)))),
+            (&["3S"], Some(Some(Duration::from_secs(3)))),
+            (&["100m"], Some(Some(Duration::from_millis(100)))),
+            (&["5u"], Some(Some(Duration::from_micros(5)))),
+            (&["99999999n"], Some(Some(Duration::from_nanos(99_999_999)))),
+            (&["0m"], Some(Some(Duration::ZERO))),
+            // Refused: no digits, no unit, a unit unknown, nine digits, signs, spaces, fractions, twice.
+            (&["abc"], None),
+            (&[""], None),
+            (&["m"], None),
+            (&["100"], None),
+            (&["1s"], None),
+            (&["123456789m"], None),
+            (&["-1S"], None),
+            (&["+1S"], None),
+            (&[" 1S"], None),
+            (&["1.5S"], None),
+            (&["1S", "2S"], None),
+        ];
+        for (values, expected) in cases {
+            assert_eq!(asked(&headers(values)).ok(), *expected, "{values:?}");
+        }
+    }
+
+    #[test]
+    fn a_timeout_written_is_never_longer() {
+        for timeout in [
+            Duration::ZERO,
+            Duration::from_nanos(1_999),
+            Duration::from_millis(5_000),
+            Duration::from_micros(100_000_001),
+            Duration::from_secs(100_001),
+            Duration::from_secs(u64::MAX),
+        ] {
+            let read = parse(&text(timeout)).unwrap();
+            assert!(read <= timeout, "{timeout:?} became {read:?}");
+        }
+        assert_eq!(text(Duration::from_millis(1_500)), "1500000u");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_call_knows_its_deadline_and_ends_by_it() {
+        let deadline = Deadline(Instant::now() + Duration::from_secs(1));
+        let seen = within(Some(deadline), async { Ok(Deadline::current()) }).await.unwrap();
+        assert_eq!((seen, Deadline::current()), (Some(deadline), None));
+        let late = within::<()>(Some(deadline), std::future::pending()).await.unwrap_err();
+        assert_eq!(late.code(), tonic::Code::DeadlineExceeded);
+        assert_eq!(deadline.remaining(), Duration::ZERO);
+    }
+}
