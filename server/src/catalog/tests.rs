@@ -1,0 +1,124 @@
+//! The catalog's RPCs on an embedded database.
+
+use millrace_chassis::Caller;
+use millrace_proto::catalog::v1::{
+    BatchGetProductsRequest, CreateProductRequest, GetProductRequest, ListProductsRequest, Product,
+    UpdateProductRequest,
+};
+
+use super::Error;
+use super::rpc::Catalog;
+use crate::money;
+use crate::testing::TestPlatform;
+
+fn product(display_name: &str) -> Option<Product> {
+    Some(Product {
+        display_name: display_name.to_owned(),
+        price: Some(money::of("EUR", 450)),
+        ..Default::default()
+    })
+}
+
+fn create(id: &str, display_name: &str, request_id: &str) -> CreateProductRequest {
+    CreateProductRequest {
+        product_id: id.to_owned(),
+        product: product(display_name),
+        request_id: request_id.to_owned(),
+    }
+}
+
+#[tokio::test]
+async fn a_product_is_created_once_for_one_request() {
+    let test = TestPlatform::new().await;
+    let catalog = Catalog::new(&test.platform);
+    // Without an id of the caller's a retry could not know what it made.
+    let first = catalog.create(create("", "Tea", "a1")).await.unwrap();
+    assert_eq!(catalog.create(create("", "Tea", "a1")).await.unwrap(), first);
+    let reused = catalog.create(create("", "Pot", "a1")).await;
+    assert!(matches!(reused, Err(Error::RequestIdReused)), "{reused:?}");
+
+    catalog.create(create("tea", "Tea", "")).await.unwrap();
+    let taken = catalog.create(create("tea", "Tea", "a2")).await;
+    assert!(matches!(taken, Err(Error::Exists(_))), "{taken:?}");
+    let invalid = catalog.create(create("Tea", "", "")).await;
+    let Err(Error::Invalid(violations)) = invalid else {
+        panic!("{invalid:?}")
+    };
+    let fields: Vec<_> = violations.iter().map(|violation| violation.field.as_str()).collect();
+    assert_eq!(fields, ["product_id", "product.display_name"]);
+}
+
+#[tokio::test]
+async fn an_update_needs_the_present_etag_if_it_sends_one() {
+    let test = TestPlatform::new().await;
+    let catalog = Catalog::new(&test.platform);
+    let made = catalog.create(create("tea", "Tea", "")).await.unwrap();
+    let update = |display_name: &str, etag: &str| UpdateProductRequest {
+        product: Some(Product {
+            name: "products/tea".to_owned(),
+            display_name: display_name.to_owned(),
+            etag: etag.to_owned(),
+            ..Default::default()
+        }),
+        update_mask: None,
+    };
+    let changed = catalog.update(update("Green tea", &made.etag)).await.unwrap();
+    assert_eq!(
+        (changed.display_name.as_str(), &changed.price),
+        ("Green tea", &made.price)
+    );
+    let refused = catalog.update(update("Black tea", &made.etag)).await;
+    assert!(matches!(refused, Err(Error::EtagMismatch(_))), "{refused:?}");
+    let name = "products/tea".to_owned();
+    // The refused change has left no trace, not even in the version.
+    assert_eq!(catalog.get(&GetProductRequest { name }).await.unwrap(), changed);
+    catalog.update(update("Black tea", "")).await.unwrap();
+}
+
+#[tokio::test]
+async fn products_are_listed_page_by_page_and_fetched_in_order() {
+    let test = TestPlatform::new().await;
+    let catalog = Catalog::new(&test.platform);
+    for id in ["e", "a", "c", "b", "d"] {
+        catalog.create(create(id, id, "")).await.unwrap();
+    }
+    let (mut found, mut page_token) = (Vec::new(), String::new());
+    for size in [2, 2, 1] {
+        let request = ListProductsRequest {
+            page_size: 2,
+            page_token,
+        };
+        let page = catalog.list(Caller::Anonymous, &request).await.unwrap();
+        assert_eq!(page.products.len(), size);
+        found.extend(page.products.into_iter().map(|product| product.display_name));
+        page_token = page.next_page_token;
+    }
+    assert_eq!((found.concat().as_str(), page_token.as_str()), ("abcde", ""));
+    for (page_size, page_token) in [(-1, ""), (1, "old")] {
+        let page_token = page_token.to_owned();
+        let refused = catalog
+            .list(Caller::Anonymous, &ListProductsRequest { page_size, page_token })
+            .await;
+        assert!(
+            matches!(refused, Err(Error::Invalid(_) | Error::Page(_))),
+            "{refused:?}"
+        );
+    }
+
+    let names = |ids: &[&str]| BatchGetProductsRequest {
+        names: ids.iter().map(|id| format!("products/{id}")).collect(),
+    };
+    let fetched = catalog.batch_get(&names(&["d", "a", "d"])).await.unwrap();
+    let fetched: Vec<_> = fetched
+        .products
+        .iter()
+        .map(|product| product.display_name.as_str())
+        .collect();
+    assert_eq!(fetched, ["d", "a", "d"]);
+    let missing = catalog.batch_get(&names(&["a", "x", "b", "y"])).await;
+    let Err(Error::NotFound { violations, .. }) = missing else {
+        panic!("{missing:?}")
+    };
+    let fields: Vec<_> = violations.iter().map(|violation| violation.field.as_str()).collect();
+    assert_eq!(fields, ["names[1]", "names[3]"]);
+}

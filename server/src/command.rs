@@ -1,0 +1,150 @@
+//! The command line. `millrace` alone is `millrace dev`, and takes its flags.
+//!
+//! Data goes to standard output; logs, notes and errors to standard error. Exit codes: 0 ok, 1 a check failed, 2 usage,
+//! 3 configuration, 4 unreachable or missing, 130 interrupted.
+
+mod config;
+mod dev;
+mod failure;
+mod key;
+mod load;
+mod migrate;
+mod new_service;
+mod open;
+mod output;
+mod routes;
+mod seed;
+mod serve;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+pub use failure::{Exit, Failure};
+
+/// A gRPC-first platform: one port for gRPC, gRPC-Web and REST over sharded databases.
+#[derive(Debug, Parser)]
+#[command(
+    name = "millrace",
+    version,
+    args_conflicts_with_subcommands = true,
+    max_term_width = 100
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    dev: dev::Dev,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Starts the whole platform embedded in a folder: nothing to install (this is what `millrace` alone does)
+    Dev(dev::Dev),
+    /// Starts the platform on the databases of `millrace.toml` or the environment
+    Serve(serve::Serve),
+    /// Brings the schema of the databases up to date
+    Migrate(migrate::Migrate),
+    /// Makes sample data
+    Seed(seed::Seed),
+    /// Makes API keys without the API, as for the first operator
+    #[command(subcommand)]
+    Key(key::Key),
+    /// Places and cancels orders through the public API
+    Load(load::Load),
+    /// Lists the routes: METHOD PATH, RPC, who may call
+    Routes(routes::Routes),
+    /// Shows or checks the settings
+    #[command(subcommand)]
+    Config(config::Config),
+    /// Writes a new service: proto, module and the line that mounts it
+    #[command(subcommand)]
+    New(new_service::New),
+}
+
+/// Runs the program: reads the command line and the environment, and does what they say.
+pub fn main() -> ExitCode {
+    // Error reports are read by people and by tests alike: a path in them must stay in one piece.
+    let plain = miette::set_hook(Box::new(|_| {
+        Box::new(
+            miette::MietteHandlerOpts::new()
+                .wrap_lines(false)
+                .break_words(false)
+                .build(),
+        )
+    }));
+    drop(plain);
+    // Ends the process itself for --help, --version and mistakes in usage.
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return Failure::new(Exit::Unreachable, "the runtime cannot start", error).report(),
+    };
+    let outcome = runtime.block_on(run(cli));
+    // What still runs is of no use to anybody: a blocked read of a terminal must not hold the process.
+    runtime.shutdown_background();
+    match outcome {
+        Ok(exit) => exit.into(),
+        Err(failure) => failure.report(),
+    }
+}
+
+async fn run(cli: Cli) -> Result<Exit, Failure> {
+    let environment = environment();
+    match cli.command.unwrap_or(Command::Dev(cli.dev)) {
+        Command::Dev(dev) => dev.run(environment).await,
+        Command::Serve(serve) => serve.run(environment).await,
+        Command::Migrate(migrate) => migrate.run(environment).await,
+        Command::Seed(seed) => seed.run(environment).await,
+        Command::Key(key) => key.run(environment).await,
+        Command::Load(load) => load.run(environment).await,
+        Command::Routes(routes) => routes.run(),
+        Command::Config(config) => config.run(environment),
+        Command::New(new) => new.run(),
+    }
+}
+
+/// The environment's variables that are text: the only place that reads it.
+type Environment = Vec<(String, String)>;
+
+fn environment() -> Environment {
+    let text = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
+    std::env::vars_os().filter_map(text).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn devs_flags_work_without_its_name() {
+        for (arguments, good) in [
+            (&["millrace"][..], true),
+            (&["millrace", "--shards", "8", "--no-sample-data"], true),
+            (&["millrace", "dev", "--shards", "8"], true),
+            (&["millrace", "--admin-listen", "off", "--listen", "127.0.0.1:0"], true),
+            (&["millrace", "--shards", "0"], false),
+            (&["millrace", "--shards", "65"], false),
+            (&["millrace", "--listen", "nowhere"], false),
+            (&["millrace", "dve"], false),
+            (&["millrace", "--shards", "8", "serve"], false),
+            (&["millrace", "load", "--rate", "2/s", "--for", "30s"], true),
+            (&["millrace", "load", "--rate", "2/h"], false),
+            (&["millrace", "key", "create", "--admin"], true),
+            (&["millrace", "migrate", "--dry-run"], true),
+            (&["millrace", "config", "show"], true),
+            (&["millrace", "new", "service", "shipping"], true),
+            (&["millrace", "new", "service", "Shipping"], false),
+        ] {
+            assert_eq!(Cli::try_parse_from(arguments).is_ok(), good, "{arguments:?}");
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! `millrace config show` and `millrace config check`.
+
+use clap::Subcommand;
+
+use super::open::SettingsArgs;
+use super::{Environment, Exit, Failure, output};
+
+/// Commands on the settings.
+#[derive(Debug, Clone, Subcommand)]
+pub(super) enum Config {
+    /// Lists every setting with its value and where it came from; secrets are hidden
+    Show(SettingsArgs),
+    /// Checks that `serve` can start with the settings, without touching a database
+    Check(SettingsArgs),
+}
+
+impl Config {
+    pub(super) fn run(self, environment: Environment) -> Result<Exit, Failure> {
+        match self {
+            Self::Show(arguments) => {
+                let lines = arguments.load(environment, Vec::new())?.show();
+                let width = |text: fn(&(String, String)) -> &String, lines: &[(String, String)]| {
+                    lines
+                        .iter()
+                        .map(|line| text(line).chars().count())
+                        .max()
+                        .unwrap_or_default()
+                };
+                let pairs: Vec<_> = lines
+                    .iter()
+                    .map(|line| (line.key.clone(), line.value.clone()))
+                    .collect();
+                let (keys, values) = (width(|pair| &pair.0, &pairs), width(|pair| &pair.1, &pairs));
+                for line in lines {
+                    output::line(format_args!(
+                        "{:keys$} = {:values$}  # {}",
+                        line.key, line.value, line.source
+                    ))?;
+                }
+            }
+            Self::Check(arguments) => {
+                let settings = arguments.load(environment, Vec::new())?.settings;
+                settings.database.database()?;
+                settings.check_for_serving()?;
+                output::line(format_args!("the settings are good"))?;
+            }
+        }
+        Ok(Exit::Ok)
+    }
+}

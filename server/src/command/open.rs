@@ -1,0 +1,73 @@
+//! What the commands for an installation begin with: settings and opened databases.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use millrace_chassis::clock::Clock;
+use millrace_chassis::config::{self, ConfigError, Flag, Loaded};
+use millrace_chassis::id::Ids;
+use millrace_chassis::local::LocalChannel;
+use millrace_chassis::page::PageTokens;
+use millrace_chassis::shard::Shards;
+use millrace_chassis::{Chassis, Options, Platform};
+
+use super::{Environment, Failure};
+use crate::modules::modules;
+use crate::settings::Settings;
+
+/// The settings file that is read where none is named.
+const FILE: &str = "millrace.toml";
+
+/// Where the settings are.
+#[derive(Debug, Clone, Default, Args)]
+pub(super) struct SettingsArgs {
+    /// Settings file [default: millrace.toml, if it is there]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+impl SettingsArgs {
+    /// Loads the settings: file < environment < flags.
+    pub(super) fn load(&self, environment: Environment, flags: Vec<Flag>) -> Result<Loaded<Settings>, ConfigError> {
+        let default = Path::new(FILE);
+        let file = self.config.as_deref().or_else(|| default.exists().then_some(default));
+        config::load(file, environment, flags)
+    }
+}
+
+/// Opens the databases of the settings, without serving.
+pub(super) async fn platform(settings: &Settings) -> Result<Platform, Failure> {
+    let database = settings.database.database()?;
+    let clock = Clock::system();
+    let ids = Ids::system(clock.clone());
+    let shards = Shards::open(&database, clock.clone(), ids.clone()).await?;
+    // A command that serves no lists signs no page tokens; one that does has checked that there are secrets.
+    let secrets = match settings.secrets.page_token.as_slice() {
+        [] => &[ids.secret().iter().map(|byte| format!("{byte:02x}")).collect()],
+        secrets => secrets,
+    };
+    Ok(Platform {
+        shards,
+        pages: PageTokens::new(secrets, clock.clone()),
+        clock,
+        ids,
+        local: LocalChannel::default(),
+    })
+}
+
+/// Mounts the modules.
+pub(super) fn chassis(platform: &Platform, settings: &Settings, options: Options) -> Chassis {
+    Chassis::new(platform.clone(), options).mount(modules(platform, settings))
+}
+
+/// Refuses databases whose schema is not up to date.
+pub(super) async fn require_schema(chassis: &Chassis) -> Result<(), Failure> {
+    match chassis.pending().await?.first() {
+        None => Ok(()),
+        Some(change) => Err(Failure::plain(
+            super::Exit::Configuration,
+            format!("a schema change is not applied: {change}"),
+        )
+        .help("run `millrace migrate`")),
+    }
+}

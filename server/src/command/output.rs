@@ -1,0 +1,27 @@
+//! Standard output. A reader that goes away, as `head` does, ends a command quietly.
+
+use std::io::{self, Write};
+
+use super::{Exit, Failure};
+
+/// Writes one line of data.
+pub(super) fn line(text: impl std::fmt::Display) -> Result<(), Failure> {
+    written(writeln!(io::stdout().lock(), "{text}"))
+}
+
+/// Writes text as it is, at once: whoever waits for it through a pipe must not wait for a full buffer.
+pub(super) fn text(text: &str) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    written(out.write_all(text.as_bytes()).and_then(|()| out.flush()))
+}
+
+fn written(outcome: io::Result<()>) -> Result<(), Failure> {
+    match outcome {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::new(
+            Exit::Unreachable,
+            "standard output cannot be written",
+            error,
+        )),
+        _ => Ok(()),
+    }
+}
