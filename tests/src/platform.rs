@@ -1,0 +1,228 @@
+//! The platform under test: the binary `millrace` as a child process, on free ports, with its data in a temporary
+//! folder. When the value is dropped the process is killed by its id, and the folder is removed with its last owner.
+
+mod folder;
+mod program;
+
+use std::io::Read;
+use std::net::SocketAddr;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use crate::parts;
+use program::{binary, clean, command, free_address};
+
+pub use folder::{Folder, Keys};
+pub use program::millrace;
+
+/// How long the platform may take to its first answer; a debug build on a busy machine is slow.
+const START_MAX: Duration = Duration::from_secs(60);
+
+/// A running platform.
+pub struct TestPlatform {
+    child: Child,
+    /// Address of all doors.
+    pub public: SocketAddr,
+    /// Address of metrics, health and readiness.
+    pub admin: SocketAddr,
+    folder: Folder,
+    is_dev: bool,
+    output: Output,
+}
+
+/// What the process wrote to its two outputs, as far as it has come.
+#[derive(Clone, Default)]
+struct Output(Arc<Mutex<String>>);
+
+impl Output {
+    fn collect(&self, mut from: impl Read + Send + 'static) {
+        let text = Arc::clone(&self.0);
+        std::thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            while let Ok(read @ 1..) = from.read(&mut buffer) {
+                let piece = String::from_utf8_lossy(&buffer[..read]);
+                text.lock().expect("no reader panics").push_str(&piece);
+            }
+        });
+    }
+
+    fn text(&self) -> String {
+        self.0.lock().expect("no reader panics").clone()
+    }
+}
+
+impl TestPlatform {
+    /// Starts `millrace dev` on a fresh folder with sample data.
+    ///
+    /// # Panics
+    /// It does not start.
+    pub async fn dev() -> Self {
+        Self::dev_with(&Folder::new(), &[]).await
+    }
+
+    /// Starts `millrace dev` on a folder, with more flags.
+    ///
+    /// # Panics
+    /// It does not start.
+    pub async fn dev_with(folder: &Folder, flags: &[&str]) -> Self {
+        let data = folder.path().to_string_lossy().into_owned();
+        let mut arguments = vec!["dev", "--data-dir", &data];
+        arguments.extend(flags);
+        Self::start(folder, &arguments, &[]).await
+    }
+
+    /// Starts `millrace dev` where no file can grow beyond a number of blocks of 1,024 bytes.
+    ///
+    /// # Panics
+    /// It does not start.
+    pub async fn dev_on_small_disk(folder: &Folder, blocks: u32) -> Self {
+        let mut shell = clean(Command::new("sh"));
+        // Without the trap the signal that tells of the limit would end the process.
+        shell
+            .args([
+                "-c",
+                &format!("trap '' XFSZ; ulimit -f {}; exec \"$0\" \"$@\"", blocks * 2),
+            ])
+            .arg(binary());
+        let data = folder.path().to_string_lossy().into_owned();
+        let mut platform = Self::spawn(folder, shell, &["dev", "--data-dir", &data, "--no-sample-data"], &[]);
+        platform
+            .until_ready()
+            .await
+            .unwrap_or_else(|text| panic!("millrace dev did not start:\n{text}"));
+        platform
+    }
+
+    /// Starts `millrace` with a subcommand that serves, and waits until it is ready. The addresses are given to it.
+    ///
+    /// # Panics
+    /// It ends, or is not ready in time; the message shows what it printed.
+    pub async fn start(folder: &Folder, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+        // A port that is free now may be taken a moment later, by a call that leaves from it.
+        for _ in 0..3 {
+            let mut platform = Self::spawn(folder, command(), arguments, environment);
+            match platform.until_ready().await {
+                Ok(()) => return platform,
+                Err(text) if text.contains("cannot listen") || text.contains("in use") => {}
+                Err(text) => panic!("millrace {} did not start:\n{text}", arguments.join(" ")),
+            }
+        }
+        panic!("no port stayed free, three times in a row");
+    }
+
+    fn spawn(folder: &Folder, mut command: Command, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+        let (public, admin) = (free_address(), free_address());
+        let mut child = command
+            .args(arguments)
+            .args(["--listen", &public.to_string(), "--admin-listen", &admin.to_string()])
+            .envs(environment.iter().copied())
+            .current_dir(folder.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{} cannot be started: {error}", binary().display()));
+        let output = Output::default();
+        output.collect(child.stdout.take().expect("it is piped"));
+        output.collect(child.stderr.take().expect("it is piped"));
+        Self {
+            child,
+            public,
+            admin,
+            folder: folder.clone(),
+            is_dev: arguments[0] == "dev",
+            output,
+        }
+    }
+
+    async fn until_ready(&mut self) -> Result<(), String> {
+        let deadline = Instant::now() + START_MAX;
+        while Instant::now() < deadline {
+            if self.child.try_wait().expect("the child is ours").is_some() {
+                sleep(Duration::from_millis(50)).await; // The rest of its output arrives.
+                return Err(self.output.text());
+            }
+            if crate::rest::Rest::new(self.public).ready().await && self.keys_are_there() {
+                return Ok(());
+            }
+            sleep(Duration::from_millis(20)).await;
+        }
+        Err(format!("not ready after {START_MAX:?}\n{}", self.output.text()))
+    }
+
+    /// Whether `dev` has written its address and keys, which it does when it already answers.
+    fn keys_are_there(&self) -> bool {
+        !self.is_dev
+            || self
+                .folder
+                .dev_env()
+                .is_some_and(|text| text.contains(&self.public.to_string()))
+    }
+
+    /// The folder with its data.
+    pub fn folder(&self) -> &Folder {
+        &self.folder
+    }
+
+    /// The keys that `dev` made.
+    pub fn keys(&self) -> Keys {
+        self.folder.dev_keys()
+    }
+
+    /// What it has written to its outputs so far.
+    pub fn output(&self) -> String {
+        self.output.text()
+    }
+
+    /// Sends SIGKILL and waits for the end.
+    ///
+    /// # Panics
+    /// The process is not ours any more.
+    pub fn kill(mut self) -> Folder {
+        self.child.kill().expect("the child is ours");
+        self.child.wait().expect("the child is ours");
+        self.folder.clone()
+    }
+
+    /// Sends SIGTERM.
+    ///
+    /// # Panics
+    /// There is no shell.
+    pub fn terminate(&self) {
+        let sent = parts::run(Command::new("sh").args(["-c", &format!("kill -TERM {}", self.child.id())]));
+        assert!(sent.success, "{}", sent.err);
+    }
+
+    /// Waits for the end of the process, and says how long that took.
+    ///
+    /// # Panics
+    /// It is still running after `at_most`.
+    pub async fn ended(&mut self, at_most: Duration) -> (ExitStatus, Duration) {
+        let since = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().expect("the child is ours") {
+                return (status, since.elapsed());
+            }
+            assert!(
+                since.elapsed() < at_most,
+                "still running after {at_most:?}:\n{}",
+                self.output()
+            );
+            sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+impl Drop for TestPlatform {
+    fn drop(&mut self) {
+        // A failing test shows what the platform had to say.
+        if std::thread::panicking() {
+            eprintln!("--- output of millrace ---\n{}", self.output());
+        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

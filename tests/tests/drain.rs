@@ -1,0 +1,122 @@
+//! SIGTERM: readiness turns false, calls in progress end, and the process is gone within ten seconds whatever its
+//! clients do.
+
+use std::time::Duration;
+
+use http::Method;
+use millrace_tests::platform::TestPlatform;
+use millrace_tests::rest::Rest;
+use millrace_tests::shop::{self, Shopper, order_of, unique};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio::time::{Instant, sleep};
+
+const DRAIN_MAX: Duration = Duration::from_secs(10);
+
+#[tokio::test]
+async fn it_ends_in_time_with_idle_and_busy_clients() {
+    let mut platform = TestPlatform::dev().await;
+    let operator = shop::operator(&platform);
+    let (product, shopper) = (shop::product(&operator).await, Shopper::new(&operator).await);
+    shopper.order(&product, 1).await;
+
+    // A socket that says nothing, one that stops in the middle of a request, and one that keeps a stream open.
+    let silent = TcpStream::connect(platform.public).await.unwrap();
+    let mut half = TcpStream::connect(platform.public).await.unwrap();
+    half.write_all(b"POST /v1/users HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1000\r\n\r\n{")
+        .await
+        .unwrap();
+    let mut preface = TcpStream::connect(platform.public).await.unwrap();
+    preface.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.unwrap();
+    let path = format!("/v1/{}/orders:watch", shopper.name);
+    let mut stream = shopper.rest.open(&path, "application/x-ndjson", &[]).await;
+    assert!(stream.next().await.unwrap().contains("\"number\":1"));
+
+    platform.terminate();
+    let since = Instant::now();
+    let (status, took) = platform.ended(DRAIN_MAX).await;
+    assert!(status.success(), "{status}:\n{}", platform.output());
+    assert!(took < DRAIN_MAX);
+
+    // The stream was not cut in silence: it ended with an error that says so.
+    let mut last = String::new();
+    while let Some(line) = stream.next().await {
+        last = line;
+    }
+    assert!(
+        last.contains("\"error\"") && last.contains("OVERLOADED"),
+        "after {:?}: {last}",
+        since.elapsed()
+    );
+    drop((silent, half, preface));
+}
+
+#[tokio::test]
+async fn no_acknowledged_call_is_lost_in_a_drain() {
+    let mut platform = TestPlatform::dev().await;
+    let operator = shop::operator(&platform);
+    let (product, shopper) = (shop::product(&operator).await, Shopper::new(&operator).await);
+    let path = format!("/v1/{}/orders", shopper.name);
+
+    let writers: Vec<_> = (0..4)
+        .map(|_| {
+            let (rest, path, body) = (shopper.rest.clone(), path.clone(), order_of(&product, 1).to_string());
+            tokio::spawn(async move {
+                let mut acknowledged = 0;
+                loop {
+                    let id = format!("drain-{}", unique());
+                    match rest
+                        .try_send(Method::POST, &path, &[("idempotency-key", &id)], body.clone())
+                        .await
+                    {
+                        Ok(reply) if reply.status.as_u16() == 201 => acknowledged += 1,
+                        // Refused in its own words, or not connected: both say that nothing was done.
+                        Ok(reply) => {
+                            assert_eq!(reply.status.as_u16(), 503, "{reply:?}");
+                            return acknowledged;
+                        }
+                        Err(_) => return acknowledged,
+                    }
+                }
+            })
+        })
+        .collect();
+    sleep(Duration::from_millis(500)).await;
+    platform.terminate();
+    let mut acknowledged = 0;
+    for writer in writers {
+        acknowledged += writer.await.unwrap();
+    }
+    platform.ended(DRAIN_MAX).await;
+    assert!(acknowledged > 0);
+
+    let folder = platform.folder().clone();
+    drop(platform);
+    let platform = TestPlatform::dev_with(&folder, &[]).await;
+    let rest = Rest::new(platform.public).with_key(&shopper.key);
+    let listed = rest.get(&format!("{path}?pageSize=1000")).await.expect(200);
+    let found = listed["orders"].as_array().unwrap().len();
+    assert!(found >= acknowledged, "{acknowledged} acknowledged, {found} there");
+}
+
+#[tokio::test]
+async fn readiness_is_false_while_it_drains() {
+    let mut platform = TestPlatform::dev().await;
+    let shopper = Shopper::new(&shop::operator(&platform)).await;
+    // An open request keeps the process alive for a moment.
+    let mut half = TcpStream::connect(platform.public).await.unwrap();
+    half.write_all(b"POST /v1/users HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1000\r\n\r\n{")
+        .await
+        .unwrap();
+    shopper.rest.get("/v1/users/me").await.expect(200);
+
+    platform.terminate();
+    sleep(Duration::from_millis(200)).await;
+    let admin = Rest::new(platform.admin);
+    let ready = admin.try_send(Method::GET, "/readiness", &[], "").await;
+    let alive = admin.try_send(Method::GET, "/health", &[], "").await;
+    // The admin listener answers until the end.
+    assert_eq!(ready.unwrap().status.as_u16(), 503);
+    assert_eq!(alive.unwrap().status.as_u16(), 200);
+    platform.ended(DRAIN_MAX).await;
+}

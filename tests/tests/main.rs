@@ -1,0 +1,20 @@
+//! The end-to-end tests, as one program: one link instead of one per file. Each module is named by what a user does,
+//! or by the promise that it keeps.
+#![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
+
+mod bad_input;
+mod broken_place;
+mod console;
+mod crash;
+mod doors_agree;
+mod drain;
+mod health;
+mod loopback;
+mod new_service;
+mod policy;
+mod postgres;
+mod reflection;
+mod rest_lists;
+mod rest_orders;
+mod sharding;
+mod tidy;
