@@ -6,7 +6,6 @@ mod options;
 mod routes;
 mod running;
 mod shards;
-mod upload;
 
 use std::collections::HashMap;
 use std::io;
@@ -18,6 +17,10 @@ use http::Request;
 use hyper::body::Incoming;
 use millrace_gateway::Gateway;
 use millrace_gateway::edge::{Edge, Metrics};
+use millrace_gateway::heartbeat::Heartbeat;
+use millrace_gateway::probes::Probes;
+use millrace_gateway::serve::{listen, serve};
+use millrace_gateway::{admin, upload};
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -28,15 +31,12 @@ use tower::util::BoxCloneSyncService;
 
 use crate::caller::Authenticator;
 use crate::health::{self, Readiness};
-use crate::heartbeat::Heartbeat;
 use crate::id::Ids;
 use crate::module::{GrpcService, Module};
 use crate::platform::Platform;
-use crate::probes::Probes;
-use crate::serve::{ConnectionLimits, listen, serve};
 use crate::shard::migrate::{self, Change, MigrateError};
 use crate::stack::{Authentication, Concurrency, Deadlines, Layers, Policy, Rules, Stack};
-use crate::{admin, reflection, supervise};
+use crate::{reflection, supervise};
 
 pub use error::StartError;
 use options::check;
@@ -138,10 +138,8 @@ impl Chassis {
         let stack = self.stack(&gateway, services, authenticator, watched.clone())?;
         self.platform.local.connect(stack.clone());
 
-        let probes = Probes {
-            heartbeat: Heartbeat::start(),
-            readiness: readiness.clone(),
-        };
+        let probed = readiness.clone();
+        let probes = Probes::new(Heartbeat::start(), move || probed.probe());
         let mut registry = Registry::default();
         registry.register_collector(self.platform.shards.pool_metrics());
         let http = gateway.serve(stack, self.edge(&gateway, &mut registry, probes.clone()));
@@ -157,7 +155,7 @@ impl Chassis {
         let serving = tokio::spawn(serve(
             public,
             service_fn(move |request: Request<Incoming>| http.clone().oneshot(upload::bounded(request, body_max))),
-            ConnectionLimits::from(&self.options.limits),
+            self.options.limits.of_connections(),
             watched.clone(),
             running::Parts::connections_max(drain_max),
         ));

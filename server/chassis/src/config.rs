@@ -26,6 +26,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use millrace_gateway::serve::ConnectionLimits;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub use database::{Database, DatabaseSection};
@@ -113,6 +114,16 @@ impl Default for Limits {
 impl Limits {
     pub(crate) fn drain(&self) -> Duration {
         Duration::from_millis(self.drain_ms)
+    }
+
+    pub(crate) fn of_connections(&self) -> ConnectionLimits {
+        ConnectionLimits {
+            connections: self.connections,
+            connections_per_ip: self.connections_per_ip,
+            streams: self.streams_per_connection,
+            first_request: Duration::from_millis(self.first_request_ms),
+            idle: Duration::from_millis(self.idle_ms),
+        }
     }
 }
 

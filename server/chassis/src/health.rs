@@ -1,7 +1,7 @@
 //! Readiness, and the gRPC health service that says the same. (tonic-health has no `List`, so the server is ours.)
 //!
 //! A platform is ready while it does not drain and at least one shard answers. Liveness is another thing: see
-//! [`heartbeat`](crate::heartbeat).
+//! [`heartbeat`](millrace_gateway::heartbeat).
 
 use std::collections::HashMap;
 use std::pin::Pin;
@@ -53,6 +53,18 @@ impl Readiness {
     /// Tells whether the platform drains.
     pub fn is_draining(&self) -> bool {
         self.0.borrow().draining
+    }
+
+    /// Tells whether calls should be sent here, and if not, why in one word.
+    pub(crate) fn probe(&self) -> Result<(), &'static str> {
+        let state = *self.0.borrow();
+        if serving(state) == ServingStatus::Serving {
+            Ok(())
+        } else if state.draining {
+            Err("draining")
+        } else {
+            Err("no_shard")
+        }
     }
 
     /// Says whether at least one shard answers.

@@ -5,12 +5,12 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use millrace_gateway::Schema;
+use millrace_gateway::admin::Admin;
+use millrace_gateway::drain::begun;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
 
-use crate::admin::Admin;
-use crate::drain::begun;
 use crate::health::Readiness;
 use crate::local::LocalChannel;
 

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use millrace_gateway::drain::begun;
 use millrace_gateway::edge::CallRecord;
 use tokio::sync::watch;
 
-use crate::drain::begun;
 use crate::health::Readiness;
 use crate::shard::{DatabaseName, Shards};
 use crate::stack::{Deadline, Place};

@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body as _, Frame, SizeHint};
+use millrace_gateway::drain::begun;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::Sleep;
 use tonic::Status;
@@ -16,7 +17,6 @@ use tonic::body::Body;
 use super::catch_panic;
 use super::deadline::Deadline;
 use super::refusal::Refusal;
-use crate::drain::begun;
 
 /// Frames that a stream may still send once the platform drains: enough for what is ready, such as the last status of
 /// a health watch, and an end for a stream that is never short of data.

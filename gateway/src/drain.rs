@@ -3,6 +3,6 @@
 use tokio::sync::watch;
 
 /// Waits until the drain begins. A sender that is gone means the same.
-pub(crate) async fn begun(draining: &mut watch::Receiver<bool>) {
+pub async fn begun(draining: &mut watch::Receiver<bool>) {
     let _ = draining.wait_for(|draining| *draining).await;
 }

@@ -20,7 +20,7 @@ pub struct Heartbeat {
 
 impl Heartbeat {
     /// Starts to beat on the present runtime, until the last clone is gone.
-    pub(crate) fn start() -> Self {
+    pub fn start() -> Self {
         let heart = Self {
             start: Instant::now(),
             last_ms: Arc::new(AtomicU64::new(0)),

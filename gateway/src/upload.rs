@@ -11,8 +11,9 @@ use http::Request;
 use http::header::CONTENT_TYPE;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
-use millrace_gateway::{BoxError, RequestBody};
 use tokio::time::{Sleep, sleep};
+
+use crate::body::{BoxError, RequestBody};
 
 /// Why a body ended early.
 #[derive(Debug, thiserror::Error)]
@@ -20,7 +21,7 @@ use tokio::time::{Sleep, sleep};
 struct TooSlow(Duration);
 
 /// Bounds a request's body, if a door reads it as a whole.
-pub(super) fn bounded(request: Request<Incoming>, time_max: Duration) -> Request<RequestBody> {
+pub fn bounded(request: Request<Incoming>, time_max: Duration) -> Request<RequestBody> {
     if request.body().is_end_stream() || is_grpc(&request) {
         return request.map(RequestBody::new);
     }

@@ -1,5 +1,5 @@
-//! The admin listener: `/metrics`, `/health`, `/readiness`. It has its own thread and runtime, so that a busy or stuck
-//! server still tells the truth. It only reads.
+//! The admin listener: `/metrics`, and the probes `/health` and `/readiness`. It has its own thread and runtime, so
+//! that a busy or stuck server still tells the truth. It only reads.
 
 use std::convert::Infallible;
 use std::io;
@@ -33,7 +33,7 @@ const LIMITS: ConnectionLimits = ConnectionLimits {
 const DRAIN_MAX: Duration = Duration::from_secs(1);
 
 /// The running listener.
-pub(crate) struct Admin {
+pub struct Admin {
     stop: watch::Sender<bool>,
     thread: JoinHandle<()>,
 }
@@ -51,7 +51,7 @@ struct Answers {
 ///
 /// # Errors
 /// The thread or its runtime cannot be made.
-pub(crate) fn start(listener: TcpListener, probes: Probes, registry: Registry) -> io::Result<Admin> {
+pub fn start(listener: TcpListener, probes: Probes, registry: Registry) -> io::Result<Admin> {
     let loopback = listener.local_addr()?.ip().is_loopback();
     let answers = Arc::new(Answers {
         probes,
@@ -78,7 +78,7 @@ pub(crate) fn start(listener: TcpListener, probes: Probes, registry: Registry) -
 
 impl Admin {
     /// Stops the listener and waits for its thread, at most a little longer than its own drain.
-    pub(crate) async fn stop(self) {
+    pub async fn stop(self) {
         let _ = self.stop.send(true);
         let ended = tokio::task::spawn_blocking(|| self.thread.join());
         let _ = tokio::time::timeout(DRAIN_MAX * 2, ended).await;
@@ -151,13 +151,13 @@ fn is_loopback_host(headers: &HeaderMap) -> bool {
 #[cfg(test)]
 mod tests {
     use std::net::SocketAddr;
+    use std::sync::atomic::{AtomicBool, Ordering};
 
     use prometheus_client::metrics::counter::Counter;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpStream;
 
     use super::*;
-    use crate::health::Readiness;
     use crate::heartbeat::Heartbeat;
 
     #[test]
@@ -198,18 +198,23 @@ mod tests {
     async fn it_answers_from_its_own_thread() {
         let mut registry = Registry::default();
         registry.register("parcels", "Parcels sent", Counter::<u64>::default());
-        let readiness = Readiness::new();
-        let probes = Probes {
-            heartbeat: Heartbeat::start(),
-            readiness: readiness.clone(),
+        let ready = Arc::new(AtomicBool::new(false));
+        let asked = Arc::clone(&ready);
+        let is_ready = move || {
+            if asked.load(Ordering::SeqCst) {
+                Ok(())
+            } else {
+                Err("no_shard")
+            }
         };
+        let probes = Probes::new(Heartbeat::start(), is_ready);
         let listener = crate::serve::listen("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = listener.local_addr().unwrap();
         let admin = start(listener, probes, registry).unwrap();
 
         let get = |path: &str| format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n");
         assert!(ask(address, &get("/readiness")).await.contains("no_shard"));
-        readiness.set_reachable(true);
+        ready.store(true, Ordering::SeqCst);
         let cases = [
             (get("/health"), "200 OK", "alive"),
             (get("/readiness"), "200 OK", "ready"),

@@ -25,7 +25,6 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tower::{Service, ServiceExt};
 
-use crate::config::Limits;
 use crate::drain::begun;
 use activity::Activity;
 use caps::Caps;
@@ -50,29 +49,25 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// The bounds of connections.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct ConnectionLimits {
-    pub(crate) connections: usize,
-    pub(crate) connections_per_ip: usize,
-    pub(crate) streams: u32,
-    pub(crate) first_request: Duration,
-    pub(crate) idle: Duration,
-}
-
-impl From<&Limits> for ConnectionLimits {
-    fn from(limits: &Limits) -> Self {
-        Self {
-            connections: limits.connections,
-            connections_per_ip: limits.connections_per_ip,
-            streams: limits.streams_per_connection,
-            first_request: Duration::from_millis(limits.first_request_ms),
-            idle: Duration::from_millis(limits.idle_ms),
-        }
-    }
+pub struct ConnectionLimits {
+    /// Open connections of the listener; more are closed at once.
+    pub connections: usize,
+    /// Open connections of one address; more are closed at once.
+    pub connections_per_ip: usize,
+    /// Concurrent HTTP/2 streams of one connection.
+    pub streams: u32,
+    /// How long a connection may take to its first request.
+    pub first_request: Duration,
+    /// How long a connection may stay without a request in progress.
+    pub idle: Duration,
 }
 
 /// Binds an address. Accepted sockets inherit the send buffer, and the probes that find a peer who has vanished: over
 /// HTTP/1.1 nothing else would, while a stream has nothing to send.
-pub(crate) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+///
+/// # Errors
+/// The address cannot be bound.
+pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() {
         TcpSocket::new_v4()?
     } else {
@@ -87,7 +82,7 @@ pub(crate) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 /// Serves a listener until the drain, and then finishes what is in progress, until `drain_max` has passed at the latest.
-pub(crate) async fn serve<S, B>(
+pub async fn serve<S, B>(
     listener: TcpListener,
     service: S,
     limits: ConnectionLimits,
