@@ -29,6 +29,7 @@ const LIMITS: ConnectionLimits = ConnectionLimits {
     streams: 16,
     first_request: Duration::from_secs(10),
     idle: Duration::from_secs(120),
+    unread: Duration::from_secs(60),
 };
 const DRAIN_MAX: Duration = Duration::from_secs(1);
 

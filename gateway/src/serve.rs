@@ -5,29 +5,28 @@
 
 mod activity;
 mod caps;
+mod connection;
+mod tracked;
+mod transport;
 
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::pin;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
 use hyper::body::Incoming;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::Instant;
-use tower::{Service, ServiceExt};
+use tower::Service;
 
 use crate::drain::begun;
-use activity::Activity;
 use caps::Caps;
+use connection::connection;
 
 /// The kernel's buffer for a reader that is slow: it, not our memory, holds back a stream.
 const SEND_BUFFER_BYTES: u32 = 256 << 10;
@@ -42,8 +41,6 @@ const STREAM_WINDOW_BYTES: u32 = 256 << 10;
 const CONNECTION_WINDOW_BYTES: u32 = 1 << 20;
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a peer without a request in progress may take to close after it was asked to.
-const GOODBYE: Duration = Duration::from_secs(1);
 /// After the file table is full, the next attempt to accept waits this long.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -60,6 +57,9 @@ pub struct ConnectionLimits {
     pub first_request: Duration,
     /// How long a connection may stay without a request in progress.
     pub idle: Duration,
+    /// How long a peer may take nothing of an answer, because it does not read or opens no HTTP/2 window, before the
+    /// connection is closed. Without this it would keep the answer, its place and its memory for ever.
+    pub unread: Duration,
 }
 
 /// Binds an address. Accepted sockets inherit the send buffer, and the probes that find a peer who has vanished: over
@@ -106,6 +106,9 @@ pub async fn serve<S, B>(
             accepted = listener.accept() => match accepted {
                 Ok((stream, peer)) => match caps.take(peer.ip()) {
                     Some(place) => {
+                        // Answers are written whole; waiting for more only delays them. A socket that refuses is
+                        // closing already.
+                        let _ = stream.set_nodelay(true);
                         let connection = connection(stream, service.clone(), builder.clone(), limits, watched.clone());
                         connections.spawn(async move {
                             connection.await;
@@ -160,72 +163,6 @@ fn builder(limits: &ConnectionLimits) -> Builder<TokioExecutor> {
         .max_pending_accept_reset_streams(20)
         .max_local_error_reset_streams(100);
     builder
-}
-
-/// Serves one connection. Returning closes the socket.
-async fn connection<S, B>(
-    stream: TcpStream,
-    service: S,
-    builder: Builder<TokioExecutor>,
-    limits: ConnectionLimits,
-    mut draining: watch::Receiver<bool>,
-) where
-    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
-    S::Future: Send,
-    B: http_body::Body<Data = Bytes> + Send + 'static,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
-    // Answers are written whole; waiting for more only delays them. A socket that refuses is closing already.
-    let _ = stream.set_nodelay(true);
-    let activity = Arc::new(Activity::start());
-    let counted = Arc::clone(&activity);
-    let service = service_fn(move |request| {
-        let in_progress = counted.begin();
-        let answer = service.clone().oneshot(request);
-        async move {
-            answer
-                .await
-                .map(|response| response.map(|body| in_progress.until_end_of(body)))
-        }
-    });
-    let mut serving = pin!(builder.serve_connection(TokioIo::new(stream), service));
-    let mut first_request = pin!(tokio::time::sleep(limits.first_request));
-    let mut idle = pin!(tokio::time::sleep(limits.idle));
-    let mut first_passed = false;
-    let mut closing = false;
-    loop {
-        tokio::select! {
-            // An error here is the peer's; what it means for a call, the call's own line in the log says.
-            _ = serving.as_mut() => return,
-            () = first_request.as_mut(), if !first_passed => {
-                first_passed = true;
-                if !activity.has_begun() {
-                    return;
-                }
-            }
-            () = begun(&mut draining), if !closing => {
-                if !activity.has_begun() {
-                    return;
-                }
-                closing = true;
-                serving.as_mut().graceful_shutdown();
-                idle.as_mut().reset(Instant::now() + GOODBYE);
-            }
-            () = idle.as_mut() => match (activity.idle_since(), closing) {
-                // A peer that was told to go, has nothing to wait for and does not go.
-                (Some(since), true) if since.elapsed() >= GOODBYE => return,
-                (Some(since), true) => idle.as_mut().reset(since + GOODBYE),
-                (None, true) => idle.as_mut().reset(Instant::now() + GOODBYE),
-                (Some(since), false) if since.elapsed() >= limits.idle => {
-                    closing = true;
-                    serving.as_mut().graceful_shutdown();
-                    idle.as_mut().reset(Instant::now() + GOODBYE);
-                }
-                (Some(since), false) => idle.as_mut().reset(since + limits.idle),
-                (None, false) => idle.as_mut().reset(Instant::now() + limits.idle),
-            },
-        }
-    }
 }
 
 #[cfg(test)]

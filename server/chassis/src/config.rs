@@ -75,6 +75,9 @@ pub struct Limits {
     pub body_ms: u64,
     /// How long a connection may stay without a request in progress. Default 300 s.
     pub idle_ms: u64,
+    /// How long a peer may take nothing of an answer that is there, because it does not read or opens no HTTP/2 window,
+    /// before its connection is closed. Default 300 s.
+    pub unread_ms: u64,
     /// Calls in progress, server streams apart; more are UNAVAILABLE. Default 1,024.
     pub calls: usize,
     /// Server streams in progress; more are UNAVAILABLE. Default 4,096.
@@ -100,6 +103,7 @@ impl Default for Limits {
             first_request_ms: 10_000,
             body_ms: 30_000,
             idle_ms: 300_000,
+            unread_ms: 300_000,
             calls: 1_024,
             streams: 4_096,
             message_bytes: 4 << 20,
@@ -123,6 +127,7 @@ impl Limits {
             streams: self.streams_per_connection,
             first_request: Duration::from_millis(self.first_request_ms),
             idle: Duration::from_millis(self.idle_ms),
+            unread: Duration::from_millis(self.unread_ms),
         }
     }
 }

@@ -86,6 +86,7 @@ pub(super) fn check(limits: &Limits) -> Result<(), StartError> {
             ..
         } => limit("streams_per_connection", "at least 1"),
         Limits { idle_ms: 0, .. } => limit("idle_ms", "at least 1"),
+        Limits { unread_ms: 0, .. } => limit("unread_ms", "at least 1"),
         Limits {
             first_request_ms: 0, ..
         } => limit("first_request_ms", "at least 1"),
