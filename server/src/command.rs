@@ -7,6 +7,7 @@ mod config;
 mod dev;
 mod failure;
 mod key;
+mod listen;
 mod load;
 mod migrate;
 mod new_service;
@@ -53,7 +54,9 @@ enum Command {
     Key(key::Key),
     /// Places and cancels orders through the public API
     Load(load::Load),
-    /// Lists the routes: METHOD PATH, RPC, who may call
+    /// Lists the routes: METHOD PATH, who may call, RPC
+    ///
+    /// Who may call is what `serve` makes of the settings; `dev` opens sign-up (identity.open_sign_up).
     Routes(routes::Routes),
     /// Shows or checks the settings
     #[command(subcommand)]
@@ -99,7 +102,7 @@ async fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Seed(seed) => seed.run(environment).await,
         Command::Key(key) => key.run(environment).await,
         Command::Load(load) => load.run(environment).await,
-        Command::Routes(routes) => routes.run(),
+        Command::Routes(routes) => routes.run(environment),
         Command::Config(config) => config.run(environment),
         Command::New(new) => new.run(),
     }
@@ -137,7 +140,10 @@ mod tests {
             (&["millrace", "dve"], false),
             (&["millrace", "--shards", "8", "serve"], false),
             (&["millrace", "load", "--rate", "2/s", "--for", "30s"], true),
-            (&["millrace", "load", "--rate", "2/h"], false),
+            (&["millrace", "load", "--rate", "2/h"], true),
+            (&["millrace", "load", "--rate", "1e-30/s"], false),
+            (&["millrace", "load", "--for", "30sss"], false),
+            (&["millrace", "routes", "--config", "millrace.toml"], true),
             (&["millrace", "key", "create", "--admin"], true),
             (&["millrace", "migrate", "--dry-run"], true),
             (&["millrace", "config", "show"], true),

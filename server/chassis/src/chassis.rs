@@ -39,8 +39,7 @@ use crate::stack::{Authentication, Concurrency, Deadlines, Layers, Policy, Rules
 use crate::{reflection, supervise};
 
 pub use error::StartError;
-use options::check;
-pub use options::{Options, Pages};
+pub use options::{FreePort, Options, Pages};
 pub use routes::{RouteLine, routes};
 pub use running::{Running, signal};
 use shards::{any_answers, place, watch_shards};
@@ -120,7 +119,7 @@ impl Chassis {
     /// A module is not complete (a method without policy or shard key is named), two modules claim one service or
     /// route, the schema is not up to date, or an address cannot be bound.
     pub async fn start(self) -> Result<Running, StartError> {
-        check(&self.options.limits)?;
+        self.options.check()?;
         let gateway = self.gateway()?;
         let pending = self.pending().await?;
         if !pending.is_empty() {
@@ -279,14 +278,18 @@ struct Listeners {
 
 impl Listeners {
     fn bind(options: &Options) -> Result<Self, StartError> {
-        let bound = |address| {
-            bind(address, options.free_port_if_taken).map_err(|source| StartError::Listen { address, source })
-        };
-        let (public, public_addr) = bound(options.server.listen)?;
+        let bound =
+            |address, may_move| bind(address, may_move).map_err(|source| StartError::Listen { address, source });
+        let FreePort { public, admin } = options.free_port_if_taken;
+        let (public, public_addr) = bound(options.server.listen, public)?;
         Ok(Self {
             public,
             public_addr,
-            admin: options.server.admin_listen.map(bound).transpose()?,
+            admin: options
+                .server
+                .admin_listen
+                .map(|address| bound(address, admin))
+                .transpose()?,
         })
     }
 }

@@ -17,9 +17,13 @@
 //! # Ok::<(), config::ConfigError>(())
 //! ```
 
+mod check;
 mod database;
+mod error;
 mod load;
+mod problems;
 mod redact;
+pub(crate) mod server_url;
 mod suggest;
 
 use std::fmt;
@@ -30,7 +34,9 @@ use millrace_gateway::serve::ConnectionLimits;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub use database::{Database, DatabaseSection};
-pub use load::{ConfigError, Flag, Loaded, Setting, load};
+pub use error::ConfigError;
+pub use load::{Flag, Loaded, Setting, load, load_checked};
+pub use problems::Problems;
 pub use suggest::nearest;
 
 /// `[server]`: where the platform listens.

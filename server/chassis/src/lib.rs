@@ -24,6 +24,6 @@ mod supervise;
 pub mod telemetry;
 
 pub use caller::Caller;
-pub use chassis::{Chassis, Options, Pages, Running, StartError, signal};
+pub use chassis::{Chassis, FreePort, Options, Pages, Running, StartError, signal};
 pub use module::Module;
 pub use platform::Platform;

@@ -4,22 +4,22 @@
 use std::io::IsTerminal;
 
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::ParseError;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-use crate::config::{ConfigError, Log, LogFormat};
+use crate::config::{ConfigError, Log, LogFormat, Problems};
 
 /// Starts to write log lines. A process that has a subscriber already, as a test may, keeps it.
 ///
 /// # Errors
 /// `log.filter` cannot be read.
 pub fn start(log: &Log) -> Result<(), ConfigError> {
-    let filter = EnvFilter::builder().parse(&log.filter).map_err(|error| {
-        ConfigError::value(
-            "log.filter",
-            format!("cannot be read: {error}; write it as `info,target=debug`"),
-        )
-    })?;
+    let mut problems = Problems::default();
+    log.check(&mut problems);
+    problems.done()?;
+    // Checked just now.
+    let filter = filter(&log.filter).unwrap_or_default();
     let pretty = match log.format {
         LogFormat::Auto => std::io::stderr().is_terminal(),
         LogFormat::Pretty => true,
@@ -37,6 +37,11 @@ pub fn start(log: &Log) -> Result<(), ConfigError> {
     // The only failure is that a subscriber is there already.
     drop(started);
     Ok(())
+}
+
+/// Reads the levels by target.
+pub(crate) fn filter(text: &str) -> Result<EnvFilter, ParseError> {
+    EnvFilter::builder().parse(text)
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use millrace_chassis::Options;
 
 use super::open::{self, SettingsArgs};
 use super::{Environment, Exit, Failure, output};
+use crate::settings::Purpose;
 
 /// Flags of `millrace migrate`.
 #[derive(Debug, Clone, Args)]
@@ -18,7 +19,10 @@ pub(super) struct Migrate {
 
 impl Migrate {
     pub(super) async fn run(self, environment: Environment) -> Result<Exit, Failure> {
-        let settings = self.settings.load(environment, Vec::new())?.settings;
+        let settings = self
+            .settings
+            .load(environment, Vec::new(), Purpose::Databases)?
+            .settings;
         let platform = open::platform(&settings).await?;
         let chassis = open::chassis(&platform, &settings, Options::default());
         let changes = if self.dry_run {
@@ -30,7 +34,7 @@ impl Migrate {
             output::line(format_args!("{change}"))?;
         }
         let what = if self.dry_run { "to be applied" } else { "applied" };
-        eprintln!("{} schema changes {what}", changes.len());
+        output::note(format_args!("{} schema changes {what}", changes.len()));
         Ok(Exit::Ok)
     }
 }

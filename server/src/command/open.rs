@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use millrace_chassis::clock::Clock;
-use millrace_chassis::config::{self, ConfigError, Flag, Loaded};
+use millrace_chassis::config::{self, ConfigError, Flag, Loaded, Problems};
 use millrace_chassis::id::Ids;
 use millrace_chassis::local::LocalChannel;
 use millrace_chassis::page::PageTokens;
@@ -13,7 +13,7 @@ use millrace_chassis::{Chassis, Options, Platform};
 
 use super::{Environment, Failure};
 use crate::modules::modules;
-use crate::settings::Settings;
+use crate::settings::{Purpose, Settings};
 
 /// The settings file that is read where none is named.
 const FILE: &str = "millrace.toml";
@@ -27,11 +27,25 @@ pub(super) struct SettingsArgs {
 }
 
 impl SettingsArgs {
-    /// Loads the settings: file < environment < flags.
-    pub(super) fn load(&self, environment: Environment, flags: Vec<Flag>) -> Result<Loaded<Settings>, ConfigError> {
+    /// Loads the settings, file < environment < flags, and checks them for a purpose.
+    pub(super) fn load(
+        &self,
+        environment: Environment,
+        flags: Vec<Flag>,
+        purpose: Purpose,
+    ) -> Result<Loaded<Settings>, ConfigError> {
+        let check = |settings: &Settings, problems: &mut Problems| settings.check(purpose, problems);
+        config::load_checked(self.file(), environment, flags, check)
+    }
+
+    /// Loads the settings without checking them, to show them.
+    pub(super) fn load_unchecked(&self, environment: Environment) -> Result<Loaded<Settings>, ConfigError> {
+        config::load(self.file(), environment, Vec::new())
+    }
+
+    fn file(&self) -> Option<&Path> {
         let default = Path::new(FILE);
-        let file = self.config.as_deref().or_else(|| default.exists().then_some(default));
-        config::load(file, environment, flags)
+        self.config.as_deref().or_else(|| default.exists().then_some(default))
     }
 }
 
@@ -39,20 +53,32 @@ impl SettingsArgs {
 pub(super) async fn platform(settings: &Settings) -> Result<Platform, Failure> {
     let database = settings.database.database()?;
     let clock = Clock::system();
+    let shards = Shards::open(&database, clock.clone(), Ids::system(clock.clone())).await?;
+    Ok(platform_on(shards, settings, clock))
+}
+
+/// Opens the databases of the settings for a few statements, whether a server runs on them or not.
+pub(super) async fn platform_beside(settings: &Settings) -> Result<Platform, Failure> {
+    let database = settings.database.database()?;
+    let clock = Clock::system();
+    let shards = Shards::open_beside(&database, clock.clone(), Ids::system(clock.clone())).await?;
+    Ok(platform_on(shards, settings, clock))
+}
+
+fn platform_on(shards: Shards, settings: &Settings, clock: Clock) -> Platform {
     let ids = Ids::system(clock.clone());
-    let shards = Shards::open(&database, clock.clone(), ids.clone()).await?;
     // A command that serves no lists signs no page tokens; one that does has checked that there are secrets.
     let secrets = match settings.secrets.page_token.as_slice() {
-        [] => &[ids.secret().iter().map(|byte| format!("{byte:02x}")).collect()],
+        [] => &[ids.secret_text()],
         secrets => secrets,
     };
-    Ok(Platform {
+    Platform {
         shards,
         pages: PageTokens::new(secrets, clock.clone()),
         clock,
         ids,
         local: LocalChannel::default(),
-    })
+    }
 }
 
 /// Mounts the modules.

@@ -1,35 +1,29 @@
 //! `millrace serve`.
 
-use std::net::SocketAddr;
-
 use clap::Args;
-use millrace_chassis::config::Flag;
 use millrace_chassis::{Options, signal, telemetry};
 
-use super::dev::{AddressOrOff, stop};
+use super::dev::stop;
+use super::listen::ListenArgs;
 use super::open::{self, SettingsArgs};
 use super::{Environment, Exit, Failure};
 use crate::dev::pages;
+use crate::settings::Purpose;
 
 /// Flags of `millrace serve`. Databases and secrets come from the file or the environment, never from here: a process
 /// list is read by others.
 #[derive(Debug, Clone, Args)]
 pub(super) struct Serve {
-    /// Public address: gRPC, gRPC-Web, REST
-    #[arg(long, value_name = "ADDRESS")]
-    listen: Option<SocketAddr>,
-    /// Admin address: metrics and health, or `off`
-    #[arg(long, value_name = "ADDRESS|off")]
-    admin_listen: Option<AddressOrOff>,
+    #[command(flatten)]
+    listen: ListenArgs,
     #[command(flatten)]
     settings: SettingsArgs,
 }
 
 impl Serve {
     pub(super) async fn run(self, environment: Environment) -> Result<Exit, Failure> {
-        let settings = self.settings.load(environment, self.flags())?.settings;
-        settings.database.database()?;
-        settings.check_for_serving()?;
+        let flags = self.listen.flags();
+        let settings = self.settings.load(environment, flags, Purpose::Serve)?.settings;
         telemetry::start(&settings.log)?;
         let platform = open::platform(&settings).await?;
         let options = Options {
@@ -51,17 +45,5 @@ impl Serve {
         tracing::info!("millrace drains");
         stop(running).await;
         Ok(Exit::Ok)
-    }
-
-    fn flags(&self) -> Vec<Flag> {
-        let mut flags: Vec<Flag> = Vec::new();
-        if let Some(address) = self.listen {
-            flags.push(("server.listen", address.to_string().into()));
-        }
-        if let Some(AddressOrOff(address)) = self.admin_listen {
-            let text = address.map_or_else(|| "off".to_owned(), |address| address.to_string());
-            flags.push(("server.admin_listen", text.into()));
-        }
-        flags
     }
 }

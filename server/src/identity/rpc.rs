@@ -121,13 +121,10 @@ impl IdentityRpc {
             return Err(Error::OperatorKey);
         }
 
-        let environment = &self.config.key_environment;
-        let new = api_key::draw(&self.platform, scope, environment, &key.display_name, key.admin);
-        // The secret is not stored, so this is also what a replay answers.
-        let stored = CreateApiKeyResponse {
-            name: api_key::name_of(new.row.user_id, new.row.key_id),
-            api_key: Some(new.row.clone().into()),
-            secret: String::new(),
+        let draft = api_key::Draft {
+            environment: &self.config.key_environment,
+            display_name: &key.display_name,
+            admin: key.admin,
         };
         let claim = replay::key(CREATE_KEY, &request_id, &hash, self.platform.clock.now_us());
         scope
@@ -142,13 +139,19 @@ impl IdentityRpc {
                     if user::get(conn).await?.is_none() {
                         return Err(Error::NotFound(parent.clone()));
                     }
-                    key::insert(conn, &new.row).await?;
+                    let new = api_key::insert(&self.platform, conn, &draft).await?;
+                    // The secret is not stored, so this is also what a replay answers.
+                    let stored = CreateApiKeyResponse {
+                        name: api_key::name_of(new.row.user_id, new.row.key_id),
+                        api_key: Some(new.row.into()),
+                        secret: String::new(),
+                    };
                     if let Some(claim) = claim {
                         idempotency::store_user(conn, claim, &stored.encode_to_vec()).await?;
                     }
                     Ok(CreateApiKeyResponse {
-                        secret: new.text.clone(),
-                        ..stored.clone()
+                        secret: new.text,
+                        ..stored
                     })
                 })
                 .await

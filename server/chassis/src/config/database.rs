@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::ConfigError;
+use crate::config::{ConfigError, Problems, server_url};
 
 /// `[database]`: either files in a folder (`data_dir`, `shard_count`), or PostgreSQL (`global`, `shards`).
 /// `Debug` shows no URL: they hold passwords.
@@ -41,10 +41,10 @@ impl DatabaseSection {
         let fail = |key: &str, problem: &str| Err(ConfigError::value(format!("database.{key}"), problem));
         let Some(global) = &self.global else {
             let Some(data_dir) = &self.data_dir else {
-                return fail(
-                    "global",
-                    "is missing: set the URL of the global database, or `database.data_dir`",
-                );
+                return Err(ConfigError::Missing {
+                    key: "database.global".to_owned(),
+                    remedy: "set the URL of the global database, or `database.data_dir`".to_owned(),
+                });
             };
             if !self.shards.is_empty() {
                 return fail("shards", "needs `database.global`, the URL of the global database");
@@ -75,6 +75,38 @@ impl DatabaseSection {
                 shards: self.shards.clone(),
             }),
             _ => fail("shards", "must list 1 to 64 URLs, one for each shard"),
+        }
+    }
+
+    /// Checks that the section names one engine, and that each URL can be read and names a database of its own. No
+    /// database is touched.
+    pub fn check(&self, problems: &mut Problems) {
+        if let Err(error) = self.database() {
+            problems.push(error);
+        }
+        let global = self.global.iter().map(|url| ("database.global", String::new(), url));
+        let shards = self.shards.iter().enumerate();
+        let shards = shards.map(|(number, url)| ("database.shards", format!("in its entry for shard {number} "), url));
+        let mut seen: Vec<(String, String)> = Vec::new();
+        for (key, entry, url) in global.chain(shards) {
+            let config = match server_url::read(url) {
+                Ok(config) => config,
+                Err(problem) => {
+                    problems.hidden(key, format_args!("{entry}{problem}"));
+                    continue;
+                }
+            };
+            let place = server_url::place(&config);
+            if let Some((_, first)) = seen.iter().find(|(known, _)| *known == place) {
+                let problem = "each needs a database of its own";
+                problems.hidden(key, format_args!("{entry}names {place}, as {first} does; {problem}"));
+            }
+            let name = if entry.is_empty() {
+                "`database.global`".to_owned()
+            } else {
+                entry.replace("in its entry for ", "").trim().to_owned()
+            };
+            seen.push((place, name));
         }
     }
 }
@@ -117,6 +149,32 @@ impl fmt::Debug for Database {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn all_urls_are_checked_at_once_and_none_is_shown() {
+        let section = DatabaseSection {
+            global: Some("postgres://u:hush@h/one".into()),
+            shards: vec![
+                "postgres://u:hush@h/two".into(),
+                "mysql://u:hush@h/three".into(),
+                "postgres://v:hush@H:5432/one".into(),
+                "postgres://u:hush@h/two?application_name=x".into(),
+            ],
+            ..DatabaseSection::default()
+        };
+        let mut problems = Problems::default();
+        section.check(&mut problems);
+        let found = problems.done().unwrap_err().to_string();
+        for part in [
+            "3 settings are wrong",
+            "shard 1 must begin with `postgres://`",
+            "shard 2 names h:5432/one, as `database.global` does",
+            "shard 3 names h:5432/two, as shard 0 does",
+        ] {
+            assert!(found.contains(part), "{found} lacks {part}");
+        }
+        assert!(!found.contains("hush"), "{found}");
+    }
 
     #[test]
     fn a_database_section_names_one_engine() {

@@ -81,6 +81,15 @@ fn uri(path: &Path, mode: &str) -> Option<String> {
     Some(format!("file:{escaped}?mode={mode}"))
 }
 
+/// Makes a new file its owner's alone, whatever the umask; SQLite gives the files beside it the same mode. One that is
+/// there is not opened: closing it would take away the locks that this process has on it. What goes wrong here goes
+/// wrong for SQLite too, which says so.
+fn make_private(path: &Path) {
+    let mut new = std::fs::OpenOptions::new();
+    std::os::unix::fs::OpenOptionsExt::mode(&mut new, 0o600);
+    let _ = new.write(true).create_new(true).open(path);
+}
+
 impl bb8::ManageConnection for LiteManager {
     type Connection = Lite;
     type Error = FileError;
@@ -88,6 +97,9 @@ impl bb8::ManageConnection for LiteManager {
     async fn connect(&self) -> Result<Lite, FileError> {
         // Only opening a database set may create a file.
         let mode = if self.role == Role::Admin { "rwc" } else { "rw" };
+        if self.role == Role::Admin {
+            make_private(&self.path);
+        }
         let mut conn = Lite::establish(&uri(&self.path, mode).ok_or(FileError::Path)?).await?;
         // The time limit comes first: the others may have to wait for a lock.
         conn.batch_execute("PRAGMA busy_timeout = 2000; PRAGMA foreign_keys = ON; PRAGMA synchronous = FULL;")

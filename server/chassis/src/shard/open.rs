@@ -6,9 +6,8 @@
 //! reached; afterwards it is one that was lost.
 
 mod error;
+mod hold;
 
-use std::fs::{File, TryLockError};
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,11 +16,12 @@ use diesel_async::SimpleAsyncConnection;
 pub use error::OpenError;
 
 use crate::clock::Clock;
-use crate::config;
+use crate::config::{self, server_url};
 use crate::id::Ids;
 use crate::on;
 use crate::shard::identity::{self, Cluster, Found};
 use crate::shard::map::BucketMap;
+use crate::shard::open::hold::Hold;
 use crate::shard::pg::Role;
 use crate::shard::pool::{Location, Pool, PoolLimits};
 use crate::shard::{
@@ -50,13 +50,7 @@ impl Site {
     }
 
     fn fault(&self, error: StoreError) -> OpenError {
-        match error {
-            StoreError::Busy { .. } => OpenError::Locked(self.label()),
-            source => OpenError::Unusable {
-                database: self.label(),
-                source,
-            },
-        }
+        fault(self.label(), error)
     }
 
     fn schema(&self, error: MigrateError) -> OpenError {
@@ -89,7 +83,8 @@ impl Shards {
         Self::open_with(database, PoolLimits::default(), clock, ids).await
     }
 
-    /// Opens the databases. An empty set becomes a new cluster; any other must be exactly a cluster's.
+    /// Opens the databases. An empty set becomes a new cluster; any other must be exactly a cluster's. A folder of files
+    /// is this process's alone from here on.
     ///
     /// # Errors
     /// See [`OpenError`].
@@ -99,45 +94,57 @@ impl Shards {
         clock: Clock,
         ids: Ids,
     ) -> Result<Self, OpenError> {
-        let (global, shards) = sites(database)?;
-        let lock = match database {
-            config::Database::Embedded { data_dir, .. } => Some(lock_folder(data_dir)?),
-            config::Database::Postgres { .. } => None,
-        };
-        let now_us = clock.now_us();
-        if global.is_absent()
-            && let Some(shard) = shards.iter().find(|shard| !shard.is_absent())
-        {
-            return Err(OpenError::GlobalMissing {
-                global: global.label(),
-                shard: shard.label(),
-            });
-        }
+        let sites = Sites::of(database)?;
+        let hold = Hold::take(database)?;
+        sites.open(hold, limits, clock, ids).await
+    }
 
-        let mut conn = global.connect(&limits).await?;
-        // Two processes that start on one new set must not both make it. The lock ends with the connection.
-        let opening = format!("SELECT pg_advisory_lock({})", migrate::PG_LOCK + 1);
-        on!(conn, pg c => c.batch_execute(&opening).await, sqlite _c => Ok(())).map_err(|e| global.fault(e.into()))?;
-        let cluster = open_global(&global, &mut conn, &shards, &limits, &ids, now_us).await?;
-        for shard in &shards {
-            open_shard(shard, &cluster, &limits, now_us).await?;
-        }
-        if !cluster.ready {
-            identity::set_ready(&mut conn).await.map_err(|e| global.fault(e))?;
-        }
+    /// Opens the databases for a few statements beside a server that may run on them. PostgreSQL is made for it, and so
+    /// is SQLite: its own locks keep two processes apart. A set that the other process is still making is refused.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub async fn open_beside(database: &config::Database, clock: Clock, ids: Ids) -> Result<Self, OpenError> {
+        let sites = Sites::of(database)?;
+        let hold = match Hold::take(database) {
+            Err(in_use @ OpenError::InUse { .. }) => Hold::Another(in_use),
+            taken => taken?,
+        };
+        sites.open(hold, PoolLimits::default(), clock, ids).await
+    }
+}
+
+/// The databases of one set.
+struct Sites {
+    global: Site,
+    shards: Vec<Site>,
+}
+
+impl Sites {
+    /// Examines all, makes what is to be made, and opens the pools.
+    async fn open(self, hold: Hold, limits: PoolLimits, clock: Clock, ids: Ids) -> Result<Shards, OpenError> {
+        self.refuse_orphans()?;
+        let lock = match hold {
+            Hold::Shared => None,
+            Hold::Folder(file) => Some(file),
+            // What is not there yet is the other process's to make.
+            Hold::Another(in_use) if !self.is_made(&limits).await? => return Err(in_use),
+            Hold::Another(_) => None,
+        };
+        let cluster = self.examine(&limits, &ids, clock.now_us()).await?;
         if !BUCKETS.is_multiple_of(cluster.shards) {
             tracing::info!(
                 shards = cluster.shards,
                 "this number does not divide {BUCKETS}: a user's shard is the bucket's, not exactly user id mod shards"
             );
         }
-        // The file's one writer goes back before the pools open theirs.
-        drop(conn);
-
-        let opened = Self(Arc::new(Inner {
+        let global = self.global.name;
+        let place = self.global.label();
+        let opened = Shards(Arc::new(Inner {
             map: BucketMap::first(cluster.shards),
-            global: Database::new(global.location.clone(), global.name, &limits),
-            shards: shards
+            global: Database::new(self.global.location, global, &limits),
+            shards: self
+                .shards
                 .into_iter()
                 .map(|shard| Database::new(shard.location, shard.name, &limits))
                 .collect(),
@@ -146,14 +153,71 @@ impl Shards {
             limits,
             _lock: lock,
         }));
-        // A database that was lost since it was looked at is met by the first call.
-        let pools = opened.names().flat_map(|name| {
-            let database = opened.database(name);
-            [database.writer.warm(), database.reader.warm()]
-        });
-        let _ = tokio::time::timeout(WARM_UP_MAX, futures_util::future::join_all(pools)).await;
-        opened.refresh_map().await.map_err(|e| global.fault(e))?;
+        warm_up(&opened).await;
+        opened.refresh_map().await.map_err(|error| fault(place, error))?;
         Ok(opened)
+    }
+
+    /// Refuses shards whose global database is not there.
+    fn refuse_orphans(&self) -> Result<(), OpenError> {
+        let orphan = self.shards.iter().find(|shard| !shard.is_absent());
+        match orphan {
+            Some(shard) if self.global.is_absent() => Err(OpenError::GlobalMissing {
+                global: self.global.label(),
+                shard: shard.label(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Looks at every database, in order, and makes those that are to be made.
+    async fn examine(&self, limits: &PoolLimits, ids: &Ids, now_us: i64) -> Result<Cluster, OpenError> {
+        let global = &self.global;
+        let mut conn = global.connect(limits).await?;
+        // Two processes that start on one new set must not both make it. The lock ends with the connection.
+        let opening = format!("SELECT pg_advisory_lock({})", migrate::PG_LOCK + 1);
+        on!(conn, pg c => c.batch_execute(&opening).await, sqlite _c => Ok(())).map_err(|e| global.fault(e.into()))?;
+        let cluster = open_global(global, &mut conn, &self.shards, limits, ids, now_us).await?;
+        for shard in &self.shards {
+            open_shard(shard, &cluster, limits, now_us).await?;
+        }
+        if !cluster.ready {
+            identity::set_ready(&mut conn).await.map_err(|e| global.fault(e))?;
+        }
+        // The file's one writer goes back here, before the pools open theirs.
+        Ok(cluster)
+    }
+
+    /// Whether the set is a cluster whose databases were all made.
+    async fn is_made(&self, limits: &PoolLimits) -> Result<bool, OpenError> {
+        let global = &self.global;
+        if global.is_absent() {
+            return Ok(false);
+        }
+        let mut conn = global.connect(limits).await?;
+        match global.look(&mut conn).await? {
+            Found::Ours { .. } => {
+                let cluster = identity::cluster(&mut conn).await.map_err(|e| global.fault(e))?;
+                Ok(cluster.ready)
+            }
+            Found::Empty | Found::Others => Ok(false),
+        }
+    }
+}
+
+/// Opens the first connections. A database that was lost since it was looked at is met by the first call.
+async fn warm_up(opened: &Shards) {
+    let pools = opened.names().flat_map(|name| {
+        let database = opened.database(name);
+        [database.writer.warm(), database.reader.warm()]
+    });
+    let _ = tokio::time::timeout(WARM_UP_MAX, futures_util::future::join_all(pools)).await;
+}
+
+fn fault(database: String, error: StoreError) -> OpenError {
+    match error {
+        StoreError::Busy { .. } => OpenError::Locked(database),
+        source => OpenError::Unusable { database, source },
     }
 }
 
@@ -254,70 +318,45 @@ async fn check_ready_to_use(
     identity::probe_writing(conn).await.map_err(|e| site.fault(e))
 }
 
-/// Lists the databases that the settings name; two equal addresses are refused before anything is opened.
-fn sites(database: &config::Database) -> Result<(Site, Vec<Site>), OpenError> {
-    let count = match database {
-        config::Database::Embedded { shards, .. } => usize::from(*shards),
-        config::Database::Postgres { shards, .. } => shards.len(),
-    };
-    let count = u16::try_from(count)
-        .ok()
-        .filter(|count| (1..=SHARDS_MAX).contains(count))
-        .ok_or(OpenError::Count(count))?;
-    let site = |name: DatabaseName| -> Result<Site, OpenError> {
-        let location = match (database, name) {
-            (config::Database::Embedded { data_dir, .. }, name) => Location::file(data_dir, name),
-            (config::Database::Postgres { global, .. }, DatabaseName::Global) => server(global, name)?,
-            (config::Database::Postgres { shards, .. }, DatabaseName::Shard(shard)) => {
-                server(&shards[usize::from(shard.0)], name)?
-            }
+impl Sites {
+    /// Lists the databases that the settings name; two equal addresses are refused before anything is opened.
+    fn of(database: &config::Database) -> Result<Self, OpenError> {
+        let count = match database {
+            config::Database::Embedded { shards, .. } => usize::from(*shards),
+            config::Database::Postgres { shards, .. } => shards.len(),
         };
-        Ok(Site { name, location })
-    };
-    let global = site(DatabaseName::Global)?;
-    let shards = (0..count)
-        .map(|shard| site(DatabaseName::Shard(ShardId(shard))))
-        .collect::<Result<Vec<_>, _>>()?;
-    let mut seen = std::collections::HashMap::new();
-    for site in std::iter::once(&global).chain(&shards) {
-        if let Some(other) = seen.insert(site.location.to_string(), site.name) {
-            return Err(OpenError::Repeated {
-                database: site.label(),
-                other,
-            });
+        let count = u16::try_from(count)
+            .ok()
+            .filter(|count| (1..=SHARDS_MAX).contains(count))
+            .ok_or(OpenError::Count(count))?;
+        let site = |name: DatabaseName| -> Result<Site, OpenError> {
+            let location = match (database, name) {
+                (config::Database::Embedded { data_dir, .. }, name) => Location::file(data_dir, name),
+                (config::Database::Postgres { global, .. }, DatabaseName::Global) => server(global, name)?,
+                (config::Database::Postgres { shards, .. }, DatabaseName::Shard(shard)) => {
+                    server(&shards[usize::from(shard.0)], name)?
+                }
+            };
+            Ok(Site { name, location })
+        };
+        let global = site(DatabaseName::Global)?;
+        let shards = (0..count)
+            .map(|shard| site(DatabaseName::Shard(ShardId(shard))))
+            .collect::<Result<Vec<_>, _>>()?;
+        let mut seen = std::collections::HashMap::new();
+        for site in std::iter::once(&global).chain(&shards) {
+            if let Some(other) = seen.insert(site.location.to_string(), site.name) {
+                return Err(OpenError::Repeated {
+                    database: site.label(),
+                    other,
+                });
+            }
         }
+        Ok(Self { global, shards })
     }
-    Ok((global, shards))
 }
 
 fn server(url: &str, name: DatabaseName) -> Result<Location, OpenError> {
-    if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
-        return Err(OpenError::Url(name));
-    }
-    url.parse()
-        .map(|config| Location::Server(Box::new(config)))
-        .map_err(|_| OpenError::Url(name))
-}
-
-/// Makes the folder and takes its lock, which ends with the process.
-fn lock_folder(folder: &Path) -> Result<File, OpenError> {
-    let fault = |source| OpenError::Folder {
-        folder: folder.to_owned(),
-        source,
-    };
-    // The files hold what users trusted us with: a folder that we make is the owner's alone.
-    let mut made = std::fs::DirBuilder::new();
-    std::os::unix::fs::DirBuilderExt::mode(&mut made, 0o700);
-    made.recursive(true).create(folder).map_err(fault)?;
-    let file = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(folder.join("millrace.lock"))
-        .map_err(fault)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(OpenError::InUse(folder.to_owned())),
-        Err(TryLockError::Error(source)) => Err(fault(source)),
-    }
+    let config = server_url::read(url).map_err(|problem| OpenError::Url(name, problem))?;
+    Ok(Location::Server(Box::new(config)))
 }

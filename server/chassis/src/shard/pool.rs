@@ -11,6 +11,7 @@ use std::time::Duration;
 use futures_util::future::{Either, select};
 use tokio::time::Instant;
 
+use crate::config::server_url;
 use crate::shard::lite::LiteManager;
 use crate::shard::pg::{PgManager, Role};
 use crate::shard::{DatabaseName, ShardConn, StoreError};
@@ -58,20 +59,12 @@ impl Location {
     }
 }
 
-/// Shows where, without a password: a path, or `user@host:port/database`.
+/// Shows where, without a password: a path, or `user@host:port/database`, or `user@unix:/folder/.s.PGSQL.5432/database`.
 impl std::fmt::Display for Location {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::File(path) => path.display().fmt(f),
-            Self::Server(config) => {
-                let host = match config.get_hosts().first() {
-                    Some(tokio_postgres::config::Host::Tcp(host)) => host.as_str(),
-                    _ => "localhost",
-                };
-                let port = config.get_ports().first().copied().unwrap_or(5432);
-                let user = config.get_user().unwrap_or("postgres");
-                write!(f, "{user}@{host}:{port}/{}", config.get_dbname().unwrap_or(user))
-            }
+            Self::Server(config) => write!(f, "{}@{}", server_url::user(config), server_url::place(config)),
         }
     }
 }

@@ -96,7 +96,7 @@ async fn two_claims_on_one_thing_refuse_to_start() {
     taken.server.listen = stage.address;
     let error = start_with(taken.clone(), [shop(PROTO)]).await.err().unwrap();
     assert!(error.to_string().contains(&stage.address.to_string()), "{error}");
-    taken.free_port_if_taken = true;
+    taken.free_port_if_taken.public = true;
     let other = start_with(taken, [shop(PROTO)]).await.unwrap();
     assert_ne!(other.address.port(), stage.address.port());
 }

@@ -11,12 +11,9 @@ pub enum OpenError {
     /// The number of shards is not possible.
     #[error("{0} shards: a cluster has 1 to {SHARDS_MAX}")]
     Count(usize),
-    /// A URL cannot be read. What the parser says is not shown: it may quote the password.
-    #[error(
-        "{0}: not a PostgreSQL URL; write postgres://user:password@host:port/database, with special characters of the \
-         password percent-encoded"
-    )]
-    Url(DatabaseName),
+    /// A URL cannot be read.
+    #[error("{0}: its URL {1}")]
+    Url(DatabaseName, &'static str),
     /// The folder cannot be made or written.
     #[error("folder {}: cannot be written; give the process the right to write there, or another folder", folder.display())]
     Folder {
@@ -27,8 +24,13 @@ pub enum OpenError {
         source: std::io::Error,
     },
     /// Another process has the files open.
-    #[error("folder {}: in use by another millrace process; stop it, or give another folder", .0.display())]
-    InUse(PathBuf),
+    #[error("folder {}: in use by another millrace process{}; stop it, or give another folder", folder.display(), holder(*pid))]
+    InUse {
+        /// The folder.
+        folder: PathBuf,
+        /// The number of the process, if it has noted it.
+        pid: Option<u32>,
+    },
     /// The database cannot be reached or used.
     #[error("{database}: cannot be used; check that it runs, is writable and has space, and that its address is right")]
     Unusable {
@@ -96,4 +98,8 @@ pub enum OpenError {
         #[source]
         source: MigrateError,
     },
+}
+
+fn holder(pid: Option<u32>) -> String {
+    pid.map(|pid| format!(" (pid {pid})")).unwrap_or_default()
 }
