@@ -16,7 +16,7 @@
 //! use millrace_chassis::{on, shard::{Shards, StoreError, UserId, fence::bucket_fence}};
 //! async fn of_one(shards: &Shards, user: UserId) -> Result<Vec<(i32, i64, i32)>, StoreError> {
 //!     let mut conn = shards.for_user(user).read().await?;
-//!     Ok(on!(conn, c => bucket_fence::table.load(c).await)?)
+//!     on!(conn, c => bucket_fence::table.load(c).await)
 //! }
 //! ```
 //!

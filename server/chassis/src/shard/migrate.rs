@@ -92,12 +92,6 @@ pub enum MigrateError {
     Store(#[from] StoreError),
 }
 
-impl From<diesel::result::Error> for MigrateError {
-    fn from(error: diesel::result::Error) -> Self {
-        Self::Store(error.into())
-    }
-}
-
 /// Key of the advisory lock that one migrating process holds per PostgreSQL database ("millrace" in ASCII).
 pub(super) const PG_LOCK: i64 = 0x6d69_6c6c_7261_6365;
 
@@ -194,7 +188,7 @@ pub(super) async fn apply_in_transaction(
                 database: conn.database(),
                 module: module.to_owned(),
                 migration: migration.name.to_owned(),
-                source: conn.fault(error),
+                source: error,
             })?;
         let row = (
             schema_ledger::module.eq(module),
@@ -218,8 +212,7 @@ pub(super) async fn missing<'m>(
         .filter(schema_ledger::module.eq(module))
         .select((schema_ledger::name, schema_ledger::digest))
         .load(c)
-        .await)
-    .map_err(|error| conn.fault(error))?;
+        .await)?;
     let digests: Vec<String> = list.iter().map(|migration| digest(conn.engine(), migration)).collect();
     let names: Vec<&str> = list.iter().map(|migration| migration.name).collect();
     compare(&names, &digests, &applied)

@@ -117,7 +117,7 @@ impl Shards {
         let mut conn = global.connect(&limits).await?;
         // Two processes that start on one new set must not both make it. The lock ends with the connection.
         let opening = format!("SELECT pg_advisory_lock({})", migrate::PG_LOCK + 1);
-        on!(conn, pg c => c.batch_execute(&opening).await, sqlite _c => Ok(())).map_err(|e| global.fault(e.into()))?;
+        on!(conn, pg c => c.batch_execute(&opening).await, sqlite _c => Ok(())).map_err(|e| global.fault(e))?;
         let cluster = open_global(&global, &mut conn, &shards, &limits, &ids, now_us).await?;
         for shard in &shards {
             open_shard(shard, &cluster, &limits, now_us).await?;

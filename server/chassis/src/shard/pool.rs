@@ -225,9 +225,7 @@ impl Pool {
                 self.timeouts.fetch_add(1, Ordering::Relaxed);
                 match self.last_failure.since(failures_before) {
                     Some(source) => Err(self.unavailable(source)),
-                    None => Err(StoreError::Busy {
-                        database: self.name.to_string(),
-                    }),
+                    None => Err(StoreError::Busy { database: self.name }),
                 }
             }
         }
@@ -235,7 +233,7 @@ impl Pool {
 
     fn unavailable(&self, source: Box<dyn std::error::Error + Send + Sync>) -> StoreError {
         StoreError::Unavailable {
-            database: self.name.to_string(),
+            database: self.name,
             source,
         }
     }

@@ -57,8 +57,8 @@ impl Scatter {
     ///
     /// ```text
     /// scatter.gather(limit, partial, |order| Reverse(order.order_id), move |mut conn| async move {
-    ///     Ok(on!(conn, c => orders::table.filter(readable!(orders::bucket))
-    ///         .order(orders::order_id.desc()).limit(limit as i64 + 1).load(c).await)?)
+    ///     on!(conn, c => orders::table.filter(readable!(orders::bucket))
+    ///         .order(orders::order_id.desc()).limit(limit as i64 + 1).load(c).await)
     /// }).await
     /// ```
     ///
@@ -137,11 +137,11 @@ impl Scatter {
                 .database(name)
                 .conn(Role::Reader, shard, Some(until))
                 .await?;
-            read(conn).await.map_err(|error| error.at(name))
+            read(conn).await
         };
         tokio::time::timeout_at(until, answer).await.unwrap_or_else(|_| {
             Err(StoreError::Busy {
-                database: name.to_string(),
+                database: name,
             })
         })
     }

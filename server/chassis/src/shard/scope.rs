@@ -260,8 +260,7 @@ impl Shards {
         let rows: Vec<(i32, i32)> = crate::on!(conn, c => base::bucket::table
             .select((base::bucket::number, base::bucket::shard))
             .load(c)
-            .await)
-        .map_err(|error| conn.fault(error))?;
+            .await)?;
         for (bucket, shard) in rows {
             let bucket = u16::try_from(bucket).ok().and_then(Bucket::new);
             // A shard that this process has no database for: its settings are older than the map.

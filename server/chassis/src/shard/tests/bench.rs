@@ -239,8 +239,7 @@ pub(super) async fn write_note(conn: &mut Conn<UserScope>, note: i64, body: &str
         .insert_into(note::table)
         .into_columns((note::user_id, note::bucket, note::note_id, note::body))
         .execute(c)
-        .await)
-    .map_err(|error| conn.fault(error))?;
+        .await)?;
     if written == 0 {
         crate::shard::fence::check(conn).await?;
     }
@@ -256,8 +255,7 @@ pub(super) async fn read_note(conn: &mut Conn<UserScope>, note: i64) -> Result<O
         .select(note::body)
         .first(c)
         .await
-        .optional())
-    .map_err(|error| conn.fault(error))?;
+        .optional())?;
     if found.is_none() {
         crate::shard::fence::check(conn).await?;
     }

@@ -77,14 +77,14 @@ async fn transactions_are_all_or_nothing(bench: &mut Bench) {
             write_note(conn, 1, "a second one").await
         })
         .await;
-    assert!(matches!(failed, Err(StoreError::Duplicate)), "{failed:?}");
+    assert!(matches!(failed, Err(StoreError::Duplicate { .. })), "{failed:?}");
     assert_eq!(read_note(&mut conn, 2).await.unwrap().as_deref(), Some("kept"));
     assert_eq!(read_note(&mut conn, 3).await.unwrap(), None);
 
     let nested: Result<(), StoreError> = conn
         .transaction(async |conn| conn.transaction(async |_| Ok(())).await)
         .await;
-    assert!(matches!(nested, Err(StoreError::Query(_))), "{nested:?}");
+    assert!(matches!(nested, Err(StoreError::Query { .. })), "{nested:?}");
     // The connection is still good.
     write_note(&mut conn, 4, "after").await.unwrap();
 }
@@ -131,7 +131,7 @@ async fn a_full_disk_writes_nothing(bench: &mut Bench) {
         panic!("{refused:?}")
     };
     assert_eq!(
-        (database.as_str(), source.to_string().as_str()),
+        (database.to_string().as_str(), source.to_string().as_str()),
         ("shard 1", "database or disk is full")
     );
     assert_eq!(read_note(&mut conn, 1).await.unwrap(), None);
