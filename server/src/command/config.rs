@@ -41,6 +41,7 @@ impl Config {
             Self::Check(arguments) => {
                 let settings = arguments.load(environment, Vec::new())?.settings;
                 settings.database.database()?;
+                settings.database.pool_limits()?;
                 settings.check_for_serving()?;
                 output::line(format_args!("the settings are good"))?;
             }

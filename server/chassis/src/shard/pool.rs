@@ -15,6 +15,7 @@ use crate::shard::lite::LiteManager;
 use crate::shard::pg::{PgManager, Role};
 use crate::shard::{DatabaseName, ShardConn, StoreError};
 use failure::LastFailure;
+pub(crate) use failure::connect_error;
 
 /// Bounds of the pools.
 #[derive(Debug, Clone)]
@@ -27,6 +28,10 @@ pub struct PoolLimits {
     /// Longest wait for a connection to a SQLite file, if the call has no earlier deadline. Default 5 s: nobody but this
     /// process uses the file, so the wait is for our own calls.
     pub file_wait: Duration,
+    /// Age at which a connection to PostgreSQL is replaced. Default 30 min.
+    pub age_max: Duration,
+    /// Time without use after which a connection to PostgreSQL is closed, but for one per pool. Default 10 min.
+    pub idle_max: Duration,
 }
 
 impl Default for PoolLimits {
@@ -35,6 +40,8 @@ impl Default for PoolLimits {
             size: 5,
             wait: Duration::from_millis(100),
             file_wait: Duration::from_secs(5),
+            age_max: Duration::from_secs(30 * 60),
+            idle_max: Duration::from_secs(10 * 60),
         }
     }
 }
@@ -126,6 +133,8 @@ impl Pool {
                     .max_size(size)
                     // The next call does not wait for a connection to be made, which takes some milliseconds.
                     .min_idle(idle)
+                    .max_lifetime(Some(limits.age_max))
+                    .idle_timeout(Some(limits.idle_max))
                     .connection_timeout(BACKSTOP)
                     .retry_connection(false)
                     .error_sink(Box::new(last_failure.clone()))
