@@ -4,9 +4,10 @@ use std::future::Future;
 
 use bb8::PooledConnection;
 use diesel::connection::AnsiTransactionManager as SyncTransactions;
-use diesel_async::{AnsiTransactionManager, AsyncConnection, TransactionManager};
+use diesel_async::{AnsiTransactionManager, AsyncConnection, SimpleAsyncConnection, TransactionManager};
+use tokio::time::Instant;
 
-use crate::shard::lite::LiteManager;
+use crate::shard::lite::{self, LiteManager};
 use crate::shard::pg::{PgManager, Role};
 use crate::shard::{DatabaseName, StoreError};
 
@@ -77,6 +78,17 @@ impl<S> Conn<S> {
             database,
             role,
         }
+    }
+
+    /// Lets the file's locks be waited for until the call's deadline at the latest: a statement on a file runs in place
+    /// and cannot be cancelled while it waits. (A reader of a WAL file waits for nobody; PostgreSQL is told to stop.)
+    pub(super) async fn bound(&mut self, deadline: Option<Instant>) -> Result<(), StoreError> {
+        let (ShardConn::Sqlite(held), Role::Writer) = (&mut self.engine, self.role) else {
+            return Ok(());
+        };
+        let left = deadline.map_or(lite::BUSY_MAX, |deadline| deadline.duration_since(Instant::now()));
+        let pragma = lite::busy_timeout(left.min(lite::BUSY_MAX));
+        named(held.batch_execute(&pragma).await, self.database)
     }
 
     /// Returns the scope.
