@@ -9,7 +9,7 @@ use super::{Environment, Exit, Failure, output};
 /// Flags of `millrace migrate`.
 #[derive(Debug, Clone, Args)]
 pub(super) struct Migrate {
-    /// Lists the changes of the services without applying them; empty databases are made into a cluster first
+    /// Lists what would be applied to each database, and changes nothing
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
@@ -19,12 +19,15 @@ pub(super) struct Migrate {
 impl Migrate {
     pub(super) async fn run(self, environment: Environment) -> Result<Exit, Failure> {
         let settings = self.settings.load(environment, Vec::new())?.settings;
-        let platform = open::platform(&settings).await?;
-        let chassis = open::chassis(&platform, &settings, Options::default());
         let changes = if self.dry_run {
-            chassis.pending().await?
+            let platform = open::unopened_platform(&settings)?;
+            let chassis = open::chassis(&platform, &settings, Options::default());
+            chassis.preview(&settings.database.database()?).await?
         } else {
-            chassis.migrate().await?
+            let platform = open::platform(&settings).await?;
+            open::chassis(&platform, &settings, Options::default())
+                .migrate()
+                .await?
         };
         for change in &changes {
             output::line(format_args!("{change}"))?;
