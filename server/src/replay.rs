@@ -58,7 +58,10 @@ mod tests {
         let (one, other) = (Timestamp { seconds: 1, nanos: 0 }, Timestamp { seconds: 2, nanos: 0 });
         assert_eq!(body_hash(&one), body_hash(&one));
         assert_ne!(body_hash(&one), body_hash(&other));
-        assert_eq!(decode::<Timestamp>(&one.encode_to_vec(), DatabaseName::Global).unwrap(), one);
+        assert_eq!(
+            decode::<Timestamp>(&one.encode_to_vec(), DatabaseName::Global).unwrap(),
+            one
+        );
         assert!(decode::<Timestamp>(&[0xFF], DatabaseName::Global).is_err());
     }
 }

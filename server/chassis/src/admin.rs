@@ -209,7 +209,7 @@ mod tests {
 
         let get = |path: &str| format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n");
         assert!(ask(address, &get("/readiness")).await.contains("no_shard"));
-        readiness.set_reachable(true);
+        readiness.set_databases(true, &[]);
         let cases = [
             (get("/health"), "200 OK", "alive"),
             (get("/readiness"), "200 OK", "ready"),

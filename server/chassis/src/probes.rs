@@ -17,22 +17,28 @@ pub(crate) struct Probes {
 impl Probes {
     /// Answers a probe, `None` for other paths.
     pub(crate) fn answer(&self, path: &str) -> Option<Response<Bytes>> {
-        let (ok, body) = match path {
+        let (ok, status) = match path {
             // Liveness asks only whether the process works, never a dependency, or a restart would be the answer to
             // a database that is gone.
-            "/health" if self.heartbeat.is_alive() => (true, r#"{"status":"alive"}"#),
-            "/health" => (false, r#"{"status":"stuck"}"#),
-            "/readiness" if self.readiness.is_ready() => (true, r#"{"status":"ready"}"#),
-            "/readiness" if self.readiness.is_draining() => (false, r#"{"status":"draining"}"#),
-            "/readiness" => (false, r#"{"status":"no_shard"}"#),
+            "/health" if self.heartbeat.is_alive() => (true, "alive"),
+            "/health" => (false, "stuck"),
+            "/readiness" if self.readiness.is_ready() => (true, "ready"),
+            "/readiness" if self.readiness.is_draining() => (false, "draining"),
+            "/readiness" => (false, "no_shard"),
             _ => return None,
         };
-        let status = if ok {
+        let mut body = serde_json::json!({ "status": status });
+        let unreachable = self.readiness.unreachable();
+        // Who watches a platform that is ready still wants to know whose users are not served, and why.
+        if path == "/readiness" && !unreachable.is_empty() {
+            body["unreachable"] = serde_json::json!(unreachable);
+        }
+        let code = if ok {
             StatusCode::OK
         } else {
             StatusCode::SERVICE_UNAVAILABLE
         };
-        Some(json(status, format!("{body}\n")))
+        Some(json(code, format!("{body}\n")))
     }
 }
 

@@ -31,7 +31,7 @@ impl Serve {
         settings.database.database()?;
         settings.check_for_serving()?;
         telemetry::start(&settings.log)?;
-        let platform = open::platform(&settings).await?;
+        let platform = open::serving_platform(&settings).await?;
         let options = Options {
             server: settings.server.clone(),
             limits: settings.limits.clone(),

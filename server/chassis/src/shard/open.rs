@@ -6,6 +6,7 @@
 //! reached; afterwards it is one that was lost.
 
 mod error;
+mod preview;
 
 use std::fs::{File, TryLockError};
 use std::path::Path;
@@ -13,34 +14,51 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use diesel_async::SimpleAsyncConnection;
+use futures_util::{StreamExt, stream};
 
 pub use error::OpenError;
+pub use preview::preview;
 
 use crate::clock::Clock;
 use crate::config;
 use crate::id::Ids;
 use crate::on;
 use crate::shard::identity::{self, Cluster, Found};
+use crate::shard::late::Closed;
 use crate::shard::map::BucketMap;
+use crate::shard::migrate::{self, Change};
 use crate::shard::pg::Role;
 use crate::shard::pool::{Location, Pool, PoolLimits};
-use crate::shard::{
-    BUCKETS, Conn, Database, DatabaseName, Inner, MigrateError, ShardId, Shards, StoreError, base, migrate,
-};
+use crate::shard::{BUCKETS, Conn, Database, DatabaseName, Inner, MigrateError, ShardId, Shards, StoreError, base};
 
 /// The largest number of shards: beyond it the fullest of 960 buckets' shards is more than 5 % above the mean.
 pub const SHARDS_MAX: u16 = 64;
 
 /// Longest wait for the pools' first connections.
 const WARM_UP_MAX: Duration = Duration::from_secs(5);
+/// Shards examined at the same time.
+const EXAMINED_MAX: usize = 8;
+
+/// What a shard that is down means for opening a cluster that was made before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Down {
+    /// Nothing is opened.
+    Refused,
+    /// The others are opened; this one stays closed until [`Shards::admit`] finds it to be right.
+    LeftOut,
+}
 
 /// One database under examination.
-struct Site {
+pub(super) struct Site {
     name: DatabaseName,
     location: Location,
 }
 
 impl Site {
+    pub(super) fn new(name: DatabaseName, location: Location) -> Self {
+        Self { name, location }
+    }
+
     fn label(&self) -> String {
         format!("{} ({})", self.name, self.location)
     }
@@ -69,10 +87,10 @@ impl Site {
         }
     }
 
-    async fn connect(&self, limits: &PoolLimits) -> Result<Conn<DatabaseName>, OpenError> {
-        let pool = Pool::new(&self.location, self.name, Role::Admin, limits);
+    async fn connect(&self, role: Role, limits: &PoolLimits) -> Result<Conn<DatabaseName>, OpenError> {
+        let pool = Pool::new(&self.location, self.name, role, limits);
         let engine = pool.get(None).await.map_err(|e| self.fault(e))?;
-        Ok(Conn::new(engine, self.name, self.name, Role::Admin))
+        Ok(Conn::new(engine, self.name, self.name, role))
     }
 
     async fn look(&self, conn: &mut Conn<DatabaseName>) -> Result<Found, OpenError> {
@@ -99,31 +117,53 @@ impl Shards {
         clock: Clock,
         ids: Ids,
     ) -> Result<Self, OpenError> {
+        Self::open_set(database, limits, clock, ids, Down::Refused).await
+    }
+
+    /// The same for serving: a PostgreSQL shard that is down is left out, and its users' calls are refused, until
+    /// [`Shards::admit`] finds it to be there and right. Only a cluster that was made whole opens so.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub async fn open_for_serving(
+        database: &config::Database,
+        limits: PoolLimits,
+        clock: Clock,
+        ids: Ids,
+    ) -> Result<Self, OpenError> {
+        let down = match database {
+            config::Database::Postgres { .. } => Down::LeftOut,
+            // A file that cannot be used is no server that comes back.
+            config::Database::Embedded { .. } => Down::Refused,
+        };
+        Self::open_set(database, limits, clock, ids, down).await
+    }
+
+    async fn open_set(
+        database: &config::Database,
+        limits: PoolLimits,
+        clock: Clock,
+        ids: Ids,
+        down: Down,
+    ) -> Result<Self, OpenError> {
         let (global, shards) = sites(database)?;
         let lock = match database {
             config::Database::Embedded { data_dir, .. } => Some(lock_folder(data_dir)?),
             config::Database::Postgres { .. } => None,
         };
         let now_us = clock.now_us();
-        if global.is_absent()
-            && let Some(shard) = shards.iter().find(|shard| !shard.is_absent())
-        {
-            return Err(OpenError::GlobalMissing {
-                global: global.label(),
-                shard: shard.label(),
-            });
-        }
+        check_global_file(&global, &shards)?;
 
-        let mut conn = global.connect(&limits).await?;
+        let mut conn = global.connect(Role::Admin, &limits).await?;
         // Two processes that start on one new set must not both make it. The lock ends with the connection.
         let opening = format!("SELECT pg_advisory_lock({})", migrate::PG_LOCK + 1);
         on!(conn, pg c => c.batch_execute(&opening).await, sqlite _c => Ok(())).map_err(|e| global.fault(e))?;
-        let cluster = open_global(&global, &mut conn, &shards, &limits, &ids, now_us).await?;
-        for shard in &shards {
-            open_shard(shard, &cluster, &limits, now_us).await?;
-        }
+        let mut made = Vec::new();
+        let mut cluster = open_global(&global, &mut conn, &shards, &limits, &ids, now_us, &mut made).await?;
+        let left_out = open_shards(&shards, &cluster, &limits, now_us, down, &mut made).await?;
         if !cluster.ready {
             identity::set_ready(&mut conn).await.map_err(|e| global.fault(e))?;
+            cluster.ready = true;
         }
         if !BUCKETS.is_multiple_of(cluster.shards) {
             tracing::info!(
@@ -139,21 +179,46 @@ impl Shards {
             global: Database::new(global.location.clone(), global.name, &limits),
             shards: shards
                 .into_iter()
-                .map(|shard| Database::new(shard.location, shard.name, &limits))
+                .map(|shard| {
+                    let database = Database::new(shard.location, shard.name, &limits);
+                    if left_out.contains(&shard.name) {
+                        database.close(Closed::Down);
+                    }
+                    database
+                })
                 .collect(),
+            cluster,
+            made,
             clock,
             ids,
             limits,
             _lock: lock,
         }));
         // A database that was lost since it was looked at is met by the first call.
-        let pools = opened.names().flat_map(|name| {
+        let open = opened.names().filter(|name| !left_out.contains(name));
+        let pools = open.flat_map(|name| {
             let database = opened.database(name);
             [database.writer.warm(), database.reader.warm()]
         });
         let _ = tokio::time::timeout(WARM_UP_MAX, futures_util::future::join_all(pools)).await;
-        opened.refresh_map().await.map_err(|e| global.fault(e))?;
-        Ok(opened)
+        match opened.load_map().await.map_err(|e| global.fault(e))? {
+            Ok(()) => Ok(opened),
+            Err(damage) => Err(OpenError::Map {
+                database: global.label(),
+                damage,
+            }),
+        }
+    }
+}
+
+/// Refuses files of shards without the file of the global database.
+fn check_global_file(global: &Site, shards: &[Site]) -> Result<(), OpenError> {
+    match shards.iter().find(|shard| !shard.is_absent()) {
+        Some(shard) if global.is_absent() => Err(OpenError::GlobalMissing {
+            global: global.label(),
+            shard: shard.label(),
+        }),
+        _ => Ok(()),
     }
 }
 
@@ -165,40 +230,53 @@ async fn open_global(
     limits: &PoolLimits,
     ids: &Ids,
     now_us: i64,
+    made: &mut Vec<Change>,
 ) -> Result<Cluster, OpenError> {
-    // At most 64: checked by `sites`.
-    let given = shards.len() as u16;
-    match site.look(conn).await? {
-        Found::Others => return Err(OpenError::Others(site.label())),
-        Found::Ours { name, .. } if name != site.name => {
-            return Err(OpenError::Swapped {
-                database: site.label(),
-                holds: name,
-            });
+    if is_empty_global(site, site.look(conn).await?)? {
+        // Nothing is written before it is known that everything is empty.
+        for shard in shards.iter().filter(|shard| !shard.is_absent()) {
+            let mut conn = shard.connect(Role::Admin, limits).await?;
+            is_empty_too(site, shard, shard.look(&mut conn).await?)?;
         }
-        Found::Ours { .. } => {}
-        Found::Empty => {
-            // Nothing is written before it is known that everything is empty.
-            for shard in shards.iter().filter(|shard| !shard.is_absent()) {
-                let mut conn = shard.connect(limits).await?;
-                match shard.look(&mut conn).await? {
-                    Found::Empty => {}
-                    Found::Others => return Err(OpenError::Others(shard.label())),
-                    Found::Ours { .. } => {
-                        return Err(OpenError::GlobalMissing {
-                            global: site.label(),
-                            shard: shard.label(),
-                        });
-                    }
-                }
-            }
-            identity::make_global(conn, given, ids, now_us)
-                .await
-                .map_err(|e| site.schema(e))?;
-        }
+        identity::make_global(conn, shards.len() as u16, ids, now_us)
+            .await
+            .map_err(|e| site.schema(e))?;
+        made.extend(Change::all(site.name, &base::SCHEMA));
     }
     check_ready_to_use(site, conn, base::GLOBAL).await?;
+    stored_cluster(site, conn, shards).await
+}
+
+/// Tells whether the global database is empty; it is refused if it is anything else but the global one.
+fn is_empty_global(site: &Site, found: Found) -> Result<bool, OpenError> {
+    match found {
+        Found::Empty => Ok(true),
+        Found::Others => Err(OpenError::Others(site.label())),
+        Found::Ours { name, .. } if name == site.name => Ok(false),
+        Found::Ours { name, .. } => Err(OpenError::Swapped {
+            database: site.label(),
+            holds: name,
+        }),
+    }
+}
+
+/// Refuses a shard that is not empty though the global database is.
+fn is_empty_too(global: &Site, shard: &Site, found: Found) -> Result<(), OpenError> {
+    match found {
+        Found::Empty => Ok(()),
+        Found::Others => Err(OpenError::Others(shard.label())),
+        Found::Ours { .. } => Err(OpenError::GlobalMissing {
+            global: global.label(),
+            shard: shard.label(),
+        }),
+    }
+}
+
+/// Reads the cluster, which must have as many shards as are given.
+async fn stored_cluster(site: &Site, conn: &mut Conn<DatabaseName>, shards: &[Site]) -> Result<Cluster, OpenError> {
     let cluster = identity::cluster(conn).await.map_err(|e| site.fault(e))?;
+    // At most 64: checked by `sites`.
+    let given = shards.len() as u16;
     if cluster.shards != given {
         return Err(OpenError::OtherCount {
             given,
@@ -208,38 +286,83 @@ async fn open_global(
     Ok(cluster)
 }
 
-/// Opens one shard, making it if the cluster is being made and had not come to it.
-async fn open_shard(site: &Site, cluster: &Cluster, limits: &PoolLimits, now_us: i64) -> Result<(), OpenError> {
+/// Opens the shards, and returns those that are down and left out. The first failure in the shards' order counts.
+async fn open_shards(
+    sites: &[Site],
+    cluster: &Cluster,
+    limits: &PoolLimits,
+    now_us: i64,
+    down: Down,
+    made: &mut Vec<Change>,
+) -> Result<Vec<DatabaseName>, OpenError> {
+    // They are made one after the other: a kill leaves a beginning of the list.
+    let at_once = if cluster.ready { EXAMINED_MAX } else { 1 };
+    let examined: Vec<_> = sites
+        .iter()
+        .map(|site| open_shard(site, cluster, limits, now_us))
+        .collect();
+    let mut outcomes = stream::iter(examined).buffered(at_once).zip(stream::iter(sites));
+    let mut left_out = Vec::new();
+    while let Some((outcome, site)) = outcomes.next().await {
+        match outcome {
+            Ok(false) => {}
+            Ok(true) => made.extend(Change::all(site.name, &base::SCHEMA)),
+            Err(error) if cluster.ready && down == Down::LeftOut && error.is_down() => {
+                tracing::error!(
+                    database = %site.name,
+                    error = &error as &dyn std::error::Error,
+                    "a shard is down: its users' calls are refused until it is back"
+                );
+                left_out.push(site.name);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(left_out)
+}
+
+/// Opens one shard, making it if the cluster is being made and had not come to it. Returns whether it was made.
+pub(super) async fn open_shard(
+    site: &Site,
+    cluster: &Cluster,
+    limits: &PoolLimits,
+    now_us: i64,
+) -> Result<bool, OpenError> {
+    let DatabaseName::Shard(shard) = site.name else {
+        return Ok(false);
+    };
     if cluster.ready && site.is_absent() {
         return Err(OpenError::Missing(site.label()));
     }
-    let DatabaseName::Shard(shard) = site.name else {
-        return Ok(());
-    };
-    let mut conn = site.connect(limits).await?;
-    match site.look(&mut conn).await? {
-        Found::Empty if cluster.ready => return Err(OpenError::Missing(site.label())),
-        Found::Empty => identity::make_shard(&mut conn, shard, cluster, now_us)
+    let mut conn = site.connect(Role::Admin, limits).await?;
+    let empty = is_empty_shard(site, cluster, site.look(&mut conn).await?)?;
+    if empty {
+        identity::make_shard(&mut conn, shard, cluster, now_us)
             .await
-            .map_err(|e| site.schema(e))?,
-        Found::Others => return Err(OpenError::Others(site.label())),
-        Found::Ours { cluster_id, .. } if cluster_id != cluster.id => return Err(OpenError::Foreign(site.label())),
-        Found::Ours { name, .. } if name == site.name => {}
-        // An earlier one was found in its place already, so this is the same database once more.
-        Found::Ours { name, .. } if name < site.name => {
-            return Err(OpenError::Repeated {
-                database: site.label(),
-                other: name,
-            });
-        }
-        Found::Ours { name, .. } => {
-            return Err(OpenError::Swapped {
-                database: site.label(),
-                holds: name,
-            });
-        }
+            .map_err(|e| site.schema(e))?;
     }
-    check_ready_to_use(site, &mut conn, base::SHARD).await
+    check_ready_to_use(site, &mut conn, base::SHARD).await?;
+    Ok(empty)
+}
+
+/// Tells whether a shard is empty and may be made; it is refused if it is not the one that belongs here.
+fn is_empty_shard(site: &Site, cluster: &Cluster, found: Found) -> Result<bool, OpenError> {
+    match found {
+        Found::Empty if cluster.ready => Err(OpenError::Missing(site.label())),
+        Found::Empty => Ok(true),
+        Found::Others => Err(OpenError::Others(site.label())),
+        Found::Ours { cluster_id, .. } if cluster_id != cluster.id => Err(OpenError::Foreign(site.label())),
+        Found::Ours { name, .. } if name == site.name => Ok(false),
+        // An earlier one was found in its place already, so this is the same database once more.
+        Found::Ours { name, .. } if name < site.name => Err(OpenError::Repeated {
+            database: site.label(),
+            other: name,
+        }),
+        Found::Ours { name, .. } => Err(OpenError::Swapped {
+            database: site.label(),
+            holds: name,
+        }),
+    }
 }
 
 /// Refuses a schema that is newer than this program, and a database that cannot be written.
@@ -294,9 +417,28 @@ fn server(url: &str, name: DatabaseName) -> Result<Location, OpenError> {
     if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
         return Err(OpenError::Url(name));
     }
+    if wants_tls(url) {
+        return Err(OpenError::Tls(name));
+    }
     url.parse()
         .map(|config| Location::Server(Box::new(config)))
         .map_err(|_| OpenError::Url(name))
+}
+
+/// Tells whether a URL asks for a connection in TLS: by `sslmode`, or by naming a certificate. Only `disable`, `allow` and
+/// `prefer` are content without.
+fn wants_tls(url: &str) -> bool {
+    let query = url.split_once('?').map(|(_, query)| query).unwrap_or_default();
+    query
+        .split('&')
+        .filter_map(|pair| pair.split_once('='))
+        .any(|(key, value)| match key {
+            "sslmode" => !matches!(value, "disable" | "allow" | "prefer"),
+            "sslrootcert" | "sslcert" | "sslkey" | "sslnegotiation" | "channel_binding" => {
+                !matches!(value, "" | "disable" | "prefer" | "postgres")
+            }
+            _ => false,
+        })
 }
 
 /// Makes the folder and takes its lock, which ends with the process.

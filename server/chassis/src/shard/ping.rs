@@ -33,10 +33,8 @@ impl Shards {
             on!(conn, c => row.first::<i32>(c).await)?;
             Ok(())
         };
-        tokio::time::timeout_at(until, answer).await.unwrap_or_else(|_| {
-            Err(StoreError::Busy {
-                database: name,
-            })
-        })
+        tokio::time::timeout_at(until, answer)
+            .await
+            .unwrap_or_else(|_| Err(StoreError::Busy { database: name }))
     }
 }

@@ -2,8 +2,10 @@
 
 use std::path::PathBuf;
 
+use crate::shard::map::MapDamage;
 use crate::shard::open::SHARDS_MAX;
-use crate::shard::{DatabaseName, MigrateError, StoreError};
+use crate::shard::pg::ConnectError;
+use crate::shard::{DatabaseName, MigrateError, StoreError, pool};
 
 /// Why a set of databases cannot be opened. Each message names the database and the remedy, and never a password.
 #[derive(Debug, thiserror::Error)]
@@ -17,6 +19,12 @@ pub enum OpenError {
          password percent-encoded"
     )]
     Url(DatabaseName),
+    /// A URL asks for TLS, which there is none of yet. It is not tried in clear instead.
+    #[error(
+        "{0}: the URL asks for TLS, which Millrace does not speak to PostgreSQL yet; on a private network write \
+         sslmode=disable, elsewhere put a TLS tunnel in front of the server"
+    )]
+    Tls(DatabaseName),
     /// The folder cannot be made or written.
     #[error("folder {}: cannot be written; give the process the right to write there, or another folder", folder.display())]
     Folder {
@@ -85,8 +93,16 @@ pub enum OpenError {
     #[error("{0}: holds tables that are not Millrace's; give an empty database")]
     Others(String),
     /// The map in the global database is damaged.
-    #[error("{0}: the bucket map is damaged; restore it from a backup")]
-    Map(String),
+    #[error(
+        "{database}: the bucket map (table `bucket`) is damaged: {damage}; restore the table from a backup, or write \
+         each bucket's row as the table `bucket_fence` of the shard has it that owns the bucket"
+    )]
+    Map {
+        /// Name and address.
+        database: String,
+        /// What is wrong with it.
+        damage: MapDamage,
+    },
     /// The schema is newer than this program, or cannot be made.
     #[error("{database}: its schema does not fit")]
     Schema {
@@ -96,4 +112,18 @@ pub enum OpenError {
         #[source]
         source: MigrateError,
     },
+}
+
+impl OpenError {
+    /// Tells whether the database is down: nobody answered, or the server said that it cannot serve now. A server that
+    /// knows no such database or refuses the user is another matter: the address is wrong.
+    pub fn is_down(&self) -> bool {
+        match self {
+            Self::Unusable {
+                source: StoreError::Unavailable { source, .. },
+                ..
+            } => !pool::connect_error(source.as_ref()).is_some_and(ConnectError::is_refusal),
+            _ => false,
+        }
+    }
 }
