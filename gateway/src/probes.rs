@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, Response, StatusCode};
+use serde_json::{Map, Value};
 
 use crate::heartbeat::Heartbeat;
 
@@ -13,6 +14,7 @@ use crate::heartbeat::Heartbeat;
 pub struct Probes {
     heartbeat: Heartbeat,
     readiness: Arc<dyn Fn() -> Result<(), &'static str> + Send + Sync>,
+    details: Arc<dyn Fn() -> Map<String, Value> + Send + Sync>,
 }
 
 impl Probes {
@@ -21,7 +23,15 @@ impl Probes {
         Self {
             heartbeat,
             readiness: Arc::new(readiness),
+            details: Arc::new(Map::new),
         }
+    }
+
+    /// Adds members to what `/readiness` answers, ready or not: what a person wants to know besides.
+    #[must_use]
+    pub fn with_details(mut self, details: impl Fn() -> Map<String, Value> + Send + Sync + 'static) -> Self {
+        self.details = Arc::new(details);
+        self
     }
 
     /// Answers a probe, `None` for other paths.
@@ -42,7 +52,11 @@ impl Probes {
         } else {
             StatusCode::SERVICE_UNAVAILABLE
         };
-        Some(json(code, format!("{{\"status\":\"{status}\"}}\n")))
+        let mut body = Map::from_iter([("status".to_owned(), Value::from(status))]);
+        if path == "/readiness" {
+            body.extend((self.details)());
+        }
+        Some(json(code, format!("{}\n", Value::Object(body))))
     }
 }
 

@@ -19,10 +19,9 @@ fn sweeper(platform: Platform) -> Worker {
         let platform = platform.clone();
         Box::pin(async move {
             while !*drain.borrow() {
-                match idempotency::sweep(&platform.shards, platform.clock.now_us()).await {
-                    Ok(0) => {}
-                    Ok(rows) => tracing::info!(rows, "old answers were deleted"),
-                    Err(error) => tracing::warn!(%error, "old answers cannot be deleted now"),
+                let swept = idempotency::sweep(&platform.shards, platform.clock.now_us(), || !*drain.borrow()).await;
+                if swept.rows > 0 {
+                    tracing::info!(rows = swept.rows, "old answers were deleted");
                 }
                 tokio::select! {
                     () = tokio::time::sleep(INTERVAL) => {}

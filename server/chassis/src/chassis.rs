@@ -30,11 +30,13 @@ use tower::service_fn;
 use tower::util::BoxCloneSyncService;
 
 use crate::caller::Authenticator;
+use crate::config;
 use crate::health::{self, Readiness};
 use crate::id::Ids;
 use crate::module::{GrpcService, Module};
 use crate::platform::Platform;
 use crate::shard::migrate::{self, Change, MigrateError};
+use crate::shard::{self, OpenError};
 use crate::stack::{Authentication, Concurrency, Deadlines, Layers, Policy, Rules, Stack};
 use crate::{reflection, supervise};
 
@@ -42,7 +44,7 @@ pub use error::StartError;
 pub use options::{FreePort, Options, Pages};
 pub use routes::{RouteLine, routes};
 pub use running::{Running, signal};
-use shards::{any_answers, place, watch_shards};
+use shards::{ShardWatch, place};
 
 /// Request metadata of ours that REST hands on besides the gateway's own list.
 const REQUEST_HEADERS: [&str; 2] = ["x-api-key", "x-millrace-consistency"];
@@ -71,13 +73,15 @@ impl Chassis {
         self
     }
 
-    /// Applies the schema changes that the databases lack, the platform's own first, and returns them.
+    /// Applies the schema changes that the databases lack, the platform's own first, and returns them, together with those
+    /// by which opening has made an empty set into a cluster.
     ///
     /// # Errors
     /// See [`MigrateError`]; what was applied before stays.
     pub async fn migrate(&self) -> Result<Vec<Change>, MigrateError> {
         let shards = &self.platform.shards;
-        let mut applied = migrate::apply_base(shards).await?;
+        let mut applied = shards.made().to_vec();
+        applied.extend(migrate::apply_base(shards).await?);
         for module in &self.modules {
             applied.extend(migrate::apply(shards, module.name, module.global_schema, module.shard_schema).await?);
         }
@@ -95,6 +99,16 @@ impl Chassis {
             pending.extend(migrate::pending(shards, module.name, module.global_schema, module.shard_schema).await?);
         }
         Ok(pending)
+    }
+
+    /// Returns what [`migrate`](Self::migrate) would do to the databases that settings name, without opening or changing
+    /// any. The platform may be one on [`Shards::unopened`](shard::Shards::unopened).
+    ///
+    /// # Errors
+    /// What opening or migrating would refuse.
+    pub async fn preview(&self, database: &config::Database) -> Result<Vec<Change>, OpenError> {
+        let schemas: Vec<_> = self.modules.iter().map(Module::schema).collect();
+        shard::open::preview(database, &schemas).await
     }
 
     /// Loads the descriptors and routes of the modules without serving, as for `millrace routes`.
@@ -138,7 +152,8 @@ impl Chassis {
         self.platform.local.connect(stack.clone());
 
         let probed = readiness.clone();
-        let probes = Probes::new(Heartbeat::start(), move || probed.probe());
+        let detailed = probed.clone();
+        let probes = Probes::new(Heartbeat::start(), move || probed.probe()).with_details(move || detailed.details());
         let mut registry = Registry::default();
         registry.register_collector(self.platform.shards.pool_metrics());
         let http = gateway.serve(stack, self.edge(&gateway, &mut registry, probes.clone()));
@@ -147,8 +162,11 @@ impl Chassis {
             Some((listener, _)) => Some(admin::start(listener, probes, registry).map_err(StartError::Admin)?),
             None => None,
         };
+        let shards = self.platform.shards.clone();
+        let schemas = self.modules.iter().map(Module::schema).collect();
+        let mut watch_shards = ShardWatch::new(shards, schemas, readiness.clone());
         // Ready from the first accepted connection on, if a shard answers.
-        readiness.set_reachable(any_answers(&self.platform.shards).await);
+        watch_shards.look().await;
         let drain_max = self.options.limits.drain();
         let body_max = Duration::from_millis(self.options.limits.body_ms);
         let serving = tokio::spawn(serve(
@@ -163,7 +181,7 @@ impl Chassis {
             module.workers.into_iter().map(of_module)
         });
         let mut workers = supervise::start(workers, &watched);
-        workers.spawn(watch_shards(self.platform.shards.clone(), readiness.clone(), watched));
+        workers.spawn(watch_shards.run(watched));
 
         let (stop, stopping) = watch::channel(false);
         let parts = running::Parts {

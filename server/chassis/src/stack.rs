@@ -33,6 +33,8 @@ use crate::status;
 pub(crate) use authentication::Authentication;
 pub(crate) use concurrency::{Admitted, Concurrency};
 pub use deadline::Deadline;
+#[cfg(test)]
+pub(crate) use deadline::with_deadline;
 pub(crate) use deadline::{Deadlines, GRPC_TIMEOUT, asked as timeout_asked, text as timeout_text};
 pub(crate) use policy::{Place, Policy};
 pub use rules::RuleError;

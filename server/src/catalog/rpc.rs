@@ -60,7 +60,7 @@ impl Catalog {
             if let Some(key) = key
                 && let Claim::Replay(answer) = idempotency::claim_global(conn, key).await?
             {
-                return replay::decode(&answer).map_err(Error::from);
+                return replay::decode(&answer, conn.database()).map_err(Error::from);
             }
             if !store::insert(conn, &row).await? {
                 return Err(Error::Exists(product::name_of(&row.product_id)));

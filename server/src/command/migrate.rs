@@ -10,7 +10,7 @@ use crate::settings::Purpose;
 /// Flags of `millrace migrate`.
 #[derive(Debug, Clone, Args)]
 pub(super) struct Migrate {
-    /// Lists the changes of the services without applying them; empty databases are made into a cluster first
+    /// Lists what would be applied to each database, and changes nothing
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
@@ -23,12 +23,15 @@ impl Migrate {
             .settings
             .load(environment, Vec::new(), Purpose::Databases)?
             .settings;
-        let platform = open::platform(&settings).await?;
-        let chassis = open::chassis(&platform, &settings, Options::default());
         let changes = if self.dry_run {
-            chassis.pending().await?
+            let platform = open::unopened_platform(&settings)?;
+            let chassis = open::chassis(&platform, &settings, Options::default());
+            chassis.preview(&settings.database.database()?).await?
         } else {
-            chassis.migrate().await?
+            let platform = open::platform(&settings).await?;
+            open::chassis(&platform, &settings, Options::default())
+                .migrate()
+                .await?
         };
         for change in &changes {
             output::line(format_args!("{change}"))?;

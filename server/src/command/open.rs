@@ -49,24 +49,43 @@ impl SettingsArgs {
     }
 }
 
-/// Opens the databases of the settings, without serving.
+/// Opens the databases of the settings, without serving: all of them, or none.
 pub(super) async fn platform(settings: &Settings) -> Result<Platform, Failure> {
-    let database = settings.database.database()?;
-    let clock = Clock::system();
-    let shards = Shards::open(&database, clock.clone(), Ids::system(clock.clone())).await?;
-    Ok(platform_on(shards, settings, clock))
+    let (clock, ids) = sources();
+    let (database, limits) = (settings.database.database()?, settings.database.pool_limits()?);
+    let shards = Shards::open_with(&database, limits, clock.clone(), ids.clone()).await?;
+    Ok(platform_on(shards, settings, clock, ids))
 }
 
 /// Opens the databases of the settings for a few statements, whether a server runs on them or not.
 pub(super) async fn platform_beside(settings: &Settings) -> Result<Platform, Failure> {
-    let database = settings.database.database()?;
-    let clock = Clock::system();
-    let shards = Shards::open_beside(&database, clock.clone(), Ids::system(clock.clone())).await?;
-    Ok(platform_on(shards, settings, clock))
+    let (clock, ids) = sources();
+    let shards = Shards::open_beside(&settings.database.database()?, clock.clone(), ids.clone()).await?;
+    Ok(platform_on(shards, settings, clock, ids))
 }
 
-fn platform_on(shards: Shards, settings: &Settings, clock: Clock) -> Platform {
-    let ids = Ids::system(clock.clone());
+/// Opens the databases of the settings for serving: a shard that is down fails its own users only.
+pub(super) async fn serving_platform(settings: &Settings) -> Result<Platform, Failure> {
+    let (clock, ids) = sources();
+    let (database, limits) = (settings.database.database()?, settings.database.pool_limits()?);
+    let shards = Shards::open_for_serving(&database, limits, clock.clone(), ids.clone()).await?;
+    Ok(platform_on(shards, settings, clock, ids))
+}
+
+/// The platform of the settings without its databases: enough to list the modules.
+pub(super) fn unopened_platform(settings: &Settings) -> Result<Platform, Failure> {
+    let (clock, ids) = sources();
+    let shards = Shards::unopened(&settings.database.database()?, clock.clone(), ids.clone())?;
+    Ok(platform_on(shards, settings, clock, ids))
+}
+
+/// The system's time and randomness, which a command takes once.
+fn sources() -> (Clock, Ids) {
+    let clock = Clock::system();
+    (clock.clone(), Ids::system(clock))
+}
+
+fn platform_on(shards: Shards, settings: &Settings, clock: Clock, ids: Ids) -> Platform {
     // A command that serves no lists signs no page tokens; one that does has checked that there are secrets.
     let secrets = match settings.secrets.page_token.as_slice() {
         [] => &[ids.secret_text()],

@@ -25,7 +25,7 @@ impl Serve {
         let flags = self.listen.flags();
         let settings = self.settings.load(environment, flags, Purpose::Serve)?.settings;
         telemetry::start(&settings.log)?;
-        let platform = open::platform(&settings).await?;
+        let platform = open::serving_platform(&settings).await?;
         let options = Options {
             server: settings.server.clone(),
             limits: settings.limits.clone(),

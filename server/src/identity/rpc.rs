@@ -134,7 +134,7 @@ impl IdentityRpc {
                     if let Some(claim) = claim
                         && let Claim::Replay(answer) = idempotency::claim_user(conn, claim).await?
                     {
-                        return Ok(replay::decode(&answer)?);
+                        return Ok(replay::decode(&answer, conn.database())?);
                     }
                     if user::get(conn).await?.is_none() {
                         return Err(Error::NotFound(parent.clone()));

@@ -171,13 +171,13 @@ pub(super) async fn get(conn: &mut Conn<UserScope>, order_id: i64) -> Result<Opt
 /// Reads the history of one order, oldest first.
 pub(super) async fn history(conn: &mut Conn<UserScope>, order_id: i64) -> Result<Vec<EventRow>, StoreError> {
     let user = conn.scope().user().get();
-    Ok(on!(conn, c => order_event::table
+    on!(conn, c => order_event::table
         .filter(order_event::user_id.eq(user))
         .filter(order_event::order_id.eq(order_id))
         .order(order_event::number)
         .select(EventRow::as_select())
         .load(c)
-        .await)?)
+        .await)
 }
 
 /// Reads the user's events by number, beginning after `after`.

@@ -6,6 +6,10 @@ use tokio_postgres::config::{Host, SslMode};
 /// The port of PostgreSQL where a URL names none.
 const PORT: u16 = 5432;
 
+/// It is not tried in clear instead.
+const NO_TLS: &str = "asks for TLS, which Millrace does not speak to PostgreSQL yet; on a private network write \
+                      `sslmode=disable`, elsewhere put a TLS tunnel in front of the server";
+
 /// Reads a URL. What the parser says is not handed on: it may quote the password.
 ///
 /// # Errors
@@ -13,6 +17,9 @@ const PORT: u16 = 5432;
 pub(crate) fn read(url: &str) -> Result<Config, &'static str> {
     if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
         return Err("must begin with `postgres://`, as in postgres://user:password@host:5432/database");
+    }
+    if wants_tls(url) {
+        return Err(NO_TLS);
     }
     let config: Config = url.parse().map_err(|_| {
         "is not a PostgreSQL URL; write postgres://user:password@host:port/database, with special characters of the \
@@ -22,9 +29,25 @@ pub(crate) fn read(url: &str) -> Result<Config, &'static str> {
         return Err("names no host; write postgres://user@host/database, or ?host=/folder for a Unix socket");
     }
     if config.get_ssl_mode() == SslMode::Require {
-        return Err("asks for TLS, which is not built yet; leave `sslmode` out and use a private network");
+        return Err(NO_TLS);
     }
     Ok(config)
+}
+
+/// Tells whether a URL asks for a connection in TLS: by `sslmode`, or by naming a certificate. Only `disable`, `allow` and
+/// `prefer` are content without. The parser knows few of these and refuses the others as unknown.
+fn wants_tls(url: &str) -> bool {
+    let query = url.split_once('?').map(|(_, query)| query).unwrap_or_default();
+    query
+        .split('&')
+        .filter_map(|pair| pair.split_once('='))
+        .any(|(key, value)| match key {
+            "sslmode" => !matches!(value, "disable" | "allow" | "prefer"),
+            "sslrootcert" | "sslcert" | "sslkey" | "sslnegotiation" | "channel_binding" => {
+                !matches!(value, "" | "disable" | "prefer" | "postgres")
+            }
+            _ => false,
+        })
 }
 
 /// Where a database is, whoever asks: `host:port/database`, or `unix:` and the path of the socket.
@@ -80,6 +103,8 @@ mod tests {
             ("postgres://u@h:hush/db", "is not a PostgreSQL URL"),
             ("postgres:///db", "names no host"),
             ("postgres://h/db?sslmode=require", "TLS"),
+            ("postgres://h/db?sslmode=verify-full", "TLS"),
+            ("postgres://h/db?sslrootcert=/etc/ca.pem", "TLS"),
         ] {
             let problem = read(url).err().unwrap_or_default();
             assert!(problem.contains(expected), "{url}: {problem}");

@@ -7,40 +7,58 @@
 
 mod error;
 mod hold;
+mod preview;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use diesel_async::SimpleAsyncConnection;
+use futures_util::{StreamExt, stream};
 
 pub use error::OpenError;
+pub use preview::preview;
 
 use crate::clock::Clock;
 use crate::config::{self, server_url};
 use crate::id::Ids;
 use crate::on;
 use crate::shard::identity::{self, Cluster, Found};
+use crate::shard::late::Closed;
 use crate::shard::map::BucketMap;
+use crate::shard::migrate::{self, Change};
 use crate::shard::open::hold::Hold;
 use crate::shard::pg::Role;
 use crate::shard::pool::{Location, Pool, PoolLimits};
-use crate::shard::{
-    BUCKETS, Conn, Database, DatabaseName, Inner, MigrateError, ShardId, Shards, StoreError, base, migrate,
-};
+use crate::shard::{BUCKETS, Conn, Database, DatabaseName, Inner, MigrateError, ShardId, Shards, StoreError, base};
 
 /// The largest number of shards: beyond it the fullest of 960 buckets' shards is more than 5 % above the mean.
 pub const SHARDS_MAX: u16 = 64;
 
 /// Longest wait for the pools' first connections.
 const WARM_UP_MAX: Duration = Duration::from_secs(5);
+/// Shards examined at the same time.
+const EXAMINED_MAX: usize = 8;
+
+/// What a shard that is down means for opening a cluster that was made before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Down {
+    /// Nothing is opened.
+    Refused,
+    /// The others are opened; this one stays closed until [`Shards::admit`] finds it to be right.
+    LeftOut,
+}
 
 /// One database under examination.
-struct Site {
+pub(super) struct Site {
     name: DatabaseName,
     location: Location,
 }
 
 impl Site {
+    pub(super) fn new(name: DatabaseName, location: Location) -> Self {
+        Self { name, location }
+    }
+
     fn label(&self) -> String {
         format!("{} ({})", self.name, self.location)
     }
@@ -63,10 +81,10 @@ impl Site {
         }
     }
 
-    async fn connect(&self, limits: &PoolLimits) -> Result<Conn<DatabaseName>, OpenError> {
-        let pool = Pool::new(&self.location, self.name, Role::Admin, limits);
+    async fn connect(&self, role: Role, limits: &PoolLimits) -> Result<Conn<DatabaseName>, OpenError> {
+        let pool = Pool::new(&self.location, self.name, role, limits);
         let engine = pool.get(None).await.map_err(|e| self.fault(e))?;
-        Ok(Conn::new(engine, self.name, self.name, Role::Admin))
+        Ok(Conn::new(engine, self.name, self.name, role))
     }
 
     async fn look(&self, conn: &mut Conn<DatabaseName>) -> Result<Found, OpenError> {
@@ -83,8 +101,7 @@ impl Shards {
         Self::open_with(database, PoolLimits::default(), clock, ids).await
     }
 
-    /// Opens the databases. An empty set becomes a new cluster; any other must be exactly a cluster's. A folder of files
-    /// is this process's alone from here on.
+    /// Opens the databases. An empty set becomes a new cluster; any other must be exactly a cluster's.
     ///
     /// # Errors
     /// See [`OpenError`].
@@ -94,9 +111,28 @@ impl Shards {
         clock: Clock,
         ids: Ids,
     ) -> Result<Self, OpenError> {
-        let sites = Sites::of(database)?;
-        let hold = Hold::take(database)?;
-        sites.open(hold, limits, clock, ids).await
+        let (sites, hold) = (Sites::of(database)?, Hold::take(database)?);
+        sites.open(hold, Down::Refused, limits, clock, ids).await
+    }
+
+    /// The same for serving: a PostgreSQL shard that is down is left out, and its users' calls are refused, until
+    /// [`Shards::admit`] finds it to be there and right. Only a cluster that was made whole opens so.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub async fn open_for_serving(
+        database: &config::Database,
+        limits: PoolLimits,
+        clock: Clock,
+        ids: Ids,
+    ) -> Result<Self, OpenError> {
+        let down = match database {
+            config::Database::Postgres { .. } => Down::LeftOut,
+            // A file that cannot be used is no server that comes back.
+            config::Database::Embedded { .. } => Down::Refused,
+        };
+        let (sites, hold) = (Sites::of(database)?, Hold::take(database)?);
+        sites.open(hold, down, limits, clock, ids).await
     }
 
     /// Opens the databases for a few statements beside a server that may run on them. PostgreSQL is made for it, and so
@@ -110,7 +146,7 @@ impl Shards {
             Err(in_use @ OpenError::InUse { .. }) => Hold::Another(in_use),
             taken => taken?,
         };
-        sites.open(hold, PoolLimits::default(), clock, ids).await
+        sites.open(hold, Down::Refused, PoolLimits::default(), clock, ids).await
     }
 }
 
@@ -120,9 +156,25 @@ struct Sites {
     shards: Vec<Site>,
 }
 
+/// What looking at every database of a set found.
+struct Examined {
+    cluster: Cluster,
+    /// The shards that are down.
+    left_out: Vec<DatabaseName>,
+    /// What was made.
+    made: Vec<Change>,
+}
+
 impl Sites {
     /// Examines all, makes what is to be made, and opens the pools.
-    async fn open(self, hold: Hold, limits: PoolLimits, clock: Clock, ids: Ids) -> Result<Shards, OpenError> {
+    async fn open(
+        self,
+        hold: Hold,
+        down: Down,
+        limits: PoolLimits,
+        clock: Clock,
+        ids: Ids,
+    ) -> Result<Shards, OpenError> {
         self.refuse_orphans()?;
         let lock = match hold {
             Hold::Shared => None,
@@ -131,37 +183,52 @@ impl Sites {
             Hold::Another(in_use) if !self.is_made(&limits).await? => return Err(in_use),
             Hold::Another(_) => None,
         };
-        let cluster = self.examine(&limits, &ids, clock.now_us()).await?;
+        let Examined {
+            cluster,
+            left_out,
+            made,
+        } = self.examine(down, &limits, &ids, clock.now_us()).await?;
         if !BUCKETS.is_multiple_of(cluster.shards) {
             tracing::info!(
                 shards = cluster.shards,
                 "this number does not divide {BUCKETS}: a user's shard is the bucket's, not exactly user id mod shards"
             );
         }
-        let global = self.global.name;
-        let place = self.global.label();
+        let global_label = self.global.label();
         let opened = Shards(Arc::new(Inner {
             map: BucketMap::first(cluster.shards),
-            global: Database::new(self.global.location, global, &limits),
+            global: Database::new(self.global.location, self.global.name, &limits),
             shards: self
                 .shards
                 .into_iter()
-                .map(|shard| Database::new(shard.location, shard.name, &limits))
+                .map(|shard| {
+                    let database = Database::new(shard.location, shard.name, &limits);
+                    if left_out.contains(&shard.name) {
+                        database.close(Closed::Down);
+                    }
+                    database
+                })
                 .collect(),
+            cluster,
+            made,
             clock,
             ids,
             limits,
             _lock: lock,
         }));
-        warm_up(&opened).await;
-        opened.refresh_map().await.map_err(|error| fault(place, error))?;
-        Ok(opened)
+        warm_up(&opened, &left_out).await;
+        match opened.load_map().await.map_err(|e| fault(global_label.clone(), e))? {
+            Ok(()) => Ok(opened),
+            Err(damage) => Err(OpenError::Map {
+                database: global_label,
+                damage,
+            }),
+        }
     }
 
-    /// Refuses shards whose global database is not there.
+    /// Refuses files of shards without the file of the global database.
     fn refuse_orphans(&self) -> Result<(), OpenError> {
-        let orphan = self.shards.iter().find(|shard| !shard.is_absent());
-        match orphan {
+        match self.shards.iter().find(|shard| !shard.is_absent()) {
             Some(shard) if self.global.is_absent() => Err(OpenError::GlobalMissing {
                 global: self.global.label(),
                 shard: shard.label(),
@@ -171,21 +238,25 @@ impl Sites {
     }
 
     /// Looks at every database, in order, and makes those that are to be made.
-    async fn examine(&self, limits: &PoolLimits, ids: &Ids, now_us: i64) -> Result<Cluster, OpenError> {
+    async fn examine(&self, down: Down, limits: &PoolLimits, ids: &Ids, now_us: i64) -> Result<Examined, OpenError> {
         let global = &self.global;
-        let mut conn = global.connect(limits).await?;
+        let mut conn = global.connect(Role::Admin, limits).await?;
         // Two processes that start on one new set must not both make it. The lock ends with the connection.
         let opening = format!("SELECT pg_advisory_lock({})", migrate::PG_LOCK + 1);
-        on!(conn, pg c => c.batch_execute(&opening).await, sqlite _c => Ok(())).map_err(|e| global.fault(e.into()))?;
-        let cluster = open_global(global, &mut conn, &self.shards, limits, ids, now_us).await?;
-        for shard in &self.shards {
-            open_shard(shard, &cluster, limits, now_us).await?;
-        }
+        on!(conn, pg c => c.batch_execute(&opening).await, sqlite _c => Ok(())).map_err(|e| global.fault(e))?;
+        let mut made = Vec::new();
+        let mut cluster = open_global(global, &mut conn, &self.shards, limits, ids, now_us, &mut made).await?;
+        let left_out = open_shards(&self.shards, &cluster, limits, now_us, down, &mut made).await?;
         if !cluster.ready {
             identity::set_ready(&mut conn).await.map_err(|e| global.fault(e))?;
+            cluster.ready = true;
         }
         // The file's one writer goes back here, before the pools open theirs.
-        Ok(cluster)
+        Ok(Examined {
+            cluster,
+            left_out,
+            made,
+        })
     }
 
     /// Whether the set is a cluster whose databases were all made.
@@ -194,7 +265,7 @@ impl Sites {
         if global.is_absent() {
             return Ok(false);
         }
-        let mut conn = global.connect(limits).await?;
+        let mut conn = global.connect(Role::Admin, limits).await?;
         match global.look(&mut conn).await? {
             Found::Ours { .. } => {
                 let cluster = identity::cluster(&mut conn).await.map_err(|e| global.fault(e))?;
@@ -206,8 +277,9 @@ impl Sites {
 }
 
 /// Opens the first connections. A database that was lost since it was looked at is met by the first call.
-async fn warm_up(opened: &Shards) {
-    let pools = opened.names().flat_map(|name| {
+async fn warm_up(opened: &Shards, left_out: &[DatabaseName]) {
+    let open = opened.names().filter(|name| !left_out.contains(name));
+    let pools = open.flat_map(|name| {
         let database = opened.database(name);
         [database.writer.warm(), database.reader.warm()]
     });
@@ -229,40 +301,53 @@ async fn open_global(
     limits: &PoolLimits,
     ids: &Ids,
     now_us: i64,
+    made: &mut Vec<Change>,
 ) -> Result<Cluster, OpenError> {
-    // At most 64: checked by `sites`.
-    let given = shards.len() as u16;
-    match site.look(conn).await? {
-        Found::Others => return Err(OpenError::Others(site.label())),
-        Found::Ours { name, .. } if name != site.name => {
-            return Err(OpenError::Swapped {
-                database: site.label(),
-                holds: name,
-            });
+    if is_empty_global(site, site.look(conn).await?)? {
+        // Nothing is written before it is known that everything is empty.
+        for shard in shards.iter().filter(|shard| !shard.is_absent()) {
+            let mut conn = shard.connect(Role::Admin, limits).await?;
+            is_empty_too(site, shard, shard.look(&mut conn).await?)?;
         }
-        Found::Ours { .. } => {}
-        Found::Empty => {
-            // Nothing is written before it is known that everything is empty.
-            for shard in shards.iter().filter(|shard| !shard.is_absent()) {
-                let mut conn = shard.connect(limits).await?;
-                match shard.look(&mut conn).await? {
-                    Found::Empty => {}
-                    Found::Others => return Err(OpenError::Others(shard.label())),
-                    Found::Ours { .. } => {
-                        return Err(OpenError::GlobalMissing {
-                            global: site.label(),
-                            shard: shard.label(),
-                        });
-                    }
-                }
-            }
-            identity::make_global(conn, given, ids, now_us)
-                .await
-                .map_err(|e| site.schema(e))?;
-        }
+        identity::make_global(conn, shards.len() as u16, ids, now_us)
+            .await
+            .map_err(|e| site.schema(e))?;
+        made.extend(Change::all(site.name, &base::SCHEMA));
     }
     check_ready_to_use(site, conn, base::GLOBAL).await?;
+    stored_cluster(site, conn, shards).await
+}
+
+/// Tells whether the global database is empty; it is refused if it is anything else but the global one.
+fn is_empty_global(site: &Site, found: Found) -> Result<bool, OpenError> {
+    match found {
+        Found::Empty => Ok(true),
+        Found::Others => Err(OpenError::Others(site.label())),
+        Found::Ours { name, .. } if name == site.name => Ok(false),
+        Found::Ours { name, .. } => Err(OpenError::Swapped {
+            database: site.label(),
+            holds: name,
+        }),
+    }
+}
+
+/// Refuses a shard that is not empty though the global database is.
+fn is_empty_too(global: &Site, shard: &Site, found: Found) -> Result<(), OpenError> {
+    match found {
+        Found::Empty => Ok(()),
+        Found::Others => Err(OpenError::Others(shard.label())),
+        Found::Ours { .. } => Err(OpenError::GlobalMissing {
+            global: global.label(),
+            shard: shard.label(),
+        }),
+    }
+}
+
+/// Reads the cluster, which must have as many shards as are given.
+async fn stored_cluster(site: &Site, conn: &mut Conn<DatabaseName>, shards: &[Site]) -> Result<Cluster, OpenError> {
     let cluster = identity::cluster(conn).await.map_err(|e| site.fault(e))?;
+    // At most 64: checked by `Sites::of`.
+    let given = shards.len() as u16;
     if cluster.shards != given {
         return Err(OpenError::OtherCount {
             given,
@@ -272,38 +357,83 @@ async fn open_global(
     Ok(cluster)
 }
 
-/// Opens one shard, making it if the cluster is being made and had not come to it.
-async fn open_shard(site: &Site, cluster: &Cluster, limits: &PoolLimits, now_us: i64) -> Result<(), OpenError> {
+/// Opens the shards, and returns those that are down and left out. The first failure in the shards' order counts.
+async fn open_shards(
+    sites: &[Site],
+    cluster: &Cluster,
+    limits: &PoolLimits,
+    now_us: i64,
+    down: Down,
+    made: &mut Vec<Change>,
+) -> Result<Vec<DatabaseName>, OpenError> {
+    // They are made one after the other: a kill leaves a beginning of the list.
+    let at_once = if cluster.ready { EXAMINED_MAX } else { 1 };
+    let examined: Vec<_> = sites
+        .iter()
+        .map(|site| open_shard(site, cluster, limits, now_us))
+        .collect();
+    let mut outcomes = stream::iter(examined).buffered(at_once).zip(stream::iter(sites));
+    let mut left_out = Vec::new();
+    while let Some((outcome, site)) = outcomes.next().await {
+        match outcome {
+            Ok(false) => {}
+            Ok(true) => made.extend(Change::all(site.name, &base::SCHEMA)),
+            Err(error) if cluster.ready && down == Down::LeftOut && error.is_down() => {
+                tracing::error!(
+                    database = %site.name,
+                    error = &error as &dyn std::error::Error,
+                    "a shard is down: its users' calls are refused until it is back"
+                );
+                left_out.push(site.name);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(left_out)
+}
+
+/// Opens one shard, making it if the cluster is being made and had not come to it. Returns whether it was made.
+pub(super) async fn open_shard(
+    site: &Site,
+    cluster: &Cluster,
+    limits: &PoolLimits,
+    now_us: i64,
+) -> Result<bool, OpenError> {
+    let DatabaseName::Shard(shard) = site.name else {
+        return Ok(false);
+    };
     if cluster.ready && site.is_absent() {
         return Err(OpenError::Missing(site.label()));
     }
-    let DatabaseName::Shard(shard) = site.name else {
-        return Ok(());
-    };
-    let mut conn = site.connect(limits).await?;
-    match site.look(&mut conn).await? {
-        Found::Empty if cluster.ready => return Err(OpenError::Missing(site.label())),
-        Found::Empty => identity::make_shard(&mut conn, shard, cluster, now_us)
+    let mut conn = site.connect(Role::Admin, limits).await?;
+    let empty = is_empty_shard(site, cluster, site.look(&mut conn).await?)?;
+    if empty {
+        identity::make_shard(&mut conn, shard, cluster, now_us)
             .await
-            .map_err(|e| site.schema(e))?,
-        Found::Others => return Err(OpenError::Others(site.label())),
-        Found::Ours { cluster_id, .. } if cluster_id != cluster.id => return Err(OpenError::Foreign(site.label())),
-        Found::Ours { name, .. } if name == site.name => {}
-        // An earlier one was found in its place already, so this is the same database once more.
-        Found::Ours { name, .. } if name < site.name => {
-            return Err(OpenError::Repeated {
-                database: site.label(),
-                other: name,
-            });
-        }
-        Found::Ours { name, .. } => {
-            return Err(OpenError::Swapped {
-                database: site.label(),
-                holds: name,
-            });
-        }
+            .map_err(|e| site.schema(e))?;
     }
-    check_ready_to_use(site, &mut conn, base::SHARD).await
+    check_ready_to_use(site, &mut conn, base::SHARD).await?;
+    Ok(empty)
+}
+
+/// Tells whether a shard is empty and may be made; it is refused if it is not the one that belongs here.
+fn is_empty_shard(site: &Site, cluster: &Cluster, found: Found) -> Result<bool, OpenError> {
+    match found {
+        Found::Empty if cluster.ready => Err(OpenError::Missing(site.label())),
+        Found::Empty => Ok(true),
+        Found::Others => Err(OpenError::Others(site.label())),
+        Found::Ours { cluster_id, .. } if cluster_id != cluster.id => Err(OpenError::Foreign(site.label())),
+        Found::Ours { name, .. } if name == site.name => Ok(false),
+        // An earlier one was found in its place already, so this is the same database once more.
+        Found::Ours { name, .. } if name < site.name => Err(OpenError::Repeated {
+            database: site.label(),
+            other: name,
+        }),
+        Found::Ours { name, .. } => Err(OpenError::Swapped {
+            database: site.label(),
+            holds: name,
+        }),
+    }
 }
 
 /// Refuses a schema that is newer than this program, and a database that cannot be written.

@@ -16,6 +16,7 @@ use crate::shard::lite::LiteManager;
 use crate::shard::pg::{PgManager, Role};
 use crate::shard::{DatabaseName, ShardConn, StoreError};
 use failure::LastFailure;
+pub(crate) use failure::connect_error;
 
 /// Bounds of the pools.
 #[derive(Debug, Clone)]
@@ -28,6 +29,10 @@ pub struct PoolLimits {
     /// Longest wait for a connection to a SQLite file, if the call has no earlier deadline. Default 5 s: nobody but this
     /// process uses the file, so the wait is for our own calls.
     pub file_wait: Duration,
+    /// Age at which a connection to PostgreSQL is replaced. Default 30 min.
+    pub age_max: Duration,
+    /// Time without use after which a connection to PostgreSQL is closed, but for one per pool. Default 10 min.
+    pub idle_max: Duration,
 }
 
 impl Default for PoolLimits {
@@ -36,6 +41,8 @@ impl Default for PoolLimits {
             size: 5,
             wait: Duration::from_millis(100),
             file_wait: Duration::from_secs(5),
+            age_max: Duration::from_secs(30 * 60),
+            idle_max: Duration::from_secs(10 * 60),
         }
     }
 }
@@ -119,6 +126,8 @@ impl Pool {
                     .max_size(size)
                     // The next call does not wait for a connection to be made, which takes some milliseconds.
                     .min_idle(idle)
+                    .max_lifetime(Some(limits.age_max))
+                    .idle_timeout(Some(limits.idle_max))
                     .connection_timeout(BACKSTOP)
                     .retry_connection(false)
                     .error_sink(Box::new(last_failure.clone()))
@@ -218,9 +227,7 @@ impl Pool {
                 self.timeouts.fetch_add(1, Ordering::Relaxed);
                 match self.last_failure.since(failures_before) {
                     Some(source) => Err(self.unavailable(source)),
-                    None => Err(StoreError::Busy {
-                        database: self.name.to_string(),
-                    }),
+                    None => Err(StoreError::Busy { database: self.name }),
                 }
             }
         }
@@ -228,7 +235,7 @@ impl Pool {
 
     fn unavailable(&self, source: Box<dyn std::error::Error + Send + Sync>) -> StoreError {
         StoreError::Unavailable {
-            database: self.name.to_string(),
+            database: self.name,
             source,
         }
     }

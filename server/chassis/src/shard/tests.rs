@@ -9,6 +9,7 @@ mod cancel;
 mod evenness;
 mod fences;
 mod idempotent;
+mod late;
 mod migrations;
 mod opening;
 mod reads;

@@ -92,6 +92,12 @@ pub(crate) async fn within<T>(
     }
 }
 
+/// Runs something as a part of a call with a deadline, without being cut at it.
+#[cfg(test)]
+pub(crate) async fn with_deadline<T>(deadline: Option<Deadline>, part: impl Future<Output = T>) -> T {
+    CURRENT.scope(deadline, part).await
+}
+
 /// Reads `grpc-timeout`, a positive integer of at most eight digits and a unit.
 pub(crate) fn asked(headers: &HeaderMap) -> Result<Option<Duration>, Refusal> {
     let mut values = headers.get_all(GRPC_TIMEOUT).iter();

@@ -171,7 +171,7 @@ pub(in crate::identity) async fn list(
     after: i64,
     limit: usize,
 ) -> Result<Vec<UserRow>, StoreError> {
-    Ok(on!(conn, c => users::table
+    on!(conn, c => users::table
         .filter(users::user_id.gt(after))
         .filter(users::tombstone.eq(0))
         .filter(readable!(users::bucket))
@@ -179,5 +179,5 @@ pub(in crate::identity) async fn list(
         .limit(i64::try_from(limit).unwrap_or(i64::MAX))
         .select(UserRow::as_select())
         .load(c)
-        .await)?)
+        .await)
 }
