@@ -18,9 +18,10 @@ use super::config::Identity;
 use super::store::{key, user};
 use super::user::{Change, Draft, name_of};
 use super::{Error, api_key, sign_up, update};
-use crate::field::{Check, DISPLAY_NAME_CHARS_MAX};
+use crate::field::Check;
 use crate::paging::Page;
 use crate::replay;
+use crate::text::OPTIONAL_DISPLAY_NAME;
 
 const CREATE_KEY: &str = "millrace.identity.v1.IdentityService/CreateApiKey";
 const LIST_KEYS: &str = "millrace.identity.v1.IdentityService/ListApiKeys";
@@ -115,14 +116,14 @@ impl IdentityRpc {
         let key = request.api_key.unwrap_or_default();
         let mut check = Check::default();
         check.request_id(&request_id);
-        check.text("api_key.display_name", &key.display_name, 0..=DISPLAY_NAME_CHARS_MAX);
+        let display_name = check.text("api_key.display_name", &key.display_name, &OPTIONAL_DISPLAY_NAME);
         check.done()?;
         if key.admin && !caller.is_admin() {
             return Err(Error::OperatorKey);
         }
 
         let environment = &self.config.key_environment;
-        let new = api_key::draw(&self.platform, scope, environment, &key.display_name, key.admin);
+        let new = api_key::draw(&self.platform, scope, environment, &display_name, key.admin);
         // The secret is not stored, so this is also what a replay answers.
         let stored = CreateApiKeyResponse {
             name: api_key::name_of(new.row.user_id, new.row.key_id),
