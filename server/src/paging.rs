@@ -5,7 +5,7 @@ use millrace_chassis::shard::ShardId;
 use millrace_chassis::status::Violation;
 
 /// Bytes of rows in one answer: below the 4 MiB that gRPC clients take if they are not told otherwise.
-const ANSWER_BYTES_MAX: usize = 3 << 20;
+pub(crate) const ANSWER_BYTES_MAX: usize = 3 << 20;
 
 /// More than the bytes of a row's parts whose length hardly varies: names, times, amounts, etag.
 pub(crate) const FIXED_BYTES: usize = 160;

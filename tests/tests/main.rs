@@ -18,3 +18,4 @@ mod rest_lists;
 mod rest_orders;
 mod sharding;
 mod tidy;
+mod written_service;

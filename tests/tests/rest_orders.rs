@@ -61,7 +61,7 @@ async fn a_newcomer_signs_up_orders_and_cancels() {
     shopper
         .post(&cancel, &json!({"etag": "AAAAAAAAAAA"}))
         .await
-        .refuses(409, "ETAG_MISMATCH");
+        .refuses(412, "ETAG_MISMATCH");
     let cancelled = shopper.post(&cancel, &json!({"etag": read["etag"]})).await.expect(200);
     assert_eq!(cancelled["state"], "ORDER_STATE_CANCELLED");
     for body in [json!({}), json!({"etag": read["etag"]})] {

@@ -1,6 +1,8 @@
 //! A service as the platform sees it: data. Adding a service is one more [`Module`] in one list; routes, reflection,
 //! health, OpenAPI, rights, metrics and migrations follow from it.
 
+mod periodic;
+
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
@@ -12,6 +14,8 @@ use tower::util::BoxCloneSyncService;
 
 use crate::caller::Authenticator;
 use crate::shard::{Migration, ModuleSchema};
+
+pub use periodic::periodic;
 
 /// A gRPC service over HTTP messages, boxed.
 pub type GrpcService =

@@ -65,10 +65,10 @@ pub(super) async fn list(conn: &mut Conn<Global>, after: &str, limit: usize) -> 
         .await)
 }
 
-/// Locks a product for a change, raises its version, and returns it as it was but for that.
+/// Locks a product for a change, and returns it.
 pub(super) async fn lock(conn: &mut Conn<Global>, id: &str) -> Result<Option<ProductRow>, StoreError> {
     on!(conn, c => diesel::update(product::table.find(id))
-        .set(product::version.eq(product::version + 1))
+        .set(product::version.eq(product::version))
         .returning(ProductRow::as_returning())
         .get_result(c)
         .await

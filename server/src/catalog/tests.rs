@@ -5,9 +5,10 @@ use millrace_proto::catalog::v1::{
     BatchGetProductsRequest, CreateProductRequest, GetProductRequest, ListProductsRequest, Product,
     UpdateProductRequest,
 };
+use prost::Message;
 
 use super::Error;
-use super::rpc::Catalog;
+use super::rpc::{BATCH_MAX, Catalog};
 use crate::money;
 use crate::testing::TestPlatform;
 
@@ -67,6 +68,11 @@ async fn an_update_needs_the_present_etag_if_it_sends_one() {
         (changed.display_name.as_str(), &changed.price),
         ("Green tea", &made.price)
     );
+    // The answer was lost, and the call is made again: it finds what it asks for, and changes nothing.
+    let again = catalog.update(update(" Green tea", &made.etag)).await.unwrap();
+    assert_eq!(again, changed);
+    test.clock.advance_us(1);
+    assert_eq!(catalog.update(update("Green tea", "")).await.unwrap(), changed);
     let refused = catalog.update(update("Black tea", &made.etag)).await;
     assert!(matches!(refused, Err(Error::EtagMismatch(_))), "{refused:?}");
     let name = "products/tea".to_owned();
@@ -121,4 +127,50 @@ async fn products_are_listed_page_by_page_and_fetched_in_order() {
     };
     let fields: Vec<_> = violations.iter().map(|violation| violation.field.as_str()).collect();
     assert_eq!(fields, ["names[1]", "names[3]"]);
+}
+
+#[tokio::test]
+async fn the_largest_batch_and_page_fit_into_a_message() {
+    let test = TestPlatform::new().await;
+    let catalog = Catalog::new(&test.platform);
+    let largest = |id: String| CreateProductRequest {
+        product_id: id,
+        product: Some(Product {
+            display_name: "\u{1F33E}".repeat(200),
+            description: "\u{1F33E}".repeat(4_000),
+            price: Some(money::of("EUR", i64::MAX)),
+            ..Default::default()
+        }),
+        request_id: String::new(),
+    };
+    let id = format!("a{}", "b".repeat(62));
+    let made = catalog.create(largest(id)).await.unwrap();
+    // One that is named again and again is answered as often.
+    let names = |count| BatchGetProductsRequest {
+        names: vec![made.name.clone(); count],
+    };
+    let batch = catalog.batch_get(&names(BATCH_MAX)).await.unwrap();
+    assert_eq!(batch.products.len(), BATCH_MAX);
+    assert!(batch.encoded_len() < 4 << 20, "{} bytes", batch.encoded_len());
+    for count in [0, BATCH_MAX + 1] {
+        let refused = catalog.batch_get(&names(count)).await;
+        assert!(matches!(refused, Err(Error::Invalid(_))), "{count}");
+    }
+
+    for number in 0..250 {
+        catalog.create(largest(format!("p{number:03}"))).await.unwrap();
+    }
+    let (mut found, mut request) = (0, ListProductsRequest::default());
+    request.page_size = 1_000;
+    loop {
+        let page = catalog.list(Caller::Anonymous, &request).await.unwrap();
+        assert!(page.encoded_len() < 4 << 20, "{} bytes", page.encoded_len());
+        found += page.products.len();
+        request.page_token = page.next_page_token;
+        if request.page_token.is_empty() {
+            break;
+        }
+        assert!(page.products.len() > 100, "{} products", page.products.len());
+    }
+    assert_eq!(found, 251);
 }

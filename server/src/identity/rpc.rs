@@ -18,9 +18,10 @@ use super::config::Identity;
 use super::store::{key, user};
 use super::user::{Change, Draft, name_of};
 use super::{Error, api_key, sign_up, update};
-use crate::field::{Check, DISPLAY_NAME_CHARS_MAX};
+use crate::field::Check;
 use crate::paging::Page;
 use crate::replay;
+use crate::text::OPTIONAL_DISPLAY_NAME;
 
 const CREATE_KEY: &str = "millrace.identity.v1.IdentityService/CreateApiKey";
 const LIST_KEYS: &str = "millrace.identity.v1.IdentityService/ListApiKeys";
@@ -115,7 +116,7 @@ impl IdentityRpc {
         let key = request.api_key.unwrap_or_default();
         let mut check = Check::default();
         check.request_id(&request_id);
-        check.text("api_key.display_name", &key.display_name, 0..=DISPLAY_NAME_CHARS_MAX);
+        let display_name = check.text("api_key.display_name", &key.display_name, &OPTIONAL_DISPLAY_NAME);
         check.done()?;
         if key.admin && !caller.is_admin() {
             return Err(Error::OperatorKey);
@@ -123,7 +124,7 @@ impl IdentityRpc {
 
         let draft = api_key::Draft {
             environment: &self.config.key_environment,
-            display_name: &key.display_name,
+            display_name: &display_name,
             admin: key.admin,
         };
         let claim = replay::key(CREATE_KEY, &request_id, &hash, self.platform.clock.now_us());

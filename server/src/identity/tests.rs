@@ -195,6 +195,67 @@ async fn a_change_of_address_frees_the_old_one() {
 }
 
 #[tokio::test]
+async fn a_change_that_is_sent_again_is_done_already() {
+    let test = TestPlatform::new().await;
+    let ada = sign_up::sign_up(&test.platform, &draft("Ada", "ada@example.com"), None)
+        .await
+        .unwrap();
+    let scope = test.platform.shards.for_user(UserId::new(ada.user_id).unwrap());
+    let etag = User::from(ada).etag;
+    let change = Change {
+        display_name: Some("Ada L.".to_owned()),
+        ..new_address("eve@example.com")
+    };
+    let changed = update::update(&test.platform, &scope, &change, &etag).await.unwrap();
+    // The answer was lost; the etag is that of before.
+    let again = update::update(&test.platform, &scope, &change, &etag).await.unwrap();
+    assert_eq!((again, changed.version), (changed.clone(), 2));
+    let other = update::update(&test.platform, &scope, &new_address("Eve@example.com"), &etag).await;
+    assert!(matches!(other, Err(Error::EtagMismatch(_))), "{other:?}");
+
+    // All at once, by the present etag: each succeeds, and there is one change.
+    let (change, etag) = (new_address("bo@example.com"), User::from(changed).etag);
+    let outcomes = join_all((0..8).map(|_| update::update(&test.platform, &scope, &change, &etag))).await;
+    for outcome in outcomes {
+        assert_eq!(outcome.unwrap().version, 3);
+    }
+    assert_eq!(address(&test, "bo@example.com").await.unwrap().state, ACTIVE);
+    assert_eq!(address(&test, "eve@example.com").await, None);
+}
+
+#[tokio::test]
+async fn a_retry_ends_a_change_of_address_that_was_killed() {
+    let test = TestPlatform::new().await;
+    let ada = sign_up::sign_up(&test.platform, &draft("Ada", "ada@example.com"), None)
+        .await
+        .unwrap();
+    let scope = test.platform.shards.for_user(UserId::new(ada.user_id).unwrap());
+    let (change, etag) = (new_address("eve@example.com"), User::from(ada.clone()).etag);
+    // Killed between the change of the user and the end.
+    let mut conn = test.platform.shards.global().write().await.unwrap();
+    let reservation = EmailRow {
+        email_norm: "eve@example.com".to_owned(),
+        user_id: ada.user_id,
+        state: RESERVED,
+        request_key: None,
+        request_hash: None,
+        expires_at: test.platform.clock.now_us() + sign_up::RESERVATION_US,
+    };
+    assert!(email::reserve(&mut conn, &reservation).await.unwrap());
+    drop(conn);
+    let mut conn = scope.write().await.unwrap();
+    let mut present = user::lock(&mut conn).await.unwrap().unwrap();
+    change.apply(&mut present, 5);
+    user::save(&mut conn, &present).await.unwrap();
+    drop(conn);
+
+    let again = update::update(&test.platform, &scope, &change, &etag).await.unwrap();
+    assert_eq!(again, present);
+    assert_eq!(address(&test, "eve@example.com").await.unwrap().state, ACTIVE);
+    assert_eq!(address(&test, "ada@example.com").await, None);
+}
+
+#[tokio::test]
 async fn the_reaper_ends_a_change_of_address_either_way() {
     let test = TestPlatform::new().await;
     let user = sign_up::sign_up(&test.platform, &draft("Ada", "ada@example.com"), None)
