@@ -13,10 +13,10 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use crate::parts;
-use program::{binary, clean, command, free_address};
+use program::{command, free_address};
 
 pub use folder::{Folder, Keys};
-pub use program::millrace;
+pub use program::{binary, clean, millrace};
 
 /// How long the platform may take to its first answer; a debug build on a busy machine is slow.
 const START_MAX: Duration = Duration::from_secs(60);

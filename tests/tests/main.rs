@@ -8,6 +8,7 @@ mod console;
 mod crash;
 mod doors_agree;
 mod drain;
+mod first_minutes;
 mod health;
 mod loopback;
 mod new_service;
