@@ -18,4 +18,5 @@ mod reflection;
 mod rest_lists;
 mod rest_orders;
 mod sharding;
+mod soak;
 mod tidy;
