@@ -78,7 +78,7 @@ async fn the_banner_and_the_readme_work_as_they_are_pasted() {
 
     // Stopped by Ctrl-C and started again, it has the same data.
     dev.ctrl_c();
-    let ended = dev.to_the_end().await;
+    let ended = dev.ended().await;
     assert!(ended.status.success(), "{}\n{}", ended.status, ended.text);
     let (_dev, commands) = start(&terminal, "(there already; seed 1)").await;
     follow(&terminal, &commands[0], &banner[0]).await;

@@ -38,7 +38,7 @@ impl Terminal {
 
     /// Pastes a command, waits for its end, and keeps the variables that it set.
     pub(super) async fn paste(&self, command: &str) -> Pasted {
-        self.run(command).to_the_end().await
+        self.run(command).ended().await
     }
 
     /// Pastes a command that goes on, and presses Ctrl-C once it has printed all of these.
@@ -48,7 +48,7 @@ impl Terminal {
             .until(|text| printed.iter().all(|part| text.contains(part)))
             .await;
         running.ctrl_c();
-        running.to_the_end().await
+        running.ended().await
     }
 
     /// The value of a variable of the shell.
@@ -137,7 +137,7 @@ impl Pasting {
         assert!(sent.success, "{}", sent.err);
     }
 
-    pub(super) async fn to_the_end(mut self) -> Pasted {
+    pub(super) async fn ended(mut self) -> Pasted {
         while self.next_line().await {}
         let status = timeout(STEP_MAX, self.child.wait()).await;
         Pasted {
