@@ -205,8 +205,8 @@ impl TestPlatform {
         }
     }
 
-    /// The id of the process.
-    pub fn process_id(&self) -> u32 {
+    /// The number of its process.
+    pub fn pid(&self) -> u32 {
         self.child.id()
     }
 

@@ -119,7 +119,7 @@ struct Holdings {
 impl Holdings {
     /// Reads them from `/proc`; where there is none they are 0.
     fn of(platform: &TestPlatform) -> Self {
-        let folder = format!("/proc/{}", platform.process_id());
+        let folder = format!("/proc/{}", platform.pid());
         let status = fs::read_to_string(format!("{folder}/status")).unwrap_or_default();
         let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
         Self {
