@@ -8,17 +8,18 @@ use std::io::Read;
 use std::net::SocketAddr;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
 use crate::parts;
-use program::{binary, clean, command, free_address};
+use program::{command, free_address};
 
 pub use folder::{Folder, Keys};
-pub use program::millrace;
+pub use program::{binary, clean, millrace};
 
-/// How long the platform may take to its first answer; a debug build on a busy machine is slow.
+/// How long the platform may take to its first answer, or to a log line; a debug build on a busy machine is slow.
 const START_MAX: Duration = Duration::from_secs(60);
 
 /// A running platform.
@@ -34,23 +35,33 @@ pub struct TestPlatform {
 }
 
 /// What the process wrote to its two outputs, as far as it has come.
-#[derive(Clone, Default)]
-struct Output(Arc<Mutex<String>>);
+#[derive(Default)]
+struct Output {
+    text: Arc<Mutex<String>>,
+    readers: Vec<JoinHandle<()>>,
+}
 
 impl Output {
-    fn collect(&self, mut from: impl Read + Send + 'static) {
-        let text = Arc::clone(&self.0);
-        std::thread::spawn(move || {
+    fn collect(&mut self, mut from: impl Read + Send + 'static) {
+        let text = Arc::clone(&self.text);
+        self.readers.push(std::thread::spawn(move || {
             let mut buffer = [0; 4096];
             while let Ok(read @ 1..) = from.read(&mut buffer) {
                 let piece = String::from_utf8_lossy(&buffer[..read]);
                 text.lock().expect("no reader panics").push_str(&piece);
             }
-        });
+        }));
     }
 
     fn text(&self) -> String {
-        self.0.lock().expect("no reader panics").clone()
+        self.text.lock().expect("no reader panics").clone()
+    }
+
+    /// Waits until all has arrived that the process wrote, which must have ended.
+    fn finish(&mut self) {
+        for reader in self.readers.drain(..) {
+            reader.join().expect("no reader panics");
+        }
     }
 }
 
@@ -125,7 +136,7 @@ impl TestPlatform {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap_or_else(|error| panic!("{} cannot be started: {error}", binary().display()));
-        let output = Output::default();
+        let mut output = Output::default();
         output.collect(child.stdout.take().expect("it is piped"));
         output.collect(child.stderr.take().expect("it is piped"));
         Self {
@@ -142,7 +153,7 @@ impl TestPlatform {
         let deadline = Instant::now() + START_MAX;
         while Instant::now() < deadline {
             if self.child.try_wait().expect("the child is ours").is_some() {
-                sleep(Duration::from_millis(50)).await; // The rest of its output arrives.
+                self.output.finish();
                 return Err(self.output.text());
             }
             if crate::rest::Rest::new(self.public).ready().await && self.keys_are_there() {
@@ -177,6 +188,28 @@ impl TestPlatform {
         self.output.text()
     }
 
+    /// What it has written to its outputs once that holds all of these; another thread may write a log line a little
+    /// after the answer was sent.
+    ///
+    /// # Panics
+    /// It is not written in time.
+    pub async fn output_with(&self, parts: &[&str]) -> String {
+        let deadline = Instant::now() + START_MAX;
+        loop {
+            let text = self.output();
+            let Some(missing) = parts.iter().find(|part| !text.contains(**part)) else {
+                return text;
+            };
+            assert!(Instant::now() < deadline, "no {missing:?} in\n{text}");
+            sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// The number of its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends SIGKILL and waits for the end.
     ///
     /// # Panics
@@ -204,7 +237,9 @@ impl TestPlatform {
         let since = Instant::now();
         loop {
             if let Some(status) = self.child.try_wait().expect("the child is ours") {
-                return (status, since.elapsed());
+                let took = since.elapsed();
+                self.output.finish();
+                return (status, took);
             }
             assert!(
                 since.elapsed() < at_most,

@@ -9,7 +9,7 @@ use millrace_tests::rest::Rest;
 use millrace_tests::shop::{self, Shopper, order_of, unique};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
 const DRAIN_MAX: Duration = Duration::from_secs(10);
 
@@ -58,37 +58,45 @@ async fn no_acknowledged_call_is_lost_in_a_drain() {
     let (product, shopper) = (shop::product(&operator).await, Shopper::new(&operator).await);
     let path = format!("/v1/{}/orders", shopper.name);
 
+    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
     let writers: Vec<_> = (0..4)
         .map(|_| {
+            let tell = tell.clone();
             let (rest, path, body) = (shopper.rest.clone(), path.clone(), order_of(&product, 1).to_string());
             tokio::spawn(async move {
-                let mut acknowledged = 0;
                 loop {
                     let id = format!("drain-{}", unique());
                     match rest
                         .try_send(Method::POST, &path, &[("idempotency-key", &id)], body.clone())
                         .await
                     {
-                        Ok(reply) if reply.status.as_u16() == 201 => acknowledged += 1,
+                        Ok(reply) if reply.status.as_u16() == 201 => tell.send(()).unwrap(),
                         // Refused in its own words, or not connected: both say that nothing was done.
                         Ok(reply) => {
                             assert_eq!(reply.status.as_u16(), 503, "{reply:?}");
-                            return acknowledged;
+                            return;
                         }
-                        Err(_) => return acknowledged,
+                        Err(_) => return,
                     }
                 }
             })
         })
         .collect();
-    sleep(Duration::from_millis(500)).await;
-    platform.terminate();
+    drop(tell);
+    // In full swing.
     let mut acknowledged = 0;
+    while acknowledged < 20 {
+        told.recv().await.expect("the writers go on until they are refused");
+        acknowledged += 1;
+    }
+    platform.terminate();
     for writer in writers {
-        acknowledged += writer.await.unwrap();
+        writer.await.unwrap();
+    }
+    while told.recv().await.is_some() {
+        acknowledged += 1;
     }
     platform.ended(DRAIN_MAX).await;
-    assert!(acknowledged > 0);
 
     let folder = platform.folder().clone();
     drop(platform);
@@ -111,12 +119,13 @@ async fn readiness_is_false_while_it_drains() {
     shopper.rest.get("/v1/users/me").await.expect(200);
 
     platform.terminate();
-    sleep(Duration::from_millis(200)).await;
     let admin = Rest::new(platform.admin);
-    let ready = admin.try_send(Method::GET, "/readiness", &[], "").await;
-    let alive = admin.try_send(Method::GET, "/health", &[], "").await;
-    // The admin listener answers until the end.
-    assert_eq!(ready.unwrap().status.as_u16(), 503);
-    assert_eq!(alive.unwrap().status.as_u16(), 200);
+    // The admin listener answers until the end; the signal arrives a little after it was sent.
+    let mut ready = 200;
+    while ready == 200 {
+        ready = admin.get("/readiness").await.status.as_u16();
+    }
+    assert_eq!(ready, 503);
+    assert_eq!(admin.get("/health").await.status.as_u16(), 200);
     platform.ended(DRAIN_MAX).await;
 }

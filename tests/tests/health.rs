@@ -234,8 +234,7 @@ async fn every_call_is_one_log_line_with_its_request_id() {
         .await;
     assert_ne!(odd.header("x-request-id"), "a b\tc");
 
-    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
-    let output = platform.output();
+    let output = platform.output_with(&["mine-1234", "mine-5678"]).await;
     let lines: Vec<&str> = output.lines().filter(|line| line.contains("mine-1234")).collect();
     assert_eq!(lines.len(), 1, "{output}");
     let line: serde_json::Value =

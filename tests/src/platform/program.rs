@@ -17,7 +17,7 @@ pub(super) fn command() -> Command {
 }
 
 /// A command without the settings of whoever runs the tests.
-pub(super) fn clean(mut command: Command) -> Command {
+pub fn clean(mut command: Command) -> Command {
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("MILLRACE_") {
             command.env_remove(name);
@@ -27,7 +27,10 @@ pub(super) fn clean(mut command: Command) -> Command {
 }
 
 /// The binary under test: the one that `tests/run` built, or one that is built now, the same way.
-pub(super) fn binary() -> PathBuf {
+///
+/// # Panics
+/// It cannot be built.
+pub fn binary() -> PathBuf {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     let path = BINARY.get_or_init(|| {
         if let Some(path) = parts::optional("MILLRACE_BIN") {
