@@ -1,10 +1,10 @@
-//! Orders on embedded shards: numbers without gaps, one order per request, lists over all shards, watching.
+//! Orders, on both engines: numbers without gaps, one order per request, lists over all shards, watching.
 
 use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::future::join_all;
-use millrace_chassis::idempotency::Key;
+use millrace_chassis::idempotency::{ClaimError, Key};
 use millrace_chassis::shard::UserScope;
 use millrace_chassis::{Caller, Platform};
 use millrace_proto::ordering::v1::{ListOrdersRequest, OrderState};
@@ -16,6 +16,15 @@ use super::{Error, change, store};
 use crate::identity::{self, Account};
 use crate::testing::TestPlatform;
 use crate::{money, sample};
+
+crate::testing::on_both_engines!(
+    orders_that_come_at_once_are_numbered_without_gaps,
+    one_request_id_is_one_order,
+    nobody_has_no_orders_and_leaves_nothing,
+    an_order_is_cancelled_once,
+    a_watcher_gets_what_was_and_what_comes,
+    sample_data_is_made_once_and_listed_over_all_shards,
+);
 
 async fn shopper(platform: &Platform) -> UserScope {
     let account = Account {
@@ -52,9 +61,7 @@ async fn numbers(scope: &UserScope) -> Vec<i64> {
     events.iter().map(|event| event.number).collect()
 }
 
-#[tokio::test]
-async fn orders_that_come_at_once_are_numbered_without_gaps() {
-    let test = TestPlatform::new().await;
+async fn orders_that_come_at_once_are_numbered_without_gaps(test: &TestPlatform) {
     let (scope, priced) = (shopper(&test.platform).await, priced());
     // The clock stands, so that ids collide and are drawn again.
     let placed = join_all((0..40).map(|_| change::place(&test.platform, &scope, &priced, None))).await;
@@ -66,9 +73,7 @@ async fn orders_that_come_at_once_are_numbered_without_gaps() {
     assert_eq!(numbers(&scope).await, (1..=40).collect::<Vec<_>>());
 }
 
-#[tokio::test]
-async fn one_request_id_is_one_order() {
-    let test = TestPlatform::new().await;
+async fn one_request_id_is_one_order(test: &TestPlatform) {
     let (scope, priced) = (shopper(&test.platform).await, priced());
     let claim = Some(key("a1", &[1; 32]));
     let placed = join_all((0..12).map(|_| change::place(&test.platform, &scope, &priced, claim))).await;
@@ -76,12 +81,10 @@ async fn one_request_id_is_one_order() {
     assert!(placed.iter().all(|order| order.as_ref().unwrap() == first));
     assert_eq!(numbers(&scope).await, [1]);
     let other = change::place(&test.platform, &scope, &priced, Some(key("a1", &[2; 32]))).await;
-    assert!(matches!(other, Err(Error::RequestIdReused)), "{other:?}");
+    assert!(matches!(other, Err(Error::Claim(ClaimError::Reused))), "{other:?}");
 }
 
-#[tokio::test]
-async fn nobody_has_no_orders_and_leaves_nothing() {
-    let test = TestPlatform::new().await;
+async fn nobody_has_no_orders_and_leaves_nothing(test: &TestPlatform) {
     let nobody = test.platform.shards.for_user(test.platform.ids.user_id());
     let claim = Some(key("a1", &[1; 32]));
     for _ in 0..2 {
@@ -93,9 +96,7 @@ async fn nobody_has_no_orders_and_leaves_nothing() {
     assert!(matches!(refused, Err(Error::NotFound(_))), "{refused:?}");
 }
 
-#[tokio::test]
-async fn an_order_is_cancelled_once() {
-    let test = TestPlatform::new().await;
+async fn an_order_is_cancelled_once(test: &TestPlatform) {
     let scope = shopper(&test.platform).await;
     let placed = change::place(&test.platform, &scope, &priced(), None).await.unwrap();
     let id: i64 = placed.name.rsplit('/').next().unwrap().parse().unwrap();
@@ -113,9 +114,7 @@ async fn an_order_is_cancelled_once() {
     assert_eq!(numbers(&scope).await, [1, 2]);
 }
 
-#[tokio::test]
-async fn a_watcher_gets_what_was_and_what_comes() {
-    let test = TestPlatform::new().await;
+async fn a_watcher_gets_what_was_and_what_comes(test: &TestPlatform) {
     let (scope, notices) = (shopper(&test.platform).await, Notices::new());
     for _ in 0..3 {
         change::place(&test.platform, &scope, &priced(), None).await.unwrap();
@@ -140,9 +139,7 @@ async fn a_watcher_gets_what_was_and_what_comes() {
     }
 }
 
-#[tokio::test]
-async fn sample_data_is_made_once_and_listed_over_all_shards() {
-    let test = TestPlatform::new().await;
+async fn sample_data_is_made_once_and_listed_over_all_shards(test: &TestPlatform) {
     let first = sample::seed(&test.platform, 1).await.unwrap();
     let again = sample::seed(&test.platform, 2).await.unwrap();
     assert!(first.new && !again.new);
