@@ -2,6 +2,7 @@
 //! they should be.
 
 mod databases;
+mod down;
 
 use millrace_tests::door::{Call, DOORS};
 use millrace_tests::parts;
@@ -135,6 +136,34 @@ async fn databases_that_do_not_fit_are_refused_by_name() {
     let mut nonsense = good.clone();
     nonsense.global = "mysql://root:sekret@127.0.0.1/x".to_owned();
     nonsense.refuses(3, &["global"]);
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL: ./tests/run starts it"]
+async fn a_dry_run_tells_what_migrating_does() {
+    let databases = Databases::new().await;
+    let settings = databases.settings();
+    let planned = settings.run(&["migrate", "--dry-run"]);
+    assert!(planned.success, "{planned:?}");
+    for database in std::iter::once(&databases.global).chain(&databases.shards) {
+        let tables = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'";
+        assert_eq!(count(database, tables).await, 0, "{database}");
+    }
+    for database in ["global database", "shard 0", "shard 1", "shard 2", "shard 3"] {
+        let lines = planned.out.lines().filter(|line| line.starts_with(database));
+        assert!(lines.count() >= 2, "the platform's and a service's: {planned:?}");
+    }
+    let done = settings.run(&["migrate"]);
+    assert!(done.success, "{done:?}");
+    let sorted = |text: &str| {
+        let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        lines.sort();
+        lines
+    };
+    assert_eq!(sorted(&done.out), sorted(&planned.out));
+    for again in [settings.run(&["migrate", "--dry-run"]), settings.run(&["migrate"])] {
+        assert!(again.success && again.out.is_empty(), "{again:?}");
+    }
 }
 
 #[tokio::test]

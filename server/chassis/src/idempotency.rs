@@ -39,10 +39,10 @@ pub enum Claim {
 #[derive(Debug, thiserror::Error)]
 pub enum ClaimError {
     /// Used before with another body.
-    #[error("the request id was used before with another body")]
+    #[error("request_id was used before with another body: draw a new one")]
     Reused,
     /// The first call with this request id did not end in time; ABORTED, and a retry will find its answer.
-    #[error("the first call with this request id is still under way")]
+    #[error("the first call with this request_id is still under way: send the request again")]
     InProgress,
     /// The store failed.
     #[error(transparent)]
@@ -70,7 +70,7 @@ impl Fault for ClaimError {
     fn reason(&self) -> &'static str {
         match self {
             Self::Reused => "IDEMPOTENCY_KEY_REUSED",
-            Self::InProgress => "STORE_UNAVAILABLE",
+            Self::InProgress => "IN_PROGRESS",
             Self::Store(error) => error.reason(),
         }
     }
@@ -78,7 +78,7 @@ impl Fault for ClaimError {
     fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Reused => None,
-            Self::InProgress => Some(Duration::from_millis(500)),
+            Self::InProgress => Some(Duration::from_millis(100)),
             Self::Store(error) => error.retry_after(),
         }
     }

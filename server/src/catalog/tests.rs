@@ -1,6 +1,8 @@
-//! The catalog's RPCs on an embedded database.
+//! The catalog's RPCs, on both engines.
 
 use millrace_chassis::Caller;
+use millrace_chassis::idempotency::ClaimError;
+use millrace_chassis::status::Fault;
 use millrace_proto::catalog::v1::{
     BatchGetProductsRequest, CreateProductRequest, GetProductRequest, ListProductsRequest, Product,
     UpdateProductRequest,
@@ -11,6 +13,12 @@ use super::Error;
 use super::rpc::{BATCH_MAX, Catalog};
 use crate::money;
 use crate::testing::TestPlatform;
+
+crate::testing::on_both_engines!(
+    a_product_is_created_once_for_one_request,
+    an_update_needs_the_present_etag_if_it_sends_one,
+    products_are_listed_page_by_page_and_fetched_in_order,
+);
 
 fn product(display_name: &str) -> Option<Product> {
     Some(Product {
@@ -28,15 +36,13 @@ fn create(id: &str, display_name: &str, request_id: &str) -> CreateProductReques
     }
 }
 
-#[tokio::test]
-async fn a_product_is_created_once_for_one_request() {
-    let test = TestPlatform::new().await;
+async fn a_product_is_created_once_for_one_request(test: &TestPlatform) {
     let catalog = Catalog::new(&test.platform);
     // Without an id of the caller's a retry could not know what it made.
     let first = catalog.create(create("", "Tea", "a1")).await.unwrap();
     assert_eq!(catalog.create(create("", "Tea", "a1")).await.unwrap(), first);
     let reused = catalog.create(create("", "Pot", "a1")).await;
-    assert!(matches!(reused, Err(Error::RequestIdReused)), "{reused:?}");
+    assert!(matches!(reused, Err(Error::Claim(ClaimError::Reused))), "{reused:?}");
 
     catalog.create(create("tea", "Tea", "")).await.unwrap();
     let taken = catalog.create(create("tea", "Tea", "a2")).await;
@@ -49,9 +55,7 @@ async fn a_product_is_created_once_for_one_request() {
     assert_eq!(fields, ["product_id", "product.display_name"]);
 }
 
-#[tokio::test]
-async fn an_update_needs_the_present_etag_if_it_sends_one() {
-    let test = TestPlatform::new().await;
+async fn an_update_needs_the_present_etag_if_it_sends_one(test: &TestPlatform) {
     let catalog = Catalog::new(&test.platform);
     let made = catalog.create(create("tea", "Tea", "")).await.unwrap();
     let update = |display_name: &str, etag: &str| UpdateProductRequest {
@@ -81,11 +85,10 @@ async fn an_update_needs_the_present_etag_if_it_sends_one() {
     catalog.update(update("Black tea", "")).await.unwrap();
 }
 
-#[tokio::test]
-async fn products_are_listed_page_by_page_and_fetched_in_order() {
-    let test = TestPlatform::new().await;
+async fn products_are_listed_page_by_page_and_fetched_in_order(test: &TestPlatform) {
     let catalog = Catalog::new(&test.platform);
-    for id in ["e", "a", "c", "b", "d"] {
+    // In the order of their bytes, whatever the database's own is.
+    for id in ["ab", "a", "a-c", "a1", "a-b"] {
         catalog.create(create(id, id, "")).await.unwrap();
     }
     let (mut found, mut page_token) = (Vec::new(), String::new());
@@ -99,29 +102,33 @@ async fn products_are_listed_page_by_page_and_fetched_in_order() {
         found.extend(page.products.into_iter().map(|product| product.display_name));
         page_token = page.next_page_token;
     }
-    assert_eq!((found.concat().as_str(), page_token.as_str()), ("abcde", ""));
-    for (page_size, page_token) in [(-1, ""), (1, "old")] {
+    assert_eq!((found.join(" ").as_str(), page_token.as_str()), ("a a-b a-c a1 ab", ""));
+    // What the caller hears is what the page says, field by field.
+    for (page_size, page_token, field, rule) in [
+        (-1, "", "page_size", "0 to 1000"),
+        (1, "old", "page_token", "start again from the first page"),
+    ] {
         let page_token = page_token.to_owned();
         let refused = catalog
             .list(Caller::Anonymous, &ListProductsRequest { page_size, page_token })
             .await;
-        assert!(
-            matches!(refused, Err(Error::Invalid(_) | Error::Page(_))),
-            "{refused:?}"
-        );
+        let violations = refused.expect_err("the page is refused").violations();
+        assert_eq!(violations.len(), 1);
+        assert_eq!(violations[0].field, field);
+        assert!(violations[0].description.contains(rule), "{violations:?}");
     }
 
     let names = |ids: &[&str]| BatchGetProductsRequest {
         names: ids.iter().map(|id| format!("products/{id}")).collect(),
     };
-    let fetched = catalog.batch_get(&names(&["d", "a", "d"])).await.unwrap();
+    let fetched = catalog.batch_get(&names(&["ab", "a", "ab"])).await.unwrap();
     let fetched: Vec<_> = fetched
         .products
         .iter()
         .map(|product| product.display_name.as_str())
         .collect();
-    assert_eq!(fetched, ["d", "a", "d"]);
-    let missing = catalog.batch_get(&names(&["a", "x", "b", "y"])).await;
+    assert_eq!(fetched, ["ab", "a", "ab"]);
+    let missing = catalog.batch_get(&names(&["a", "x", "a1", "y"])).await;
     let Err(Error::NotFound { violations, .. }) = missing else {
         panic!("{missing:?}")
     };

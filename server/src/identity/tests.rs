@@ -1,6 +1,7 @@
-//! Sign-up, change of address and keys on embedded shards, stopped between any two steps.
+//! Sign-up, change of address and keys, on both engines, stopped between any two steps.
 
 use futures_util::future::join_all;
+use millrace_chassis::idempotency::ClaimError;
 use millrace_chassis::shard::UserId;
 use millrace_proto::identity::v1::User;
 
@@ -10,6 +11,20 @@ use super::user::{Change, Draft};
 use super::{Error, authenticates, create_key, reaper, sign_up, update};
 use crate::field::Check;
 use crate::testing::TestPlatform;
+
+crate::testing::on_both_engines!(
+    one_address_is_one_user_whoever_comes_first,
+    a_retry_goes_on_where_the_first_call_was_killed,
+    a_request_id_with_another_body_is_refused_whatever_the_address,
+    the_reaper_frees_an_address_and_stops_the_call_that_slept,
+    an_expired_reservation_gives_way_without_the_reaper,
+    the_reaper_keeps_the_address_of_a_user_who_is_there,
+    a_change_of_address_frees_the_old_one,
+    a_change_that_is_sent_again_is_done_already,
+    a_retry_ends_a_change_of_address_that_was_killed,
+    the_reaper_ends_a_change_of_address_either_way,
+    a_key_works_until_it_is_revoked_and_only_as_it_is,
+);
 
 fn draft(name: &str, email: &str) -> Draft {
     let user = User {
@@ -60,9 +75,7 @@ async fn insert(test: &TestPlatform, draft: &Draft, reservation: &EmailRow) -> b
     user::insert(&mut scope.write().await.unwrap(), &new).await.unwrap()
 }
 
-#[tokio::test]
-async fn one_address_is_one_user_whoever_comes_first() {
-    let test = TestPlatform::new().await;
+async fn one_address_is_one_user_whoever_comes_first(test: &TestPlatform) {
     let ada = draft("Ada", "ada@example.com");
     let outcomes = join_all((0..12).map(|_| sign_up::sign_up(&test.platform, &ada, None))).await;
     assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1);
@@ -71,12 +84,10 @@ async fn one_address_is_one_user_whoever_comes_first() {
     let other_case = draft("Ada", "ADA@EXAMPLE.COM");
     let outcome = sign_up::sign_up(&test.platform, &other_case, None).await;
     assert!(matches!(outcome, Err(Error::EmailTaken(_))), "{outcome:?}");
-    assert_eq!(address(&test, "ada@example.com").await.unwrap().state, ACTIVE);
+    assert_eq!(address(test, "ada@example.com").await.unwrap().state, ACTIVE);
 }
 
-#[tokio::test]
-async fn a_retry_goes_on_where_the_first_call_was_killed() {
-    let test = TestPlatform::new().await;
+async fn a_retry_goes_on_where_the_first_call_was_killed(test: &TestPlatform) {
     // Killed after the first step, after the second, and not at all.
     for (step, email) in ["a@example.com", "b@example.com", "c@example.com"].iter().enumerate() {
         let (draft, request) = (draft("Ada", email), request(&format!("/{step}"), 1));
@@ -88,57 +99,54 @@ async fn a_retry_goes_on_where_the_first_call_was_killed() {
                     .user_id
             }
             _ => {
-                let reservation = reserve(&test, &draft, Some(&request)).await;
+                let reservation = reserve(test, &draft, Some(&request)).await;
                 if step == 1 {
-                    assert!(insert(&test, &draft, &reservation).await);
+                    assert!(insert(test, &draft, &reservation).await);
                 }
                 reservation.user_id
             }
         };
         let again = sign_up::sign_up(&test.platform, &draft, Some(&request)).await.unwrap();
         assert_eq!(again.user_id, first, "{email}");
-        let reservation = address(&test, email).await.unwrap();
+        let reservation = address(test, email).await.unwrap();
         assert_eq!((reservation.user_id, reservation.state), (first, ACTIVE), "{email}");
     }
 }
 
-#[tokio::test]
-async fn a_request_id_with_another_body_is_refused_whatever_the_address() {
-    let test = TestPlatform::new().await;
+async fn a_request_id_with_another_body_is_refused_whatever_the_address(test: &TestPlatform) {
     let first = request("/a1", 1);
     sign_up::sign_up(&test.platform, &draft("Ada", "ada@example.com"), Some(&first))
         .await
         .unwrap();
     for email in ["ada@example.com", "other@example.com"] {
         let outcome = sign_up::sign_up(&test.platform, &draft("Ada", email), Some(&request("/a1", 2))).await;
-        assert!(matches!(outcome, Err(Error::RequestIdReused)), "{email}: {outcome:?}");
+        assert!(
+            matches!(outcome, Err(Error::Claim(ClaimError::Reused))),
+            "{email}: {outcome:?}"
+        );
     }
-    assert_eq!(address(&test, "other@example.com").await, None);
+    assert_eq!(address(test, "other@example.com").await, None);
 }
 
-#[tokio::test]
-async fn the_reaper_frees_an_address_and_stops_the_call_that_slept() {
-    let test = TestPlatform::new().await;
+async fn the_reaper_frees_an_address_and_stops_the_call_that_slept(test: &TestPlatform) {
     let ada = draft("Ada", "ada@example.com");
-    let slept = reserve(&test, &ada, None).await;
+    let slept = reserve(test, &ada, None).await;
     reaper::sweep(&test.platform).await.unwrap();
-    assert!(address(&test, "ada@example.com").await.is_some(), "not before its time");
+    assert!(address(test, "ada@example.com").await.is_some(), "not before its time");
 
     test.clock.advance_us(sign_up::RESERVATION_US);
     reaper::sweep(&test.platform).await.unwrap();
-    assert_eq!(address(&test, "ada@example.com").await, None);
+    assert_eq!(address(test, "ada@example.com").await, None);
     let second = sign_up::sign_up(&test.platform, &ada, None).await.unwrap();
     // The first call wakes up: it must not make a second user of this address.
-    assert!(!insert(&test, &ada, &slept).await);
-    assert_eq!(row(&test, slept.user_id).await.unwrap().tombstone, 1);
-    assert_eq!(address(&test, "ada@example.com").await.unwrap().user_id, second.user_id);
+    assert!(!insert(test, &ada, &slept).await);
+    assert_eq!(row(test, slept.user_id).await.unwrap().tombstone, 1);
+    assert_eq!(address(test, "ada@example.com").await.unwrap().user_id, second.user_id);
 }
 
-#[tokio::test]
-async fn an_expired_reservation_gives_way_without_the_reaper() {
-    let test = TestPlatform::new().await;
+async fn an_expired_reservation_gives_way_without_the_reaper(test: &TestPlatform) {
     let ada = draft("Ada", "ada@example.com");
-    reserve(&test, &ada, None).await;
+    reserve(test, &ada, None).await;
     assert!(matches!(
         sign_up::sign_up(&test.platform, &ada, None).await,
         Err(Error::EmailTaken(_))
@@ -147,15 +155,13 @@ async fn an_expired_reservation_gives_way_without_the_reaper() {
     assert!(sign_up::sign_up(&test.platform, &ada, None).await.is_ok());
 }
 
-#[tokio::test]
-async fn the_reaper_keeps_the_address_of_a_user_who_is_there() {
-    let test = TestPlatform::new().await;
+async fn the_reaper_keeps_the_address_of_a_user_who_is_there(test: &TestPlatform) {
     let ada = draft("Ada", "ada@example.com");
-    let reservation = reserve(&test, &ada, None).await;
-    assert!(insert(&test, &ada, &reservation).await);
+    let reservation = reserve(test, &ada, None).await;
+    assert!(insert(test, &ada, &reservation).await);
     test.clock.advance_us(sign_up::RESERVATION_US);
     reaper::sweep(&test.platform).await.unwrap();
-    let settled = address(&test, "ada@example.com").await.unwrap();
+    let settled = address(test, "ada@example.com").await.unwrap();
     assert_eq!((settled.user_id, settled.state), (reservation.user_id, ACTIVE));
 }
 
@@ -166,9 +172,7 @@ fn new_address(email: &str) -> Change {
     }
 }
 
-#[tokio::test]
-async fn a_change_of_address_frees_the_old_one() {
-    let test = TestPlatform::new().await;
+async fn a_change_of_address_frees_the_old_one(test: &TestPlatform) {
     let (ada, request) = (draft("Ada", "ada@example.com"), request("/a1", 1));
     let user = sign_up::sign_up(&test.platform, &ada, Some(&request)).await.unwrap();
     sign_up::sign_up(&test.platform, &draft("Bo", "bo@example.com"), None)
@@ -182,8 +186,8 @@ async fn a_change_of_address_frees_the_old_one() {
         .await
         .unwrap();
     assert_eq!((changed.email.as_str(), changed.version), ("Eve@example.com", 2));
-    assert_eq!(address(&test, "ada@example.com").await, None);
-    assert_eq!(address(&test, "eve@example.com").await.unwrap().state, ACTIVE);
+    assert_eq!(address(test, "ada@example.com").await, None);
+    assert_eq!(address(test, "eve@example.com").await.unwrap().state, ACTIVE);
     // The request that made the user still finds the user.
     let again = sign_up::sign_up(&test.platform, &ada, Some(&request)).await.unwrap();
     assert_eq!((again.user_id, again.email.as_str()), (user.user_id, "Eve@example.com"));
@@ -191,12 +195,10 @@ async fn a_change_of_address_frees_the_old_one() {
     update::update(&test.platform, &scope, &new_address("ada@example.com"), "")
         .await
         .unwrap();
-    assert_eq!(address(&test, "eve@example.com").await, None);
+    assert_eq!(address(test, "eve@example.com").await, None);
 }
 
-#[tokio::test]
-async fn a_change_that_is_sent_again_is_done_already() {
-    let test = TestPlatform::new().await;
+async fn a_change_that_is_sent_again_is_done_already(test: &TestPlatform) {
     let ada = sign_up::sign_up(&test.platform, &draft("Ada", "ada@example.com"), None)
         .await
         .unwrap();
@@ -219,13 +221,11 @@ async fn a_change_that_is_sent_again_is_done_already() {
     for outcome in outcomes {
         assert_eq!(outcome.unwrap().version, 3);
     }
-    assert_eq!(address(&test, "bo@example.com").await.unwrap().state, ACTIVE);
-    assert_eq!(address(&test, "eve@example.com").await, None);
+    assert_eq!(address(test, "bo@example.com").await.unwrap().state, ACTIVE);
+    assert_eq!(address(test, "eve@example.com").await, None);
 }
 
-#[tokio::test]
-async fn a_retry_ends_a_change_of_address_that_was_killed() {
-    let test = TestPlatform::new().await;
+async fn a_retry_ends_a_change_of_address_that_was_killed(test: &TestPlatform) {
     let ada = sign_up::sign_up(&test.platform, &draft("Ada", "ada@example.com"), None)
         .await
         .unwrap();
@@ -251,13 +251,11 @@ async fn a_retry_ends_a_change_of_address_that_was_killed() {
 
     let again = update::update(&test.platform, &scope, &change, &etag).await.unwrap();
     assert_eq!(again, present);
-    assert_eq!(address(&test, "eve@example.com").await.unwrap().state, ACTIVE);
-    assert_eq!(address(&test, "ada@example.com").await, None);
+    assert_eq!(address(test, "eve@example.com").await.unwrap().state, ACTIVE);
+    assert_eq!(address(test, "ada@example.com").await, None);
 }
 
-#[tokio::test]
-async fn the_reaper_ends_a_change_of_address_either_way() {
-    let test = TestPlatform::new().await;
+async fn the_reaper_ends_a_change_of_address_either_way(test: &TestPlatform) {
     let user = sign_up::sign_up(&test.platform, &draft("Ada", "ada@example.com"), None)
         .await
         .unwrap();
@@ -278,9 +276,9 @@ async fn the_reaper_ends_a_change_of_address_either_way() {
     );
     drop(conn);
     reaper::sweep(&test.platform).await.unwrap();
-    assert_eq!(address(&test, "never@example.com").await, None);
+    assert_eq!(address(test, "never@example.com").await, None);
     // The call that reserved it wakes up: it read version 1, which is outrun.
-    assert_eq!(row(&test, user.user_id).await.unwrap().version, 2);
+    assert_eq!(row(test, user.user_id).await.unwrap().version, 2);
 
     // The user was changed, then the process was killed.
     let mut conn = test.platform.shards.global().write().await.unwrap();
@@ -297,13 +295,11 @@ async fn the_reaper_ends_a_change_of_address_either_way() {
     user::save(&mut conn, &present).await.unwrap();
     drop(conn);
     reaper::sweep(&test.platform).await.unwrap();
-    assert_eq!(address(&test, "new@example.com").await.unwrap().state, ACTIVE);
-    assert_eq!(address(&test, "ada@example.com").await, None);
+    assert_eq!(address(test, "new@example.com").await.unwrap().state, ACTIVE);
+    assert_eq!(address(test, "ada@example.com").await, None);
 }
 
-#[tokio::test]
-async fn a_key_works_until_it_is_revoked_and_only_as_it_is() {
-    let test = TestPlatform::new().await;
+async fn a_key_works_until_it_is_revoked_and_only_as_it_is(test: &TestPlatform) {
     let user = sign_up::sign_up(&test.platform, &draft("Ada", "ada@example.com"), None)
         .await
         .unwrap();

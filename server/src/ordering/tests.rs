@@ -1,10 +1,10 @@
-//! Orders on embedded shards: numbers without gaps, one order per request, lists over all shards, watching.
+//! Orders, on both engines: numbers without gaps, one order per request, lists over all shards, watching.
 
 use std::collections::BTreeSet;
 
 use futures_util::StreamExt;
 use futures_util::future::join_all;
-use millrace_chassis::idempotency::Key;
+use millrace_chassis::idempotency::{ClaimError, Key};
 use millrace_chassis::shard::{UserId, UserScope};
 use millrace_chassis::{Caller, Platform};
 use millrace_proto::ordering::v1::{ListOrdersRequest, OrderState};
@@ -17,6 +17,18 @@ use super::{Error, ImportedLine, ImportedOrder, change, store, watch};
 use crate::identity::{self, Account};
 use crate::testing::TestPlatform;
 use crate::{money, sample};
+
+crate::testing::on_both_engines!(
+    orders_that_come_at_once_are_numbered_without_gaps,
+    one_request_id_is_one_order,
+    nobody_has_no_orders_and_leaves_nothing,
+    an_order_is_cancelled_once,
+    a_watcher_gets_what_was_and_what_comes,
+    watchers_without_news_cost_one_statement_a_shard,
+    events_are_seen_in_order_and_without_gaps_while_many_write,
+    a_page_of_long_orders_ends_early_and_none_is_left_out,
+    sample_data_is_made_once_and_listed_over_all_shards,
+);
 
 async fn shopper(platform: &Platform) -> UserScope {
     let account = Account {
@@ -53,9 +65,7 @@ async fn numbers(scope: &UserScope) -> Vec<i64> {
     events.iter().map(|event| event.number).collect()
 }
 
-#[tokio::test]
-async fn orders_that_come_at_once_are_numbered_without_gaps() {
-    let test = TestPlatform::new().await;
+async fn orders_that_come_at_once_are_numbered_without_gaps(test: &TestPlatform) {
     let (scope, priced) = (shopper(&test.platform).await, priced());
     // The clock stands, so that ids collide and are drawn again.
     let placed = join_all((0..40).map(|_| change::place(&test.platform, &scope, &priced, None))).await;
@@ -67,9 +77,7 @@ async fn orders_that_come_at_once_are_numbered_without_gaps() {
     assert_eq!(numbers(&scope).await, (1..=40).collect::<Vec<_>>());
 }
 
-#[tokio::test]
-async fn one_request_id_is_one_order() {
-    let test = TestPlatform::new().await;
+async fn one_request_id_is_one_order(test: &TestPlatform) {
     let (scope, priced) = (shopper(&test.platform).await, priced());
     let claim = Some(key("a1", &[1; 32]));
     let placed = join_all((0..12).map(|_| change::place(&test.platform, &scope, &priced, claim))).await;
@@ -77,12 +85,10 @@ async fn one_request_id_is_one_order() {
     assert!(placed.iter().all(|order| order.as_ref().unwrap() == first));
     assert_eq!(numbers(&scope).await, [1]);
     let other = change::place(&test.platform, &scope, &priced, Some(key("a1", &[2; 32]))).await;
-    assert!(matches!(other, Err(Error::RequestIdReused)), "{other:?}");
+    assert!(matches!(other, Err(Error::Claim(ClaimError::Reused))), "{other:?}");
 }
 
-#[tokio::test]
-async fn nobody_has_no_orders_and_leaves_nothing() {
-    let test = TestPlatform::new().await;
+async fn nobody_has_no_orders_and_leaves_nothing(test: &TestPlatform) {
     let nobody = test.platform.shards.for_user(test.platform.ids.user_id());
     let claim = Some(key("a1", &[1; 32]));
     for _ in 0..2 {
@@ -94,9 +100,7 @@ async fn nobody_has_no_orders_and_leaves_nothing() {
     assert!(matches!(refused, Err(Error::NotFound(_))), "{refused:?}");
 }
 
-#[tokio::test]
-async fn an_order_is_cancelled_once() {
-    let test = TestPlatform::new().await;
+async fn an_order_is_cancelled_once(test: &TestPlatform) {
     let scope = shopper(&test.platform).await;
     let placed = change::place(&test.platform, &scope, &priced(), None).await.unwrap();
     let id: i64 = placed.name.rsplit('/').next().unwrap().parse().unwrap();
@@ -114,9 +118,7 @@ async fn an_order_is_cancelled_once() {
     assert_eq!(numbers(&scope).await, [1, 2]);
 }
 
-#[tokio::test]
-async fn a_watcher_gets_what_was_and_what_comes() {
-    let test = TestPlatform::new().await;
+async fn a_watcher_gets_what_was_and_what_comes(test: &TestPlatform) {
     let (scope, watched) = (shopper(&test.platform).await, Watched::default());
     for _ in 0..3 {
         change::place(&test.platform, &scope, &priced(), None).await.unwrap();
@@ -137,9 +139,7 @@ async fn a_watcher_gets_what_was_and_what_comes() {
     assert_eq!(events.next().await.unwrap().unwrap().number, 5);
 }
 
-#[tokio::test]
-async fn watchers_without_news_cost_one_statement_a_shard() {
-    let test = TestPlatform::new().await;
+async fn watchers_without_news_cost_one_statement_a_shard(test: &TestPlatform) {
     sample::seed(&test.platform, 1).await.unwrap();
     let (watched, mut streams) = (Watched::default(), Vec::new());
     let users = users_of(&test.platform).await;
@@ -182,9 +182,7 @@ fn all_orders(page_size: i32) -> ListOrdersRequest {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn events_are_seen_in_order_and_without_gaps_while_many_write() {
-    let test = TestPlatform::new().await;
+async fn events_are_seen_in_order_and_without_gaps_while_many_write(test: &TestPlatform) {
     let (scope, priced, watched) = (shopper(&test.platform).await, priced(), Watched::default());
     let writers = (0..12).map(|_| async {
         let placed = change::place(&test.platform, &scope, &priced, None).await.unwrap();
@@ -203,9 +201,7 @@ async fn events_are_seen_in_order_and_without_gaps_while_many_write() {
     }
 }
 
-#[tokio::test]
-async fn a_page_of_long_orders_ends_early_and_none_is_left_out() {
-    let test = TestPlatform::new().await;
+async fn a_page_of_long_orders_ends_early_and_none_is_left_out(test: &TestPlatform) {
     let mut placed = Vec::new();
     // On two shards, 2 × 25 orders of 100 lines, each line as long as it may be: about 100 KB an order.
     for email in ["ada@example.com", "eve@example.com"] {
@@ -252,9 +248,7 @@ async fn a_page_of_long_orders_ends_early_and_none_is_left_out() {
     assert_eq!(found, placed);
 }
 
-#[tokio::test]
-async fn sample_data_is_made_once_and_listed_over_all_shards() {
-    let test = TestPlatform::new().await;
+async fn sample_data_is_made_once_and_listed_over_all_shards(test: &TestPlatform) {
     let first = sample::seed(&test.platform, 1).await.unwrap();
     let again = sample::seed(&test.platform, 2).await.unwrap();
     assert!(first.new && !again.new);

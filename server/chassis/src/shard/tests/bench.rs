@@ -73,17 +73,7 @@ pub(super) async fn sqlite(test: impl AsyncFnOnce(&mut Bench)) {
 /// Runs a test on a PostgreSQL server.
 pub(super) async fn postgres(test: impl AsyncFnOnce(&mut Bench)) {
     #[expect(clippy::disallowed_methods, reason = "tests have no configuration")]
-    let (server, quick) = (
-        std::env::var("MILLRACE_TEST_POSTGRES"),
-        std::env::var("MILLRACE_TEST_QUICK").is_ok_and(|quick| quick == "1"),
-    );
-    let Ok(admin_url) = server else {
-        assert!(
-            quick,
-            "MILLRACE_TEST_POSTGRES is not set; MILLRACE_TEST_QUICK=1 leaves PostgreSQL out"
-        );
-        return;
-    };
+    let admin_url = std::env::var("MILLRACE_TEST_POSTGRES").expect("./tests/run sets it");
     let mut bench = Bench {
         database: Database::Postgres {
             global: String::new(),

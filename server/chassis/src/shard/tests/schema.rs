@@ -58,6 +58,7 @@ async fn logical(bench: &Bench, name: DatabaseName) -> Logical {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs PostgreSQL: ./tests/run starts it"]
 async fn both_engines_have_one_schema() {
     for name in [DatabaseName::Global, DatabaseName::Shard(ShardId(1))] {
         let mut lite = Logical::new();
@@ -78,6 +79,7 @@ const OTHER_ORDERS: &str = "
         AND a.attcollation NOT IN (0, (SELECT oid FROM pg_collation WHERE collname = 'C'))";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs PostgreSQL: ./tests/run starts it"]
 async fn text_keys_sort_by_their_bytes() {
     bench::postgres(async |bench| {
         let shards = bench.with_notes().await;
