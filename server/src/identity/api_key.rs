@@ -44,7 +44,9 @@ pub(super) async fn insert(
             return Ok(new);
         }
     }
-    Err(StoreError::Duplicate)
+    Err(StoreError::Duplicate {
+        database: conn.database(),
+    })
 }
 
 fn draw(platform: &Platform, scope: &UserScope, draft: &Draft<'_>) -> NewKey {
