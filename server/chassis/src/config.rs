@@ -20,7 +20,6 @@
 mod database;
 mod load;
 mod redact;
-mod suggest;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -30,7 +29,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub use database::{Database, DatabaseSection};
 pub use load::{ConfigError, Flag, Loaded, Setting, load};
-pub use suggest::nearest;
+pub use millrace_gateway::transcode::nearest;
 
 /// `[server]`: where the platform listens.
 #[derive(Debug, Clone, Deserialize, Serialize)]

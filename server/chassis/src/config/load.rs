@@ -9,8 +9,8 @@ use figment::{Figment, Metadata, Profile, Provider};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::config::nearest;
 use crate::config::redact::{HIDDEN, shown};
-use crate::config::suggest::nearest;
 
 /// The prefix of our variables; sections and keys are joined by two underscores: `MILLRACE_SERVER__LISTEN`.
 const PREFIX: &str = "MILLRACE_";
