@@ -16,5 +16,6 @@ mod postgres;
 mod reflection;
 mod rest_lists;
 mod rest_orders;
+mod rest_resume;
 mod sharding;
 mod tidy;
