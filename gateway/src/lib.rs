@@ -21,7 +21,6 @@ pub mod edge;
 pub mod heartbeat;
 pub mod probes;
 pub mod serve;
-pub mod upload;
 
 mod accept;
 mod answer;
@@ -38,6 +37,7 @@ mod reply;
 mod rest;
 mod stream;
 mod unary;
+mod upload;
 mod web;
 
 pub use body::{BoxError, HttpRequest, HttpResponse, RequestBody, ResponseBody};

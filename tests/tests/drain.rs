@@ -44,7 +44,7 @@ async fn it_ends_in_time_with_idle_and_busy_clients() {
         last = line;
     }
     assert!(
-        last.contains("\"error\"") && last.contains("OVERLOADED"),
+        last.contains("\"error\"") && last.contains("STREAM_CUT"),
         "after {:?}: {last}",
         since.elapsed()
     );

@@ -55,6 +55,14 @@ impl BindError {
         }
     }
 
+    /// Says that the value came from a header: the caller did not name the field.
+    fn of_header(self, name: &str) -> Self {
+        match self.violations.into_iter().next() {
+            Some((field, description)) => Self::field(field, format!("{name}: {description}")),
+            None => Self::whole(format!("{name}: {}", self.message)),
+        }
+    }
+
     pub(crate) fn whole(message: impl Into<String>) -> Self {
         Self {
             code: INVALID_ARGUMENT,
@@ -208,7 +216,9 @@ impl Bound {
                     let description = format!("Idempotency-Key contradicts the {}", self.claims[at].source);
                     return Err(BindError::field(field.name(), description));
                 }
-                None => self.singular(fields, text, "header Idempotency-Key")?,
+                None => self
+                    .singular(fields, text, "header Idempotency-Key")
+                    .map_err(|error| error.of_header("Idempotency-Key"))?,
             }
         }
         if let (Some(field), Some(text)) = (rpc.sse_last_event_id_field(), headers.last_event_id) {
@@ -218,7 +228,8 @@ impl Bound {
                 .retain(|claim| claim.path != fields || claim.source == "path");
             if !self.claims.iter().any(|claim| claim.path == fields) {
                 self.message.clear_field(field);
-                self.singular(fields, text, "header Last-Event-ID")?;
+                self.singular(fields, text, "header Last-Event-ID")
+                    .map_err(|error| error.of_header("Last-Event-ID"))?;
             }
         }
         Ok(())
@@ -507,7 +518,12 @@ mod tests {
             ("GET /watch", "", key, Ok(r#"{"after":7}"#)),
             ("GET /watch?after=3", "", key, Ok(r#"{"after":7}"#)),
             ("GET /watch?after=3", "", HeaderFields::default(), Ok(r#"{"after":3}"#)),
-            ("GET /watch", "", odd, Err("after: \"x\" is not an integer")),
+            (
+                "GET /watch",
+                "",
+                odd,
+                Err("after: Last-Event-ID: \"x\" is not an integer"),
+            ),
         ] {
             let (method, target) = request.split_once(' ').unwrap();
             match (bound_with(&schema, method, target, body, &headers), expected) {

@@ -40,3 +40,4 @@ pub use reason::ReasonInfo;
 pub use renderer::Renderer;
 pub use rule::{Body, HttpRule, Route};
 pub use schema::{RouteError, Schema};
+pub use suggest::nearest;

@@ -15,12 +15,11 @@ use std::time::Duration;
 
 use http::Request;
 use hyper::body::Incoming;
-use millrace_gateway::Gateway;
 use millrace_gateway::edge::{Edge, Metrics};
 use millrace_gateway::heartbeat::Heartbeat;
 use millrace_gateway::probes::Probes;
 use millrace_gateway::serve::{listen, serve};
-use millrace_gateway::{admin, upload};
+use millrace_gateway::{Gateway, RequestBody, admin};
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -119,7 +118,13 @@ impl Chassis {
         let builder = self
             .descriptors()
             .fold(Gateway::builder(), |builder, set| builder.descriptors(set));
-        Ok(builder.request_headers(REQUEST_HEADERS).build()?)
+        let limits = &self.options.limits;
+        let builder = builder
+            .request_headers(REQUEST_HEADERS)
+            .body_memory_bytes(limits.body_memory_bytes)
+            .body_time_max(Duration::from_millis(limits.body_ms))
+            .deadline_max(Duration::from_millis(limits.deadline_max_ms));
+        Ok(builder.build()?)
     }
 
     fn descriptors(&self) -> impl Iterator<Item = &'static [u8]> + Clone {
@@ -168,10 +173,9 @@ impl Chassis {
         // Ready from the first accepted connection on, if a shard answers.
         watch_shards.look().await;
         let drain_max = self.options.limits.drain();
-        let body_max = Duration::from_millis(self.options.limits.body_ms);
         let serving = tokio::spawn(serve(
             public,
-            service_fn(move |request: Request<Incoming>| http.clone().oneshot(upload::bounded(request, body_max))),
+            service_fn(move |request: Request<Incoming>| http.clone().oneshot(request.map(RequestBody::new))),
             self.options.limits.of_connections(),
             watched.clone(),
             running::Parts::connections_max(drain_max),

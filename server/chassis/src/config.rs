@@ -24,7 +24,6 @@ mod load;
 mod problems;
 mod redact;
 pub(crate) mod server_url;
-mod suggest;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -36,8 +35,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub use database::{Database, DatabaseSection};
 pub use error::ConfigError;
 pub use load::{Flag, Loaded, Setting, load, load_checked};
+pub use millrace_gateway::transcode::nearest;
 pub use problems::Problems;
-pub use suggest::nearest;
 
 /// `[server]`: where the platform listens.
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -77,8 +76,10 @@ pub struct Limits {
     pub streams_per_connection: u32,
     /// How long a connection may take to its first request, TLS and preface included. Default 10 s.
     pub first_request_ms: u64,
-    /// How long the body of a REST or gRPC-Web request may take to arrive. Default 30 s.
+    /// How long the body of a request may take to arrive, a client's stream apart. Default 30 s.
     pub body_ms: u64,
+    /// Bytes of all REST bodies in calls in progress; more are RESOURCE_EXHAUSTED. Default 256 MiB.
+    pub body_memory_bytes: usize,
     /// How long a connection may stay without a request in progress. Default 300 s.
     pub idle_ms: u64,
     /// How long a peer may take nothing of an answer that is there, because it does not read or opens no HTTP/2 window,
@@ -94,7 +95,7 @@ pub struct Limits {
     pub deadline_default_ms: u64,
     /// Longest deadline of a call, server streams apart. Default 60 s.
     pub deadline_max_ms: u64,
-    /// Longest life of a server stream; 0 is without end. Default 0.
+    /// Longest life of a server stream, after which its caller goes on with a new one; 0 is without end. Default 1 h.
     pub stream_max_ms: u64,
     /// How long a drain may take before what is left is cut. Default 10 s.
     pub drain_ms: u64,
@@ -108,6 +109,7 @@ impl Default for Limits {
             streams_per_connection: 100,
             first_request_ms: 10_000,
             body_ms: 30_000,
+            body_memory_bytes: 256 << 20,
             idle_ms: 300_000,
             unread_ms: 300_000,
             calls: 1_024,
@@ -115,7 +117,7 @@ impl Default for Limits {
             message_bytes: 4 << 20,
             deadline_default_ms: 5_000,
             deadline_max_ms: 60_000,
-            stream_max_ms: 0,
+            stream_max_ms: 3_600_000,
             drain_ms: 10_000,
         }
     }

@@ -66,8 +66,8 @@ impl Layers {
             return status::unimplemented("this server has no such RPC").into_http();
         };
         // Deadline: outside everything that can take time. A malformed one is refused, never taken for "none".
-        let deadline = match self.deadlines.of(rule, request.headers()) {
-            Ok(deadline) => deadline,
+        let end = match self.deadlines.of(rule, request.headers()) {
+            Ok(end) => end,
             Err(refusal) => return refusal.into(),
         };
         let call = async {
@@ -85,12 +85,12 @@ impl Layers {
             Ok::<_, Status>((response, permit))
         };
         // Catch-panic: inside the deadline, around all the rest. A panic is INTERNAL, not a broken connection.
-        let outcome = deadline::within(deadline, catch_panic::guard(rule.full_name(), call)).await;
+        let outcome = deadline::within(end.deadline, catch_panic::guard(rule.full_name(), call)).await;
         match outcome {
             Ok((response, permit)) => {
                 // The answer's body stays under the deadline, the drain, the panic guard and the cap until it ends.
                 let draining = rule.server_streaming().then(|| self.draining.clone());
-                response.map(|body| reply::guarded(body, rule.full_name(), deadline, draining, permit))
+                response.map(|body| reply::guarded(body, rule.full_name(), end, draining, permit))
             }
             Err(status) => status.into_http(),
         }

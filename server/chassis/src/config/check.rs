@@ -11,6 +11,8 @@ use crate::telemetry;
 const SECRET_BYTES_MIN: usize = 32;
 /// tonic's own bound of a message; a larger setting would have no effect.
 const MESSAGE_BYTES_MAX: u64 = 4 << 20;
+/// The gateway's own bound of a REST body; a memory that does not hold one would refuse it for ever.
+const BODY_BYTES_MAX: u64 = 1 << 20;
 /// More is a slip of the keyboard: no process holds as many sockets.
 const COUNT: RangeInclusive<u64> = 1..=1_000_000;
 const HOUR_MS: u64 = 3_600_000;
@@ -81,12 +83,13 @@ impl Limits {
     /// Checks that each is within its bounds.
     pub fn check(&self, problems: &mut Problems) {
         let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
-        let bounds: [(&str, u64, RangeInclusive<u64>); 14] = [
+        let bounds: [(&str, u64, RangeInclusive<u64>); 15] = [
             ("connections", count(self.connections), COUNT),
             ("connections_per_ip", count(self.connections_per_ip), COUNT),
             ("streams_per_connection", self.streams_per_connection.into(), 1..=10_000),
             ("first_request_ms", self.first_request_ms, 1..=HOUR_MS),
             ("body_ms", self.body_ms, 1..=HOUR_MS),
+            ("body_memory_bytes", count(self.body_memory_bytes), BODY_BYTES_MAX..=1 << 40),
             ("idle_ms", self.idle_ms, 1..=DAY_MS),
             ("unread_ms", self.unread_ms, 1..=DAY_MS),
             ("calls", count(self.calls), COUNT),
@@ -155,7 +158,7 @@ mod tests {
     #[test]
     fn limits_have_bounds_on_both_sides() {
         type Case = (fn(&mut Limits), &'static str);
-        let cases: [Case; 7] = [
+        let cases: [Case; 8] = [
             (|_| {}, ""),
             (|limits| limits.stream_max_ms = 0, ""),
             (|limits| limits.message_bytes = (4 << 20) + 1, "`limits.message_bytes`"),
@@ -167,6 +170,10 @@ mod tests {
             ),
             // So does the sum of a time and as many.
             (|limits| limits.idle_ms = u64::MAX, "`limits.idle_ms`"),
+            (
+                |limits| limits.body_memory_bytes = (1 << 20) - 1,
+                "`limits.body_memory_bytes`",
+            ),
             (|limits| limits.deadline_default_ms = 0, "`limits.deadline_default_ms`"),
         ];
         for (change, expected) in cases {

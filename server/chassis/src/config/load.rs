@@ -10,9 +10,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::config::error::{ConfigError, FLAG};
+use crate::config::nearest;
 use crate::config::problems::Problems;
 use crate::config::redact::{HIDDEN, shown};
-use crate::config::suggest::nearest;
 
 /// The prefix of our variables; sections and keys are joined by two underscores: `MILLRACE_SERVER__LISTEN`.
 const PREFIX: &str = "MILLRACE_";

@@ -57,21 +57,31 @@ impl Deadlines {
     }
 
     /// Returns when a call must have ended. A server stream has only the end that its caller or the settings name.
-    pub(crate) fn of(&self, rule: &Rule, headers: &HeaderMap) -> Result<Option<Deadline>, Refusal> {
+    pub(crate) fn of(&self, rule: &Rule, headers: &HeaderMap) -> Result<End, Refusal> {
         let asked = asked(headers)?;
-        let timeout = if rule.server_streaming() {
+        let (timeout, is_life) = if rule.server_streaming() {
             match (asked, self.stream_max) {
-                (Some(asked), Some(max)) => Some(asked.min(max)),
-                (asked, max) => asked.or(max),
+                (Some(asked), Some(max)) => (Some(asked.min(max)), max < asked),
+                (asked, max) => (asked.or(max), asked.is_none()),
             }
         } else {
-            Some(asked.unwrap_or(self.default).min(self.max))
+            (Some(asked.unwrap_or(self.default).min(self.max)), false)
         };
         // A time too far to be represented is no deadline.
-        Ok(timeout
-            .and_then(|timeout| Instant::now().checked_add(timeout))
-            .map(Deadline))
+        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        Ok(End {
+            deadline: deadline.map(Deadline),
+            is_life,
+        })
     }
+}
+
+/// When a call must have ended.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct End {
+    pub(crate) deadline: Option<Deadline>,
+    /// It is the longest life of a stream, which the caller may go on with, and not what the caller waits at most.
+    pub(crate) is_life: bool,
 }
 
 /// Runs a call until its deadline; inside, [`Deadline::current`] tells it.

@@ -15,7 +15,7 @@ use tonic::Status;
 use tonic::body::Body;
 
 use super::catch_panic;
-use super::deadline::Deadline;
+use super::deadline::End;
 use super::refusal::Refusal;
 
 /// Frames that a stream may still send once the platform drains: enough for what is ready, such as the last status of
@@ -26,7 +26,7 @@ const FRAMES_WHILE_DRAINING: u8 = 16;
 pub(crate) fn guarded(
     body: Body,
     method: &Arc<str>,
-    deadline: Option<Deadline>,
+    end: End,
     draining: Option<watch::Receiver<bool>>,
     permit: Option<OwnedSemaphorePermit>,
 ) -> Body {
@@ -36,7 +36,7 @@ pub(crate) fn guarded(
     Body::new(Guarded {
         inner: body,
         method: Arc::clone(method),
-        deadline,
+        end,
         late: None,
         draining: draining.map(|mut draining| -> Pin<Box<dyn Future<Output = ()> + Send>> {
             Box::pin(async move { begun(&mut draining).await })
@@ -50,7 +50,7 @@ pub(crate) fn guarded(
 struct Guarded {
     inner: Body,
     method: Arc<str>,
-    deadline: Option<Deadline>,
+    end: End,
     /// The timer of the deadline, made when the body first has to be waited for: most never are.
     late: Option<Pin<Box<Sleep>>>,
     /// `None` for unary answers, and once the drain has begun.
@@ -65,7 +65,7 @@ struct Guarded {
 impl Guarded {
     /// Waits for the deadline.
     fn wait(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(deadline) = self.deadline else {
+        let Some(deadline) = self.end.deadline else {
             return Poll::Pending;
         };
         let late = self
@@ -74,8 +74,17 @@ impl Guarded {
         late.as_mut().poll(cx)
     }
 
+    /// Ends the body because its time is over.
+    fn late(&mut self) -> Frame<Bytes> {
+        self.ended_by(if self.end.is_life {
+            Refusal::LifeOver
+        } else {
+            Refusal::DeadlineExceeded
+        })
+    }
+
     /// Ends the body with a status in its trailers, as a gRPC answer does.
-    fn end(&mut self, status: impl Into<Status>) -> Frame<Bytes> {
+    fn ended_by(&mut self, status: impl Into<Status>) -> Frame<Bytes> {
         self.ended = true;
         self.inner = Body::empty();
         self.permit = None;
@@ -97,8 +106,8 @@ impl http_body::Body for Guarded {
             return Poll::Ready(None);
         }
         // First the clock, or a stream that always has data would outlive its deadline.
-        if this.deadline.is_some_and(|deadline| deadline.remaining().is_zero()) {
-            return Poll::Ready(Some(Ok(this.end(Refusal::DeadlineExceeded))));
+        if this.end.deadline.is_some_and(|deadline| deadline.remaining().is_zero()) {
+            return Poll::Ready(Some(Ok(this.late())));
         }
         if let Some(draining) = &mut this.draining
             && draining.as_mut().poll(cx).is_ready()
@@ -108,10 +117,10 @@ impl http_body::Body for Guarded {
         }
         let polled = catch_panic::guard_step(&this.method, || Pin::new(&mut this.inner).poll_frame(cx));
         match (polled, this.frames_left) {
-            (Err(panicked), _) => Poll::Ready(Some(Ok(this.end(panicked)))),
-            (Ok(Poll::Pending), None) => this.wait(cx).map(|()| Some(Ok(this.end(Refusal::DeadlineExceeded)))),
+            (Err(panicked), _) => Poll::Ready(Some(Ok(this.ended_by(panicked)))),
+            (Ok(Poll::Pending), None) => this.wait(cx).map(|()| Some(Ok(this.late()))),
             (Ok(Poll::Pending), Some(_)) | (Ok(Poll::Ready(Some(_))), Some(0)) => {
-                Poll::Ready(Some(Ok(this.end(Refusal::Draining))))
+                Poll::Ready(Some(Ok(this.ended_by(Refusal::Draining))))
             }
             (Ok(Poll::Ready(frame)), left) => {
                 this.frames_left = left.map(|left| left - 1);
@@ -140,6 +149,7 @@ mod tests {
     use tokio::time::Instant;
 
     use super::*;
+    use crate::stack::Deadline;
 
     type Frames = Result<Frame<Bytes>, Status>;
 
@@ -166,7 +176,14 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_stream_ends_by_deadline_drain_and_panic() {
-        let soon = Some(Deadline(Instant::now() + Duration::from_secs(1)));
+        let soon = || End {
+            deadline: Some(Deadline(Instant::now() + Duration::from_secs(1))),
+            is_life: false,
+        };
+        let never = End {
+            deadline: None,
+            is_life: false,
+        };
         let one_then_silent = || Body::new(StreamBody::new(stream::iter([data("a")]).chain(stream::pending())));
         let never_silent = || {
             Body::new(StreamBody::new(stream::repeat(()).then(|()| async {
@@ -175,11 +192,19 @@ mod tests {
             })))
         };
         assert_eq!(
-            read(guarded(one_then_silent(), &"m".into(), soon, None, None)).await,
+            read(guarded(one_then_silent(), &"m".into(), soon(), None, None)).await,
             (1, Some(4))
         );
-        let soon = Some(Deadline(Instant::now() + Duration::from_secs(1)));
-        let (frames, status) = read(guarded(never_silent(), &"m".into(), soon, None, None)).await;
+        let life = End {
+            is_life: true,
+            ..soon()
+        };
+        assert_eq!(
+            read(guarded(one_then_silent(), &"m".into(), life, None, None)).await,
+            (1, Some(14)),
+            "a stream whose life is over can go on"
+        );
+        let (frames, status) = read(guarded(never_silent(), &"m".into(), soon(), None, None)).await;
         assert!(
             (900..=1_000).contains(&frames) && status == Some(4),
             "{frames} {status:?}"
@@ -189,7 +214,7 @@ mod tests {
         let watched = tokio::spawn(read(guarded(
             one_then_silent(),
             &"m".into(),
-            None,
+            never,
             Some(draining.clone()),
             None,
         )));
@@ -198,7 +223,7 @@ mod tests {
         drain.send(true).unwrap();
         assert_eq!(watched.await.unwrap(), (1, Some(14)));
         let always_ready = Body::new(StreamBody::new(stream::repeat(()).map(|()| data("a"))));
-        let ended = read(guarded(always_ready, &"m".into(), None, Some(draining), None)).await;
+        let ended = read(guarded(always_ready, &"m".into(), never, Some(draining), None)).await;
         assert_eq!(ended, (usize::from(FRAMES_WHILE_DRAINING), Some(14)));
 
         let panics = Body::new(StreamBody::new(stream::iter([1, 2]).map(|number| -> Frames {
@@ -206,7 +231,7 @@ mod tests {
             data("a")
         })));
         assert_eq!(
-            read(guarded(panics, &"m".into(), None, None, None)).await,
+            read(guarded(panics, &"m".into(), never, None, None)).await,
             (1, Some(13))
         );
     }
