@@ -23,6 +23,8 @@ pub(crate) enum Refusal {
     NoCredential,
     #[error("the credential {0}")]
     BadCredential(&'static str),
+    #[error("the credential was revoked while the stream was open")]
+    Revoked,
     #[error("only an operator may make this call")]
     OperatorsOnly,
     #[error("users/{0} does not exist, or is not the caller")]
@@ -43,7 +45,7 @@ impl Fault for Refusal {
             Self::MalformedTimeout | Self::NoUser(_) | Self::Unreadable => Kind::Invalid,
             Self::DeadlineExceeded => Kind::DeadlineExceeded,
             Self::Overloaded | Self::Draining => Kind::Unavailable,
-            Self::NoCredential | Self::BadCredential(_) => Kind::Unauthenticated,
+            Self::NoCredential | Self::BadCredential(_) | Self::Revoked => Kind::Unauthenticated,
             Self::OperatorsOnly => Kind::PermissionDenied,
             Self::NotTheCaller(_) => Kind::NotFound,
             Self::TooLarge(..) => Kind::Exhausted,
@@ -56,7 +58,7 @@ impl Fault for Refusal {
             Self::MalformedTimeout | Self::NoUser(_) | Self::Unreadable => "INVALID_FIELD",
             Self::DeadlineExceeded => "DEADLINE_EXCEEDED",
             Self::Overloaded | Self::Draining => "OVERLOADED",
-            Self::NoCredential | Self::BadCredential(_) => "UNAUTHENTICATED",
+            Self::NoCredential | Self::BadCredential(_) | Self::Revoked => "UNAUTHENTICATED",
             Self::OperatorsOnly => "PERMISSION_DENIED",
             Self::NotTheCaller(_) => "NOT_FOUND",
             Self::TooLarge(..) => "TOO_LARGE",
@@ -74,6 +76,11 @@ impl Fault for Refusal {
 
     fn retry_after(&self) -> Option<Duration> {
         matches!(self, Self::Overloaded | Self::Draining).then_some(Duration::from_secs(1))
+    }
+
+    fn is_logged(&self) -> bool {
+        // By the panic hook, which knows where it happened.
+        matches!(self, Self::Panicked)
     }
 }
 
