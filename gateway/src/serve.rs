@@ -19,7 +19,7 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
-use tokio::net::{TcpListener, TcpSocket};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tower::Service;
@@ -82,6 +82,7 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 /// Serves a listener until the drain, and then finishes what is in progress, until `drain_max` has passed at the latest.
+/// What a peer sent before it could know of the drain is answered.
 pub async fn serve<S, B>(
     listener: TcpListener,
     service: S,
@@ -98,25 +99,28 @@ pub async fn serve<S, B>(
     let caps = Caps::new(limits.connections, limits.connections_per_ip);
     let mut connections = JoinSet::new();
     let watched = draining.clone();
+    let serve_one = move |stream: TcpStream, peer: SocketAddr| {
+        let Some(place) = caps.take(peer.ip()) else {
+            tracing::debug!(peer = %peer.ip(), "a connection above the caps is closed");
+            return None;
+        };
+        // Answers are written whole; waiting for more only delays them. A socket that refuses is closing already.
+        let _ = stream.set_nodelay(true);
+        let connection = connection(stream, service.clone(), builder.clone(), limits, watched.clone());
+        Some(async move {
+            connection.await;
+            drop(place);
+        })
+    };
     loop {
         tokio::select! {
             () = begun(&mut draining) => break,
             // Only forgets what has ended.
             Some(_) = connections.join_next() => {}
             accepted = listener.accept() => match accepted {
-                Ok((stream, peer)) => match caps.take(peer.ip()) {
-                    Some(place) => {
-                        // Answers are written whole; waiting for more only delays them. A socket that refuses is
-                        // closing already.
-                        let _ = stream.set_nodelay(true);
-                        let connection = connection(stream, service.clone(), builder.clone(), limits, watched.clone());
-                        connections.spawn(async move {
-                            connection.await;
-                            drop(place);
-                        });
-                    }
-                    None => tracing::debug!(peer = %peer.ip(), "a connection above the caps is closed"),
-                },
+                Ok((stream, peer)) => {
+                    serve_one(stream, peer).map(|served| connections.spawn(served));
+                }
                 Err(error) if is_peers(&error) => {}
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept connections for now");
@@ -125,9 +129,29 @@ pub async fn serve<S, B>(
             },
         }
     }
-    drop(listener);
-    let finish = async { while connections.join_next().await.is_some() {} };
-    if tokio::time::timeout(drain_max, finish).await.is_err() {
+    for (stream, peer) in backlog(listener) {
+        serve_one(stream, peer).map(|served| connections.spawn(served));
+    }
+    finish(connections, drain_max).await;
+}
+
+/// Closes a listener and returns the connections that the kernel had made already; their peers do not know of a drain.
+fn backlog(listener: TcpListener) -> Vec<(TcpStream, SocketAddr)> {
+    let Ok(listener) = listener.into_std() else {
+        return Vec::new();
+    };
+    let made = std::iter::from_fn(|| listener.accept().ok()).take(BACKLOG as usize);
+    let asynchronous = made.filter_map(|(stream, peer)| {
+        stream.set_nonblocking(true).ok()?;
+        Some((TcpStream::from_std(stream).ok()?, peer))
+    });
+    asynchronous.collect()
+}
+
+/// Waits for the connections to end, and cuts those that do not in time.
+async fn finish(mut connections: JoinSet<()>, drain_max: Duration) {
+    let ended = async { while connections.join_next().await.is_some() {} };
+    if tokio::time::timeout(drain_max, ended).await.is_err() {
         tracing::warn!(
             connections = connections.len(),
             "the drain is over; connections still open are cut"

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::header::CONNECTION;
+use http::{HeaderValue, Request, Response, Version};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -25,6 +26,10 @@ use crate::drain::begun;
 /// How long a peer without a request in progress may take to close after it was asked to.
 pub(super) const GOODBYE: Duration = Duration::from_secs(1);
 
+/// How long a connection still takes requests after a drain began: what a peer sent before it could know is answered.
+/// It need only cover what is in buffers on the way; HTTP/1.1 has no word like GOAWAY that would settle it.
+pub(super) const LAST_CALL: Duration = Duration::from_millis(100);
+
 /// Serves one connection. Returning closes the transport.
 pub(super) async fn connection<I, S, B>(
     io: I,
@@ -40,13 +45,19 @@ pub(super) async fn connection<I, S, B>(
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let activity = Arc::new(Activity::start());
-    let counted = Arc::clone(&activity);
-    let service = service_fn(move |request| {
+    let (counted, closing) = (Arc::clone(&activity), draining.clone());
+    let service = service_fn(move |request: Request<Incoming>| {
         let in_progress = counted.begin();
+        let (version, closing) = (request.version(), closing.clone());
         let answer = service.clone().oneshot(request);
         async move {
-            let response = answer.await?;
-            Ok::<_, Infallible>(response.map(|body| Tracked::new(body, in_progress)))
+            let mut response = answer.await?.map(|body| Tracked::new(body, in_progress));
+            if version <= Version::HTTP_11 && *closing.borrow() {
+                response
+                    .headers_mut()
+                    .insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            Ok::<_, Infallible>(response)
         }
     });
     let transport = TokioIo::new(Transport::new(io, Arc::clone(&activity)));
@@ -83,6 +94,8 @@ struct Watch {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Open,
+    /// Until then requests that are on their way are taken, before the peer is asked to go.
+    LastCall(Instant),
     /// Since then the peer is asked to go.
     Leaving(Instant),
 }
@@ -111,18 +124,12 @@ impl Watch {
                 Look::Again(at) => at,
             };
             tokio::select! {
-                () = begun(draining), if self.state == State::Open => return self.drain(Instant::now()),
+                () = begun(draining), if self.state == State::Open => {
+                    self.state = State::LastCall(Instant::now() + LAST_CALL);
+                }
                 () = tokio::time::sleep_until(again) => {}
             }
         }
-    }
-
-    fn drain(&mut self, now: Instant) -> Verdict {
-        if !self.activity.has_begun() {
-            return Verdict::Close;
-        }
-        self.state = State::Leaving(now);
-        Verdict::AskToGo
     }
 
     fn look(&mut self, now: Instant) -> Look {
@@ -145,6 +152,7 @@ impl Watch {
         let idle_since = self.activity.idle_since();
         let at_rest = match self.state {
             State::Open => idle_since.unwrap_or(now) + idle,
+            State::LastCall(end) => end,
             State::Leaving(asked) => idle_since.map_or(now, |since| since.max(asked)) + GOODBYE,
         };
         if at_rest <= now {
@@ -155,14 +163,15 @@ impl Watch {
         Look::Again(first_request.map_or(next, |end| end.min(next)))
     }
 
-    /// The end of a rest: a peer that is asked to go has nothing to wait for and does not go, another is asked.
+    /// The end of a rest. A peer is asked to go, once, if it ever asked for anything; one that has nothing to wait for
+    /// and does not go is left.
     fn leave(&mut self, now: Instant) -> Verdict {
         match self.state {
-            State::Open => {
+            State::Open | State::LastCall(_) if self.activity.has_begun() => {
                 self.state = State::Leaving(now);
                 Verdict::AskToGo
             }
-            State::Leaving(_) => Verdict::Close,
+            _ => Verdict::Close,
         }
     }
 }

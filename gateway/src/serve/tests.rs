@@ -10,7 +10,6 @@ use http_body::Frame;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tower::util::BoxCloneService;
@@ -214,6 +213,23 @@ async fn a_drain_finishes_what_is_in_progress_and_accepts_no_more() {
     fixture.stage.release.add_permits(1);
     let text = answer(&mut socket).await;
     assert!(text.ends_with("late") && text.contains("connection: close"), "{text}");
+    fixture.drained().await;
+}
+
+// On one thread: the server sees nothing of it before the drain has begun.
+#[tokio::test]
+async fn a_connection_that_was_made_before_the_drain_is_served() {
+    use std::io::Write;
+    let fixture = start(limits(), PATIENCE);
+    let mut socket = std::net::TcpStream::connect(fixture.address).unwrap();
+    socket.write_all(GET).unwrap();
+    fixture.drain.send(true).unwrap();
+    socket.set_nonblocking(true).unwrap();
+    let text = answer(&mut TcpStream::from_std(socket).unwrap()).await;
+    assert!(
+        text.starts_with("HTTP/1.1 200") && text.contains("connection: close"),
+        "{text}"
+    );
     fixture.drained().await;
 }
 

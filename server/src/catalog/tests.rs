@@ -18,6 +18,7 @@ crate::testing::on_both_engines!(
     a_product_is_created_once_for_one_request,
     an_update_needs_the_present_etag_if_it_sends_one,
     products_are_listed_page_by_page_and_fetched_in_order,
+    the_largest_batch_and_page_fit_into_a_message,
 );
 
 fn product(display_name: &str) -> Option<Product> {
@@ -136,9 +137,7 @@ async fn products_are_listed_page_by_page_and_fetched_in_order(test: &TestPlatfo
     assert_eq!(fields, ["names[1]", "names[3]"]);
 }
 
-#[tokio::test]
-async fn the_largest_batch_and_page_fit_into_a_message() {
-    let test = TestPlatform::new().await;
+async fn the_largest_batch_and_page_fit_into_a_message(test: &TestPlatform) {
     let catalog = Catalog::new(&test.platform);
     let largest = |id: String| CreateProductRequest {
         product_id: id,

@@ -3,7 +3,7 @@
 use tokio::io::DuplexStream;
 use tokio::time::Instant;
 
-use super::super::connection::GOODBYE;
+use super::super::connection::{GOODBYE, LAST_CALL};
 use super::*;
 
 /// The bytes that fit into a pipe.
@@ -164,8 +164,38 @@ async fn a_drain_does_not_wait_for_silence() {
         let begun = pipe.since.elapsed();
         pipe.drain.send(true).unwrap();
         let took = pipe.ended().await - begun;
-        assert!(took <= GOODBYE + LATE_MAX, "{what}: {took:?}");
+        assert!(took <= LAST_CALL + GOODBYE + LATE_MAX, "{what}: {took:?}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_sent_before_a_drain_is_answered() {
+    // A connection that is new, and one that waits between requests.
+    for before in [b"".as_slice(), GET] {
+        let mut pipe = pipe(limits(), before).await;
+        if !before.is_empty() {
+            let text = answer(&mut pipe.peer).await;
+            assert!(!text.contains("connection: close"), "{text}");
+        }
+        pipe.drain.send(true).unwrap();
+        // On its way while the drain begins.
+        tokio::time::sleep(LAST_CALL / 2).await;
+        pipe.peer.write_all(GET).await.unwrap();
+        let text = answer(&mut pipe.peer).await;
+        assert!(
+            text.starts_with("HTTP/1.1 200") && text.contains("connection: close"),
+            "{text}"
+        );
+        assert!(closed(&mut pipe.peer).await.is_empty());
+    }
+    let mut http2 = pipe(limits(), &[PREFACE, EMPTY_SETTINGS].concat()).await;
+    http2.drain.send(true).unwrap();
+    let request = [GET_H2, &[1, b'/']].concat();
+    http2.peer.write_all(&h2(1, 5, 1, &request)).await.unwrap();
+    let frames = frames(&mut http2.peer).await;
+    let data: Vec<_> = frames.iter().filter(|(kind, _)| *kind == DATA).collect();
+    assert!(data.iter().any(|(_, payload)| payload == b"here"), "{frames:?}");
+    assert!(frames.iter().any(|(kind, _)| *kind == GOAWAY), "{frames:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -178,5 +208,5 @@ async fn a_drain_says_goaway_and_cuts_a_peer_that_stays() {
     let kinds: Vec<_> = frames(&mut pipe.peer).await.into_iter().map(|(kind, _)| kind).collect();
     assert!(kinds.contains(&GOAWAY), "GOAWAY among the frames {kinds:?}");
     let took = pipe.ended().await - begun;
-    assert!(at(took, GOODBYE), "{took:?}");
+    assert!(at(took, LAST_CALL + GOODBYE), "{took:?}");
 }

@@ -25,6 +25,8 @@ pub(crate) enum Refusal {
     NoCredential,
     #[error("the credential {0}")]
     BadCredential(&'static str),
+    #[error("the credential was revoked while the stream was open")]
+    Revoked,
     #[error("only an operator may make this call")]
     OperatorsOnly,
     #[error("users/{0} does not exist, or is not the caller")]
@@ -45,7 +47,7 @@ impl Fault for Refusal {
             Self::MalformedTimeout | Self::NoUser(_) | Self::Unreadable => Kind::Invalid,
             Self::DeadlineExceeded => Kind::DeadlineExceeded,
             Self::Overloaded | Self::Draining | Self::LifeOver => Kind::Unavailable,
-            Self::NoCredential | Self::BadCredential(_) => Kind::Unauthenticated,
+            Self::NoCredential | Self::BadCredential(_) | Self::Revoked => Kind::Unauthenticated,
             Self::OperatorsOnly => Kind::PermissionDenied,
             Self::NotTheCaller(_) => Kind::NotFound,
             Self::TooLarge(..) => Kind::Exhausted,
@@ -59,7 +61,7 @@ impl Fault for Refusal {
             Self::DeadlineExceeded => "DEADLINE_EXCEEDED",
             Self::Overloaded => "OVERLOADED",
             Self::Draining | Self::LifeOver => "STREAM_CUT",
-            Self::NoCredential | Self::BadCredential(_) => "UNAUTHENTICATED",
+            Self::NoCredential | Self::BadCredential(_) | Self::Revoked => "UNAUTHENTICATED",
             Self::OperatorsOnly => "PERMISSION_DENIED",
             Self::NotTheCaller(_) => "NOT_FOUND",
             Self::TooLarge(..) => "TOO_LARGE",
@@ -77,6 +79,11 @@ impl Fault for Refusal {
 
     fn retry_after(&self) -> Option<Duration> {
         matches!(self, Self::Overloaded | Self::Draining | Self::LifeOver).then_some(Duration::from_secs(1))
+    }
+
+    fn is_logged(&self) -> bool {
+        // By the panic hook, which knows where it happened.
+        matches!(self, Self::Panicked)
     }
 }
 
