@@ -17,6 +17,7 @@ mod postgres;
 mod reflection;
 mod rest_lists;
 mod rest_orders;
+mod runner;
 mod sharding;
 mod soak;
 mod tidy;
