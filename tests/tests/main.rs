@@ -18,6 +18,7 @@ mod reflection;
 mod rest_lists;
 mod rest_orders;
 mod rest_resume;
+mod runner;
 mod sharding;
 mod soak;
 mod tidy;

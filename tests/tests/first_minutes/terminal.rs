@@ -10,7 +10,7 @@ use millrace_tests::parts;
 use millrace_tests::platform::{binary, clean};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
-use tokio::process::{Child, ChildStdout, Command};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::time::timeout;
 
 /// No step takes longer on a busy machine, not even the one that builds.
@@ -56,12 +56,14 @@ impl Terminal {
         self.paste(&format!("echo \"${name}\"")).await.text.trim().to_owned()
     }
 
-    /// Starts a command. Each runs in a shell of its own, so that Ctrl-C reaches it alone; a file hands the variables on.
+    /// Starts a command. Each runs in a shell of its own, whose process group is its own, so that Ctrl-C reaches it
+    /// alone; a file hands the variables on. Such a group outlives a test that is killed, so it ends itself when the
+    /// pipe from the test is closed.
     pub(super) fn run(&self, command: &str) -> Pasting {
         let variables = self.folder.path().join("variables");
         let variables = variables.display();
         let script = format!(
-            "exec 2>&1\n[[ ! -e '{variables}' ]] || . '{variables}' 2>/dev/null\n\
+            "exec 3<&0 </dev/null 2>&1\n(read -r _ <&3; kill -TERM 0) >/dev/null 2>&1 &\n[[ ! -e '{variables}' ]] || . '{variables}' 2>/dev/null\n\
              set -e -o pipefail\n{command}\ndeclare -p >'{variables}'\n"
         );
         let mut shell = Command::from(clean(std::process::Command::new("bash")));
@@ -70,14 +72,16 @@ impl Terminal {
             .env("PATH", path())
             .current_dir(self.place_of(command));
         shell
-            .stdin(Stdio::null())
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .process_group(0)
             .kill_on_drop(true);
         let mut child = shell.spawn().expect("bash is there");
+        let held = child.stdin.take();
         let lines = BufReader::new(child.stdout.take().expect("it is piped")).lines();
         Pasting {
             child,
+            _held: held,
             lines,
             text: String::new(),
         }
@@ -103,6 +107,8 @@ fn path() -> std::ffi::OsString {
 /// A command that runs.
 pub(super) struct Pasting {
     child: Child,
+    /// Closed with this value.
+    _held: Option<ChildStdin>,
     lines: Lines<BufReader<ChildStdout>>,
     text: String,
 }
