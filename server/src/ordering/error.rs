@@ -135,10 +135,7 @@ impl Fault for Error {
     fn violations(&self) -> Vec<Violation> {
         match self {
             Self::Invalid(violations) | Self::UnknownProducts(violations) => violations.clone(),
-            Self::Amount(error) => vec![Violation::new(
-                format!("order.lines[{}]", error.line()),
-                error.to_string(),
-            )],
+            Self::Amount(error) => vec![Violation::new(error.field(), error.to_string())],
             Self::Page(_) => vec![Violation::new("page_token", "start again without a page token")],
             _ => Vec::new(),
         }
