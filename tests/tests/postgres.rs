@@ -3,6 +3,7 @@
 
 mod databases;
 mod down;
+mod two_processes;
 
 use millrace_tests::door::{Call, DOORS};
 use millrace_tests::parts;
@@ -181,6 +182,31 @@ async fn a_newer_database_is_left_alone() {
 }
 
 /// The shard of a user, given the name `users/ID`.
+/// Page by page, the users of all shards but one, each once; the last page names the one that is missing.
+async fn lists_of_users_go_on(operator: &Rest, shoppers: &[Shopper], lost: usize) {
+    operator.get("/v1/users").await.refuses(503, "STORE_UNAVAILABLE");
+    let (mut names, mut token) = (Vec::new(), String::new());
+    let last = loop {
+        let path = format!("/v1/users?returnPartialSuccess=true&pageSize=1&pageToken={token}");
+        let page = operator.get(&path).await.expect(200);
+        names.extend(page["users"].as_array().unwrap().iter().map(|user| text(user, "name")));
+        token = text(&page, "nextPageToken");
+        if token.is_empty() {
+            break page;
+        }
+        assert_eq!(page["unreachable"], json!([]));
+    };
+    assert_eq!(last["unreachable"], json!([format!("shards/{lost}")]));
+    assert!(names.iter().all(|name| shard_of(name) != lost), "{names:?}");
+    let ids: Vec<usize> = names
+        .iter()
+        .map(|name| name["users/".len()..].parse().unwrap())
+        .collect();
+    assert!(ids.is_sorted_by(|one, next| one < next), "by id, each once: {names:?}");
+    let reachable = shoppers.iter().filter(|shopper| shard_of(&shopper.name) != lost);
+    assert!(reachable.map(|shopper| &shopper.name).all(|name| names.contains(name)));
+}
+
 fn shard_of(user: &str) -> usize {
     let id: usize = user.trim_start_matches("users/").parse().unwrap();
     id % usize::from(SHARDS)
@@ -233,6 +259,7 @@ async fn a_shard_that_goes_away_fails_its_users_only_and_comes_back() {
         .expect(200);
     assert_eq!(partial["orders"].as_array().unwrap().len(), 3);
     assert_eq!(partial["unreachable"], json!([format!("shards/{lost}")]));
+    lists_of_users_go_on(&operator, &shoppers, lost).await;
     assert_eq!(
         Rest::new(platform.admin).get("/readiness").await.status.as_u16(),
         200,

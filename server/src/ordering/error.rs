@@ -113,10 +113,7 @@ impl Fault for Error {
     fn violations(&self) -> Vec<Violation> {
         match self {
             Self::Invalid(violations) | Self::UnknownProducts(violations) => violations.clone(),
-            Self::Amount(error) => vec![Violation::new(
-                format!("order.lines[{}]", error.line()),
-                error.to_string(),
-            )],
+            Self::Amount(error) => vec![Violation::new(error.field(), error.to_string())],
             Self::Page(error) => error.violations(),
             _ => Vec::new(),
         }
