@@ -27,11 +27,16 @@ pub use failure::{Exit, Failure};
 
 /// What the help ends with.
 const AFTER_HELP: &str = "\
-Settings come from `millrace.toml`, then from variables MILLRACE_<SECTION>__<KEY>, then from flags; the later wins.
-`millrace config show` lists each with its source.
+Settings come from `millrace.toml`, then from variables MILLRACE_<SECTION>__<KEY>,
+then from flags; the later wins. `millrace config show` lists each with its source.
 
-Exit codes: 0 all is well, 1 a check failed, 2 usage, 3 a setting or a database that is not the right one,
-4 unreachable or missing, 130 interrupted.";
+Exit codes:
+    0  all is well
+    1  a check failed
+    2  the command line makes no sense
+    3  a setting is wrong, or a database is not the right one
+    4  something is missing, taken, or does not answer
+  130  interrupted";
 
 /// A gRPC-first platform: one port for gRPC, gRPC-Web and REST over sharded databases.
 #[derive(Debug, Parser)]
