@@ -3,6 +3,7 @@
 //! Data goes to standard output; logs, notes and errors to standard error. Exit codes: 0 ok, 1 a check failed, 2 usage,
 //! 3 configuration, 4 unreachable or missing, 130 interrupted.
 
+mod completions;
 mod config;
 mod dev;
 mod failure;
@@ -20,9 +21,22 @@ mod serve;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 pub use failure::{Exit, Failure};
+
+/// What the help ends with.
+const AFTER_HELP: &str = "\
+Settings come from `millrace.toml`, then from variables MILLRACE_<SECTION>__<KEY>,
+then from flags; the later wins. `millrace config show` lists each with its source.
+
+Exit codes:
+    0  all is well
+    1  a check failed
+    2  the command line makes no sense
+    3  a setting is wrong, or a database is not the right one
+    4  something is missing, taken, or does not answer
+  130  interrupted";
 
 /// A gRPC-first platform: one port for gRPC, gRPC-Web and REST over sharded databases.
 #[derive(Debug, Parser)]
@@ -30,7 +44,8 @@ pub use failure::{Exit, Failure};
     name = "millrace",
     version,
     args_conflicts_with_subcommands = true,
-    max_term_width = 100
+    max_term_width = 100,
+    after_help = AFTER_HELP
 )]
 struct Cli {
     #[command(subcommand)]
@@ -64,6 +79,8 @@ enum Command {
     /// Writes a new service: proto, module and the line that mounts it
     #[command(subcommand)]
     New(new_service::New),
+    /// Prints what makes a shell complete `millrace`
+    Completions(completions::Completions),
 }
 
 /// Runs the program: reads the command line and the environment, and does what they say.
@@ -105,6 +122,7 @@ async fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Routes(routes) => routes.run(environment),
         Command::Config(config) => config.run(environment),
         Command::New(new) => new.run(),
+        Command::Completions(completions) => completions.run(Cli::command()),
     }
 }
 
@@ -118,8 +136,6 @@ fn environment() -> Environment {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]

@@ -198,6 +198,9 @@ fn settings(options: &DevOptions) -> Result<Settings, DevError> {
     let mut problems = Problems::default();
     settings.check(Purpose::Dev, &mut problems);
     problems.done()?;
+    let mut problems = Problems::default();
+    settings.server.check_addresses(&mut problems);
+    problems.done()?;
 
     let addresses = [Some(settings.server.listen), settings.server.admin_listen];
     let remote = addresses

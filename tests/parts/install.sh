@@ -5,6 +5,7 @@
 grpcurl_version=1.9.4
 buf_version=1.75.0
 typos_version=1.52.0
+openapi_version=0.9.0
 # The lowest that the packages of the lock files run on, and the one that is installed where the system's is older.
 node_min=22
 node_version=22.20.0
@@ -13,7 +14,7 @@ go_min=1.25
 go_version=1.26.6
 
 grpcurl=$tools/grpcurl-$grpcurl_version/grpcurl
-pypi=$tools/pypi-buf-$buf_version-typos-$typos_version
+pypi=$tools/pypi-buf-$buf_version-typos-$typos_version-openapi-$openapi_version
 node=$tools/node-$node_version
 go=$tools/go-$go_version
 browser_modules=$tools/npm-browser-$(cksum <"$root/tests/browser/package-lock.json" | cut -d' ' -f1)/node_modules
@@ -129,14 +130,16 @@ install_grpcurl() {
     missing "grpcurl $grpcurl_version" "GOBIN=$folder $(go_program) install $package"
 }
 
-# buf and typos from PyPI, as plain binaries. A virtual environment holds absolute paths and cannot be renamed, so
+# buf and typos from PyPI, as plain binaries, and a validator of OpenAPI documents. A virtual environment holds absolute
+# paths and cannot be renamed, so
 # the file `ok` is written last instead.
 install_pypi() {
   [[ -e $pypi/ok ]] && return
   rm -rf "$pypi"
   python3 -m venv "$pypi" && "$pypi/bin/pip" install -q --disable-pip-version-check \
-    "buf-bin==$buf_version" "typos==$typos_version" && touch "$pypi/ok" ||
-    missing "buf $buf_version and typos $typos_version" "pip install buf-bin==$buf_version typos==$typos_version"
+    "buf-bin==$buf_version" "typos==$typos_version" "openapi-spec-validator==$openapi_version" && touch "$pypi/ok" ||
+    missing "buf $buf_version, typos $typos_version and openapi-spec-validator $openapi_version" \
+      "pip install buf-bin==$buf_version typos==$typos_version openapi-spec-validator==$openapi_version"
 }
 
 # The npm packages of a folder with a lock file: install_npm FOLDER NODE_MODULES.

@@ -14,10 +14,10 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use crate::parts;
-use program::{command, free_address};
+use program::{command, command_after, free_address};
 
 pub use folder::{Folder, Keys};
-pub use program::{binary, clean, millrace};
+pub use program::{binary, clean, millrace, millrace_after, millrace_command, millrace_in_shell, small_disk};
 
 /// How long the platform may take to its first answer, or to a log line; a debug build on a busy machine is slow.
 const START_MAX: Duration = Duration::from_secs(60);
@@ -90,14 +90,15 @@ impl TestPlatform {
     /// # Panics
     /// It does not start.
     pub async fn dev_on_small_disk(folder: &Folder, blocks: u32) -> Self {
-        let mut shell = clean(Command::new("sh"));
-        // Without the trap the signal that tells of the limit would end the process.
-        shell
-            .args([
-                "-c",
-                &format!("trap '' XFSZ; ulimit -f {}; exec \"$0\" \"$@\"", blocks * 2),
-            ])
-            .arg(binary());
+        Self::dev_after(folder, &small_disk(blocks)).await
+    }
+
+    /// Starts `millrace dev` from a shell that has run some commands before.
+    ///
+    /// # Panics
+    /// It does not start.
+    pub async fn dev_after(folder: &Folder, commands: &str) -> Self {
+        let shell = command_after(commands);
         let data = folder.path().to_string_lossy().into_owned();
         let mut platform = Self::spawn(folder, shell, &["dev", "--data-dir", &data, "--no-sample-data"], &[]);
         platform
@@ -181,6 +182,11 @@ impl TestPlatform {
     /// The keys that `dev` made.
     pub fn keys(&self) -> Keys {
         self.folder.dev_keys()
+    }
+
+    /// The number of its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// What it has written to its outputs so far.

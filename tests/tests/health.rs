@@ -3,6 +3,7 @@
 
 use http::Method;
 use millrace_tests::door::{Call, DOORS, Door};
+use millrace_tests::parts;
 use millrace_tests::platform::TestPlatform;
 use millrace_tests::rest::Rest;
 use millrace_tests::schema;
@@ -150,6 +151,31 @@ async fn openapi_has_every_annotated_rpc_and_no_other() {
     assert!(
         !text.contains("BatchGetProducts"),
         "an RPC without an annotation is not REST"
+    );
+}
+
+#[tokio::test]
+#[ignore = "needs openapi-spec-validator: ./tests/run installs it"]
+async fn openapi_is_valid() {
+    let platform = TestPlatform::dev().await;
+    let reply = Rest::new(platform.public).get("/openapi.json").await;
+    let document = reply.expect(200);
+    let file = platform.folder().path().join("openapi.json");
+    std::fs::write(&file, &reply.body).unwrap();
+    let validator = parts::variable("MILLRACE_OPENAPI_VALIDATOR");
+    let printed = parts::run(std::process::Command::new(&validator).arg(&file));
+    assert!(printed.success, "{printed:?}");
+    // It can fail.
+    std::fs::write(&file, document.to_string().replacen("\"responses\"", "\"replies\"", 9)).unwrap();
+    let broken = parts::run(std::process::Command::new(&validator).arg(&file));
+    assert!(!broken.success, "{broken:?}");
+
+    // Sign-up is open in `dev`, and the document says so.
+    let operation = |path: &str, method: &str| document["paths"][path][method].clone();
+    assert_eq!(operation("/v1/users", "post")["security"], json!([]));
+    assert_eq!(
+        operation("/v1/users", "get")["security"],
+        json!([{"bearer": []}, {"apiKey": []}])
     );
 }
 

@@ -4,8 +4,11 @@
 
 mod bad_input;
 mod broken_place;
+mod commands;
+mod config;
 mod console;
 mod crash;
+mod dev;
 mod doors_agree;
 mod drain;
 mod first_minutes;

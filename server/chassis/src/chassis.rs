@@ -46,7 +46,9 @@ pub use running::{Running, signal};
 use shards::{ShardWatch, place};
 
 /// Request metadata of ours that REST hands on besides the gateway's own list.
-const REQUEST_HEADERS: [&str; 2] = ["x-api-key", "x-millrace-consistency"];
+const REQUEST_HEADERS: [&str; 2] = [KEY_HEADER, "x-millrace-consistency"];
+/// The header that takes an API key besides `Authorization: Bearer`.
+const KEY_HEADER: &str = "x-api-key";
 
 /// A platform with its modules, ready to be served.
 pub struct Chassis {
@@ -265,6 +267,9 @@ impl Chassis {
         let info = millrace_gateway::transcode::openapi::Info {
             title: title.clone(),
             version: version.clone(),
+            bearer: Some("An API key, `mr_...`.".to_owned()),
+            key_header: Some(KEY_HEADER.to_owned()),
+            switches: self.options.switches.clone(),
             ..Default::default()
         };
         let openapi = gateway.schema().openapi(&info);

@@ -22,7 +22,7 @@ const FILE: &str = "millrace.toml";
 #[derive(Debug, Clone, Default, Args)]
 pub(super) struct SettingsArgs {
     /// Settings file [default: millrace.toml, if it is there]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = "Settings")]
     config: Option<PathBuf>,
 }
 

@@ -12,6 +12,38 @@ pub fn millrace(arguments: &[&str], environment: &[(&str, &str)]) -> parts::Prin
     parts::run(command().args(arguments).envs(environment.iter().copied()))
 }
 
+/// Runs a command of `millrace` to its end, from a shell that has run some commands before.
+pub fn millrace_after(commands: &str, arguments: &[&str]) -> parts::Printed {
+    parts::run(command_after(commands).args(arguments))
+}
+
+/// A command of `millrace` to be started by the caller.
+pub fn millrace_command(arguments: &[&str]) -> Command {
+    let mut millrace = command();
+    millrace.args(arguments);
+    millrace
+}
+
+/// Runs a line of shell in which `"$0"` is `millrace`.
+pub fn millrace_in_shell(line: &str, environment: &[(&str, &str)]) -> parts::Printed {
+    let mut shell = clean(Command::new("sh"));
+    parts::run(shell.args(["-c", line]).arg(binary()).envs(environment.iter().copied()))
+}
+
+/// Shell commands after which no file can grow beyond a number of blocks of 1,024 bytes.
+pub fn small_disk(blocks: u32) -> String {
+    // Without the trap the signal that tells of the limit would end the process.
+    format!("trap '' XFSZ; ulimit -f {}", blocks * 2)
+}
+
+pub(super) fn command_after(commands: &str) -> Command {
+    let mut shell = clean(Command::new("sh"));
+    shell
+        .args(["-c", &format!("{commands}; exec \"$0\" \"$@\"")])
+        .arg(binary());
+    shell
+}
+
 pub(super) fn command() -> Command {
     clean(Command::new(binary()))
 }

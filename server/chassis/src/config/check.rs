@@ -21,12 +21,22 @@ const DAY_MS: u64 = 24 * HOUR_MS;
 impl Server {
     /// Checks the addresses and origins.
     pub fn check(&self, problems: &mut Problems) {
+        self.check_addresses(problems);
+        self.check_origins(problems);
+    }
+
+    /// Checks that each listener has an address of its own.
+    pub fn check_addresses(&self, problems: &mut Problems) {
         if let Some(admin) = self.admin_listen
             && overlap(self.listen, admin)
         {
             let problem = "must not be that of `server.listen`: give another port, or `off`";
             problems.value("server.admin_listen", admin, problem);
         }
+    }
+
+    /// Checks that each origin can be that of a page.
+    pub fn check_origins(&self, problems: &mut Problems) {
         for origin in &self.cors_origins {
             if let Err(problem) = check_origin(origin) {
                 problems.value("server.cors_origins", format_args!("`{origin}`"), problem);

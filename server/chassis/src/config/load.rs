@@ -110,8 +110,11 @@ fn extract_all<T: DeserializeOwned>(mut given: Vec<Given>) -> Result<(Loaded<T>,
             Err(error) => {
                 let fault = explain(error);
                 let removed = fault.key().is_some_and(|key| {
-                    let removed = given.iter_mut().map(|given| remove(&mut given.values, key));
-                    removed.fold(false, |any, removed| any || removed)
+                    // From every source, not only the first that has it.
+                    let removed = given
+                        .iter_mut()
+                        .filter_map(|given| remove(&mut given.values, key).then_some(()));
+                    removed.count() > 0
                 });
                 if !removed {
                     return Err(fault);
