@@ -6,7 +6,9 @@
 //! reached; afterwards it is one that was lost.
 
 mod error;
+mod place;
 mod preview;
+mod site;
 
 use std::fs::{File, TryLockError};
 use std::path::Path;
@@ -17,19 +19,22 @@ use diesel_async::SimpleAsyncConnection;
 use futures_util::{StreamExt, stream};
 
 pub use error::OpenError;
+use place::{check_global_file, is_empty_global, is_empty_shard, is_empty_too, stored_cluster};
 pub use preview::preview;
+pub(super) use site::Site;
+use site::sites;
 
 use crate::clock::Clock;
 use crate::config;
 use crate::id::Ids;
 use crate::on;
-use crate::shard::identity::{self, Cluster, Found};
+use crate::shard::identity::{self, Cluster};
 use crate::shard::late::Closed;
 use crate::shard::map::BucketMap;
 use crate::shard::migrate::{self, Change};
 use crate::shard::pg::Role;
-use crate::shard::pool::{Location, Pool, PoolLimits};
-use crate::shard::{BUCKETS, Conn, Database, DatabaseName, Inner, MigrateError, ShardId, Shards, StoreError, base};
+use crate::shard::pool::PoolLimits;
+use crate::shard::{BUCKETS, Conn, Database, DatabaseName, Inner, Shards, base};
 
 /// The largest number of shards: beyond it the fullest of 960 buckets' shards is more than 5 % above the mean.
 pub const SHARDS_MAX: u16 = 64;
@@ -46,56 +51,6 @@ enum Down {
     Refused,
     /// The others are opened; this one stays closed until [`Shards::admit`] finds it to be right.
     LeftOut,
-}
-
-/// One database under examination.
-pub(super) struct Site {
-    name: DatabaseName,
-    location: Location,
-}
-
-impl Site {
-    pub(super) fn new(name: DatabaseName, location: Location) -> Self {
-        Self { name, location }
-    }
-
-    fn label(&self) -> String {
-        format!("{} ({})", self.name, self.location)
-    }
-
-    fn is_absent(&self) -> bool {
-        matches!(&self.location, Location::File(path) if !path.exists())
-    }
-
-    fn fault(&self, error: StoreError) -> OpenError {
-        match error {
-            StoreError::Busy { .. } => OpenError::Locked(self.label()),
-            source => OpenError::Unusable {
-                database: self.label(),
-                source,
-            },
-        }
-    }
-
-    fn schema(&self, error: MigrateError) -> OpenError {
-        match error {
-            MigrateError::Store(source) => self.fault(source),
-            source => OpenError::Schema {
-                database: self.label(),
-                source,
-            },
-        }
-    }
-
-    async fn connect(&self, role: Role, limits: &PoolLimits) -> Result<Conn<DatabaseName>, OpenError> {
-        let pool = Pool::new(&self.location, self.name, role, limits);
-        let engine = pool.get(None).await.map_err(|e| self.fault(e))?;
-        Ok(Conn::new(engine, self.name, self.name, role))
-    }
-
-    async fn look(&self, conn: &mut Conn<DatabaseName>) -> Result<Found, OpenError> {
-        identity::look(conn).await.map_err(|e| self.fault(e))
-    }
 }
 
 impl Shards {
@@ -211,17 +166,6 @@ impl Shards {
     }
 }
 
-/// Refuses files of shards without the file of the global database.
-fn check_global_file(global: &Site, shards: &[Site]) -> Result<(), OpenError> {
-    match shards.iter().find(|shard| !shard.is_absent()) {
-        Some(shard) if global.is_absent() => Err(OpenError::GlobalMissing {
-            global: global.label(),
-            shard: shard.label(),
-        }),
-        _ => Ok(()),
-    }
-}
-
 /// Opens the global database, making it if the whole set is empty.
 async fn open_global(
     site: &Site,
@@ -245,45 +189,6 @@ async fn open_global(
     }
     check_ready_to_use(site, conn, base::GLOBAL).await?;
     stored_cluster(site, conn, shards).await
-}
-
-/// Tells whether the global database is empty; it is refused if it is anything else but the global one.
-fn is_empty_global(site: &Site, found: Found) -> Result<bool, OpenError> {
-    match found {
-        Found::Empty => Ok(true),
-        Found::Others => Err(OpenError::Others(site.label())),
-        Found::Ours { name, .. } if name == site.name => Ok(false),
-        Found::Ours { name, .. } => Err(OpenError::Swapped {
-            database: site.label(),
-            holds: name,
-        }),
-    }
-}
-
-/// Refuses a shard that is not empty though the global database is.
-fn is_empty_too(global: &Site, shard: &Site, found: Found) -> Result<(), OpenError> {
-    match found {
-        Found::Empty => Ok(()),
-        Found::Others => Err(OpenError::Others(shard.label())),
-        Found::Ours { .. } => Err(OpenError::GlobalMissing {
-            global: global.label(),
-            shard: shard.label(),
-        }),
-    }
-}
-
-/// Reads the cluster, which must have as many shards as are given.
-async fn stored_cluster(site: &Site, conn: &mut Conn<DatabaseName>, shards: &[Site]) -> Result<Cluster, OpenError> {
-    let cluster = identity::cluster(conn).await.map_err(|e| site.fault(e))?;
-    // At most 64: checked by `sites`.
-    let given = shards.len() as u16;
-    if cluster.shards != given {
-        return Err(OpenError::OtherCount {
-            given,
-            stored: cluster.shards,
-        });
-    }
-    Ok(cluster)
 }
 
 /// Opens the shards, and returns those that are down and left out. The first failure in the shards' order counts.
@@ -345,26 +250,6 @@ pub(super) async fn open_shard(
     Ok(empty)
 }
 
-/// Tells whether a shard is empty and may be made; it is refused if it is not the one that belongs here.
-fn is_empty_shard(site: &Site, cluster: &Cluster, found: Found) -> Result<bool, OpenError> {
-    match found {
-        Found::Empty if cluster.ready => Err(OpenError::Missing(site.label())),
-        Found::Empty => Ok(true),
-        Found::Others => Err(OpenError::Others(site.label())),
-        Found::Ours { cluster_id, .. } if cluster_id != cluster.id => Err(OpenError::Foreign(site.label())),
-        Found::Ours { name, .. } if name == site.name => Ok(false),
-        // An earlier one was found in its place already, so this is the same database once more.
-        Found::Ours { name, .. } if name < site.name => Err(OpenError::Repeated {
-            database: site.label(),
-            other: name,
-        }),
-        Found::Ours { name, .. } => Err(OpenError::Swapped {
-            database: site.label(),
-            holds: name,
-        }),
-    }
-}
-
 /// Refuses a schema that is newer than this program, and a database that cannot be written.
 async fn check_ready_to_use(
     site: &Site,
@@ -374,71 +259,8 @@ async fn check_ready_to_use(
     migrate::missing(conn, base::MODULE, list)
         .await
         .map_err(|e| site.schema(e))?;
+    identity::warn_of_language(conn).await.map_err(|e| site.fault(e))?;
     identity::probe_writing(conn).await.map_err(|e| site.fault(e))
-}
-
-/// Lists the databases that the settings name; two equal addresses are refused before anything is opened.
-fn sites(database: &config::Database) -> Result<(Site, Vec<Site>), OpenError> {
-    let count = match database {
-        config::Database::Embedded { shards, .. } => usize::from(*shards),
-        config::Database::Postgres { shards, .. } => shards.len(),
-    };
-    let count = u16::try_from(count)
-        .ok()
-        .filter(|count| (1..=SHARDS_MAX).contains(count))
-        .ok_or(OpenError::Count(count))?;
-    let site = |name: DatabaseName| -> Result<Site, OpenError> {
-        let location = match (database, name) {
-            (config::Database::Embedded { data_dir, .. }, name) => Location::file(data_dir, name),
-            (config::Database::Postgres { global, .. }, DatabaseName::Global) => server(global, name)?,
-            (config::Database::Postgres { shards, .. }, DatabaseName::Shard(shard)) => {
-                server(&shards[usize::from(shard.0)], name)?
-            }
-        };
-        Ok(Site { name, location })
-    };
-    let global = site(DatabaseName::Global)?;
-    let shards = (0..count)
-        .map(|shard| site(DatabaseName::Shard(ShardId(shard))))
-        .collect::<Result<Vec<_>, _>>()?;
-    let mut seen = std::collections::HashMap::new();
-    for site in std::iter::once(&global).chain(&shards) {
-        if let Some(other) = seen.insert(site.location.to_string(), site.name) {
-            return Err(OpenError::Repeated {
-                database: site.label(),
-                other,
-            });
-        }
-    }
-    Ok((global, shards))
-}
-
-fn server(url: &str, name: DatabaseName) -> Result<Location, OpenError> {
-    if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
-        return Err(OpenError::Url(name));
-    }
-    if wants_tls(url) {
-        return Err(OpenError::Tls(name));
-    }
-    url.parse()
-        .map(|config| Location::Server(Box::new(config)))
-        .map_err(|_| OpenError::Url(name))
-}
-
-/// Tells whether a URL asks for a connection in TLS: by `sslmode`, or by naming a certificate. Only `disable`, `allow` and
-/// `prefer` are content without.
-fn wants_tls(url: &str) -> bool {
-    let query = url.split_once('?').map(|(_, query)| query).unwrap_or_default();
-    query
-        .split('&')
-        .filter_map(|pair| pair.split_once('='))
-        .any(|(key, value)| match key {
-            "sslmode" => !matches!(value, "disable" | "allow" | "prefer"),
-            "sslrootcert" | "sslcert" | "sslkey" | "sslnegotiation" | "channel_binding" => {
-                !matches!(value, "" | "disable" | "prefer" | "postgres")
-            }
-            _ => false,
-        })
 }
 
 /// Makes the folder and takes its lock, which ends with the process.

@@ -14,7 +14,8 @@ use crate::shard::pg::Role;
 use crate::shard::pool::PoolLimits;
 use crate::shard::{Conn, Database, DatabaseName, Inner, ModuleSchema, OpenError, Shards, base};
 
-use super::{Site, check_global_file, is_empty_global, is_empty_shard, is_empty_too, sites, stored_cluster};
+use super::place::{check_global_file, is_empty_global, is_empty_shard, is_empty_too, stored_cluster};
+use super::site::{Site, sites};
 
 /// Readers wait as long as opening would: a server may be far away or just starting.
 const WAIT: Duration = Duration::from_secs(10);
