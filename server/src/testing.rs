@@ -2,6 +2,7 @@
 //! that `./tests/run` starts.
 
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use diesel_async::{AsyncConnection, AsyncPgConnection, SimpleAsyncConnection};
 use futures_util::FutureExt;
@@ -10,7 +11,7 @@ use millrace_chassis::config::Database;
 use millrace_chassis::id::Ids;
 use millrace_chassis::local::LocalChannel;
 use millrace_chassis::page::PageTokens;
-use millrace_chassis::shard::Shards;
+use millrace_chassis::shard::{PoolLimits, Shards};
 use millrace_chassis::{Chassis, Options, Platform};
 
 use crate::modules::modules;
@@ -50,8 +51,15 @@ impl TestPlatform {
     async fn on(database: &Database) -> Self {
         let clock = Clock::manual(BEGIN_US);
         let ids = Ids::system(clock.clone());
+        // A busy machine fails no test of calls that come at once.
+        let limits = PoolLimits {
+            wait: Duration::from_secs(10),
+            ..PoolLimits::default()
+        };
         let platform = Platform {
-            shards: Shards::open(database, clock.clone(), ids.clone()).await.unwrap(),
+            shards: Shards::open_with(database, limits, clock.clone(), ids.clone())
+                .await
+                .unwrap(),
             pages: PageTokens::new(&["a secret of the tests".to_owned()], clock.clone()),
             clock: clock.clone(),
             ids,

@@ -99,7 +99,11 @@ impl Limits {
             ("streams_per_connection", self.streams_per_connection.into(), 1..=10_000),
             ("first_request_ms", self.first_request_ms, 1..=HOUR_MS),
             ("body_ms", self.body_ms, 1..=HOUR_MS),
-            ("body_memory_bytes", count(self.body_memory_bytes), BODY_BYTES_MAX..=1 << 40),
+            (
+                "body_memory_bytes",
+                count(self.body_memory_bytes),
+                BODY_BYTES_MAX..=1 << 40,
+            ),
             ("idle_ms", self.idle_ms, 1..=DAY_MS),
             ("unread_ms", self.unread_ms, 1..=DAY_MS),
             ("calls", count(self.calls), COUNT),

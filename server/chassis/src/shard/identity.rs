@@ -1,7 +1,7 @@
 //! Whose database is this? Every database holds one identity row: the cluster, and which of its databases it is.
 
 use diesel::prelude::*;
-use diesel::sql_types::BigInt;
+use diesel::sql_types::{BigInt, Text};
 use diesel_async::RunQueryDsl;
 
 use crate::id::Ids;
@@ -157,6 +157,32 @@ pub(super) async fn set_ready(conn: &mut Conn<DatabaseName>) -> Result<(), Store
 pub(super) async fn probe_writing(conn: &mut Conn<DatabaseName>) -> Result<(), StoreError> {
     use base::identity_row::dsl;
     on!(conn, c => diesel::update(dsl::identity_row).set(dsl::only_row.eq(1)).execute(c).await)?;
+    Ok(())
+}
+
+#[derive(QueryableByName)]
+struct Language {
+    #[diesel(sql_type = Text)]
+    language: String,
+}
+
+/// Tells if the server answers in another language and this role may not choose: then a lock that could not be had in
+/// time is taken for a defect, since it is only known by its words.
+pub(super) async fn warn_of_language(conn: &mut Conn<DatabaseName>) -> Result<(), StoreError> {
+    let found: Language = on!(conn,
+        pg c => diesel::sql_query("SELECT current_setting('lc_messages') AS language").get_result(c).await,
+        sqlite _c => Ok(Language { language: "C".to_owned() }))?;
+    let english = ["C", "POSIX", "en"]
+        .iter()
+        .any(|start| found.language.starts_with(start));
+    if !english {
+        tracing::warn!(
+            database = %conn.database(),
+            lc_messages = found.language,
+            "the server does not answer in English: ALTER DATABASE .. SET lc_messages = 'C', or GRANT SET ON PARAMETER \
+             lc_messages to the role"
+        );
+    }
     Ok(())
 }
 

@@ -7,19 +7,23 @@
 
 mod error;
 mod hold;
+mod place;
 mod preview;
+mod site;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use diesel_async::SimpleAsyncConnection;
 use futures_util::{StreamExt, stream};
 
 pub use error::OpenError;
+use place::{check_global_file, is_empty_global, is_empty_shard, is_empty_too, stored_cluster};
 pub use preview::preview;
+pub(super) use site::Site;
+use site::Sites;
 
 use crate::clock::Clock;
-use crate::config::{self, server_url};
+use crate::config;
 use crate::id::Ids;
 use crate::on;
 use crate::shard::identity::{self, Cluster, Found};
@@ -28,14 +32,12 @@ use crate::shard::map::BucketMap;
 use crate::shard::migrate::{self, Change};
 use crate::shard::open::hold::Hold;
 use crate::shard::pg::Role;
-use crate::shard::pool::{Location, Pool, PoolLimits};
-use crate::shard::{BUCKETS, Conn, Database, DatabaseName, Inner, MigrateError, ShardId, Shards, StoreError, base};
+use crate::shard::pool::PoolLimits;
+use crate::shard::{BUCKETS, Conn, Database, DatabaseName, Inner, Shards, base};
 
 /// The largest number of shards: beyond it the fullest of 960 buckets' shards is more than 5 % above the mean.
 pub const SHARDS_MAX: u16 = 64;
 
-/// Longest wait for the pools' first connections.
-const WARM_UP_MAX: Duration = Duration::from_secs(5);
 /// Shards examined at the same time.
 const EXAMINED_MAX: usize = 8;
 
@@ -46,50 +48,6 @@ enum Down {
     Refused,
     /// The others are opened; this one stays closed until [`Shards::admit`] finds it to be right.
     LeftOut,
-}
-
-/// One database under examination.
-pub(super) struct Site {
-    name: DatabaseName,
-    location: Location,
-}
-
-impl Site {
-    pub(super) fn new(name: DatabaseName, location: Location) -> Self {
-        Self { name, location }
-    }
-
-    fn label(&self) -> String {
-        format!("{} ({})", self.name, self.location)
-    }
-
-    fn is_absent(&self) -> bool {
-        matches!(&self.location, Location::File(path) if !path.exists())
-    }
-
-    fn fault(&self, error: StoreError) -> OpenError {
-        fault(self.label(), error)
-    }
-
-    fn schema(&self, error: MigrateError) -> OpenError {
-        match error {
-            MigrateError::Store(source) => self.fault(source),
-            source => OpenError::Schema {
-                database: self.label(),
-                source,
-            },
-        }
-    }
-
-    async fn connect(&self, role: Role, limits: &PoolLimits) -> Result<Conn<DatabaseName>, OpenError> {
-        let pool = Pool::new(&self.location, self.name, role, limits);
-        let engine = pool.get(None).await.map_err(|e| self.fault(e))?;
-        Ok(Conn::new(engine, self.name, self.name, role))
-    }
-
-    async fn look(&self, conn: &mut Conn<DatabaseName>) -> Result<Found, OpenError> {
-        identity::look(conn).await.map_err(|e| self.fault(e))
-    }
 }
 
 impl Shards {
@@ -150,12 +108,6 @@ impl Shards {
     }
 }
 
-/// The databases of one set.
-struct Sites {
-    global: Site,
-    shards: Vec<Site>,
-}
-
 /// What looking at every database of a set found.
 struct Examined {
     cluster: Cluster,
@@ -175,7 +127,7 @@ impl Sites {
         clock: Clock,
         ids: Ids,
     ) -> Result<Shards, OpenError> {
-        self.refuse_orphans()?;
+        check_global_file(&self.global, &self.shards)?;
         let lock = match hold {
             Hold::Shared => None,
             Hold::Folder(file) => Some(file),
@@ -216,24 +168,19 @@ impl Sites {
             limits,
             _lock: lock,
         }));
-        warm_up(&opened, &left_out).await;
-        match opened.load_map().await.map_err(|e| fault(global_label.clone(), e))? {
+        // A database that was lost since it was looked at is met by the first call.
+        let open = opened.names().filter(|name| !left_out.contains(name));
+        futures_util::future::join_all(open.map(|name| opened.database(name).warm())).await;
+        match opened
+            .load_map()
+            .await
+            .map_err(|e| site::fault(global_label.clone(), e))?
+        {
             Ok(()) => Ok(opened),
             Err(damage) => Err(OpenError::Map {
                 database: global_label,
                 damage,
             }),
-        }
-    }
-
-    /// Refuses files of shards without the file of the global database.
-    fn refuse_orphans(&self) -> Result<(), OpenError> {
-        match self.shards.iter().find(|shard| !shard.is_absent()) {
-            Some(shard) if self.global.is_absent() => Err(OpenError::GlobalMissing {
-                global: self.global.label(),
-                shard: shard.label(),
-            }),
-            _ => Ok(()),
         }
     }
 
@@ -276,23 +223,6 @@ impl Sites {
     }
 }
 
-/// Opens the first connections. A database that was lost since it was looked at is met by the first call.
-async fn warm_up(opened: &Shards, left_out: &[DatabaseName]) {
-    let open = opened.names().filter(|name| !left_out.contains(name));
-    let pools = open.flat_map(|name| {
-        let database = opened.database(name);
-        [database.writer.warm(), database.reader.warm()]
-    });
-    let _ = tokio::time::timeout(WARM_UP_MAX, futures_util::future::join_all(pools)).await;
-}
-
-fn fault(database: String, error: StoreError) -> OpenError {
-    match error {
-        StoreError::Busy { .. } => OpenError::Locked(database),
-        source => OpenError::Unusable { database, source },
-    }
-}
-
 /// Opens the global database, making it if the whole set is empty.
 async fn open_global(
     site: &Site,
@@ -316,45 +246,6 @@ async fn open_global(
     }
     check_ready_to_use(site, conn, base::GLOBAL).await?;
     stored_cluster(site, conn, shards).await
-}
-
-/// Tells whether the global database is empty; it is refused if it is anything else but the global one.
-fn is_empty_global(site: &Site, found: Found) -> Result<bool, OpenError> {
-    match found {
-        Found::Empty => Ok(true),
-        Found::Others => Err(OpenError::Others(site.label())),
-        Found::Ours { name, .. } if name == site.name => Ok(false),
-        Found::Ours { name, .. } => Err(OpenError::Swapped {
-            database: site.label(),
-            holds: name,
-        }),
-    }
-}
-
-/// Refuses a shard that is not empty though the global database is.
-fn is_empty_too(global: &Site, shard: &Site, found: Found) -> Result<(), OpenError> {
-    match found {
-        Found::Empty => Ok(()),
-        Found::Others => Err(OpenError::Others(shard.label())),
-        Found::Ours { .. } => Err(OpenError::GlobalMissing {
-            global: global.label(),
-            shard: shard.label(),
-        }),
-    }
-}
-
-/// Reads the cluster, which must have as many shards as are given.
-async fn stored_cluster(site: &Site, conn: &mut Conn<DatabaseName>, shards: &[Site]) -> Result<Cluster, OpenError> {
-    let cluster = identity::cluster(conn).await.map_err(|e| site.fault(e))?;
-    // At most 64: checked by `Sites::of`.
-    let given = shards.len() as u16;
-    if cluster.shards != given {
-        return Err(OpenError::OtherCount {
-            given,
-            stored: cluster.shards,
-        });
-    }
-    Ok(cluster)
 }
 
 /// Opens the shards, and returns those that are down and left out. The first failure in the shards' order counts.
@@ -416,26 +307,6 @@ pub(super) async fn open_shard(
     Ok(empty)
 }
 
-/// Tells whether a shard is empty and may be made; it is refused if it is not the one that belongs here.
-fn is_empty_shard(site: &Site, cluster: &Cluster, found: Found) -> Result<bool, OpenError> {
-    match found {
-        Found::Empty if cluster.ready => Err(OpenError::Missing(site.label())),
-        Found::Empty => Ok(true),
-        Found::Others => Err(OpenError::Others(site.label())),
-        Found::Ours { cluster_id, .. } if cluster_id != cluster.id => Err(OpenError::Foreign(site.label())),
-        Found::Ours { name, .. } if name == site.name => Ok(false),
-        // An earlier one was found in its place already, so this is the same database once more.
-        Found::Ours { name, .. } if name < site.name => Err(OpenError::Repeated {
-            database: site.label(),
-            other: name,
-        }),
-        Found::Ours { name, .. } => Err(OpenError::Swapped {
-            database: site.label(),
-            holds: name,
-        }),
-    }
-}
-
 /// Refuses a schema that is newer than this program, and a database that cannot be written.
 async fn check_ready_to_use(
     site: &Site,
@@ -445,48 +316,6 @@ async fn check_ready_to_use(
     migrate::missing(conn, base::MODULE, list)
         .await
         .map_err(|e| site.schema(e))?;
+    identity::warn_of_language(conn).await.map_err(|e| site.fault(e))?;
     identity::probe_writing(conn).await.map_err(|e| site.fault(e))
-}
-
-impl Sites {
-    /// Lists the databases that the settings name; two equal addresses are refused before anything is opened.
-    fn of(database: &config::Database) -> Result<Self, OpenError> {
-        let count = match database {
-            config::Database::Embedded { shards, .. } => usize::from(*shards),
-            config::Database::Postgres { shards, .. } => shards.len(),
-        };
-        let count = u16::try_from(count)
-            .ok()
-            .filter(|count| (1..=SHARDS_MAX).contains(count))
-            .ok_or(OpenError::Count(count))?;
-        let site = |name: DatabaseName| -> Result<Site, OpenError> {
-            let location = match (database, name) {
-                (config::Database::Embedded { data_dir, .. }, name) => Location::file(data_dir, name),
-                (config::Database::Postgres { global, .. }, DatabaseName::Global) => server(global, name)?,
-                (config::Database::Postgres { shards, .. }, DatabaseName::Shard(shard)) => {
-                    server(&shards[usize::from(shard.0)], name)?
-                }
-            };
-            Ok(Site { name, location })
-        };
-        let global = site(DatabaseName::Global)?;
-        let shards = (0..count)
-            .map(|shard| site(DatabaseName::Shard(ShardId(shard))))
-            .collect::<Result<Vec<_>, _>>()?;
-        let mut seen = std::collections::HashMap::new();
-        for site in std::iter::once(&global).chain(&shards) {
-            if let Some(other) = seen.insert(site.location.to_string(), site.name) {
-                return Err(OpenError::Repeated {
-                    database: site.label(),
-                    other,
-                });
-            }
-        }
-        Ok(Self { global, shards })
-    }
-}
-
-fn server(url: &str, name: DatabaseName) -> Result<Location, OpenError> {
-    let config = server_url::read(url).map_err(|problem| OpenError::Url(name, problem))?;
-    Ok(Location::Server(Box::new(config)))
 }

@@ -12,6 +12,7 @@ mod late;
 mod migrations;
 mod opening;
 mod reads;
+mod refusing;
 mod rows;
 mod schema;
 mod server;

@@ -14,7 +14,8 @@ use crate::shard::pg::Role;
 use crate::shard::pool::PoolLimits;
 use crate::shard::{Conn, Database, DatabaseName, Inner, ModuleSchema, OpenError, Shards, base};
 
-use super::{Site, Sites, is_empty_global, is_empty_shard, is_empty_too, stored_cluster};
+use super::place::{check_global_file, is_empty_global, is_empty_shard, is_empty_too, stored_cluster};
+use super::site::{Site, Sites};
 
 /// Readers wait as long as opening would: a server may be far away or just starting.
 const WAIT: Duration = Duration::from_secs(10);
@@ -24,9 +25,8 @@ const WAIT: Duration = Duration::from_secs(10);
 /// # Errors
 /// What opening or migrating would refuse.
 pub async fn preview(database: &config::Database, modules: &[ModuleSchema]) -> Result<Vec<Change>, OpenError> {
-    let sites = Sites::of(database)?;
-    sites.refuse_orphans()?;
-    let Sites { global, shards } = sites;
+    let Sites { global, shards } = Sites::of(database)?;
+    check_global_file(&global, &shards)?;
     let modules: Vec<ModuleSchema> = std::iter::once(base::SCHEMA).chain(modules.iter().copied()).collect();
     let mut changes = Vec::new();
 
