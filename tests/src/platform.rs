@@ -211,11 +211,6 @@ impl TestPlatform {
         }
     }
 
-    /// The number of its process.
-    pub fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
     /// Sends SIGKILL and waits for the end.
     ///
     /// # Panics
