@@ -31,6 +31,7 @@ mod reply;
 mod rest;
 mod stream;
 mod unary;
+mod upload;
 mod web;
 
 pub use body::{BoxError, HttpRequest, HttpResponse, RequestBody, ResponseBody};

@@ -48,10 +48,9 @@ async fn a_stream_whose_life_is_over_goes_on_where_it_ended() {
     let mut page = Page::default();
     // Nothing has happened yet: the page is told to come again, and not that it failed.
     page.follow(&shopper.rest, &path).await;
-    for round in 1..=3 {
+    for _ in 0..3 {
         shopper.order(&product, 1).await;
-        let (order, ()) = tokio::join!(shopper.order(&product, 1), page.follow(&shopper.rest, &path));
-        assert_eq!(order["state"], "PLACED", "round {round}");
+        tokio::join!(shopper.order(&product, 1), page.follow(&shopper.rest, &path));
     }
     // The last order may have come after its connection's end.
     page.follow(&shopper.rest, &path).await;

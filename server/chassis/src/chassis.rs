@@ -6,7 +6,6 @@ mod options;
 mod routes;
 mod running;
 mod shards;
-mod upload;
 
 use std::collections::HashMap;
 use std::io;
@@ -16,8 +15,8 @@ use std::time::Duration;
 
 use http::Request;
 use hyper::body::Incoming;
-use millrace_gateway::Gateway;
 use millrace_gateway::edge::{Edge, Metrics};
+use millrace_gateway::{Gateway, RequestBody};
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -106,7 +105,13 @@ impl Chassis {
         let builder = self
             .descriptors()
             .fold(Gateway::builder(), |builder, set| builder.descriptors(set));
-        Ok(builder.request_headers(REQUEST_HEADERS).build()?)
+        let limits = &self.options.limits;
+        let builder = builder
+            .request_headers(REQUEST_HEADERS)
+            .body_memory_bytes(limits.body_memory_bytes)
+            .body_time_max(Duration::from_millis(limits.body_ms))
+            .deadline_max(Duration::from_millis(limits.deadline_max_ms));
+        Ok(builder.build()?)
     }
 
     fn descriptors(&self) -> impl Iterator<Item = &'static [u8]> + Clone {
@@ -153,10 +158,9 @@ impl Chassis {
         // Ready from the first accepted connection on, if a shard answers.
         readiness.set_reachable(any_answers(&self.platform.shards).await);
         let drain_max = self.options.limits.drain();
-        let body_max = Duration::from_millis(self.options.limits.body_ms);
         let serving = tokio::spawn(serve(
             public,
-            service_fn(move |request: Request<Incoming>| http.clone().oneshot(upload::bounded(request, body_max))),
+            service_fn(move |request: Request<Incoming>| http.clone().oneshot(request.map(RequestBody::new))),
             ConnectionLimits::from(&self.options.limits),
             watched.clone(),
             running::Parts::connections_max(drain_max),

@@ -69,8 +69,10 @@ pub struct Limits {
     pub streams_per_connection: u32,
     /// How long a connection may take to its first request, TLS and preface included. Default 10 s.
     pub first_request_ms: u64,
-    /// How long the body of a REST or gRPC-Web request may take to arrive. Default 30 s.
+    /// How long the body of a request may take to arrive, a client's stream apart. Default 30 s.
     pub body_ms: u64,
+    /// Bytes of all REST bodies in calls in progress; more are RESOURCE_EXHAUSTED. Default 256 MiB.
+    pub body_memory_bytes: usize,
     /// How long a connection may stay without a request in progress. Default 300 s.
     pub idle_ms: u64,
     /// Calls in progress, server streams apart; more are UNAVAILABLE. Default 1,024.
@@ -83,7 +85,7 @@ pub struct Limits {
     pub deadline_default_ms: u64,
     /// Longest deadline of a call, server streams apart. Default 60 s.
     pub deadline_max_ms: u64,
-    /// Longest life of a server stream; 0 is without end. Default 0.
+    /// Longest life of a server stream, after which its caller goes on with a new one; 0 is without end. Default 1 h.
     pub stream_max_ms: u64,
     /// How long a drain may take before what is left is cut. Default 10 s.
     pub drain_ms: u64,
@@ -97,13 +99,14 @@ impl Default for Limits {
             streams_per_connection: 100,
             first_request_ms: 10_000,
             body_ms: 30_000,
+            body_memory_bytes: 256 << 20,
             idle_ms: 300_000,
             calls: 1_024,
             streams: 4_096,
             message_bytes: 4 << 20,
             deadline_default_ms: 5_000,
             deadline_max_ms: 60_000,
-            stream_max_ms: 0,
+            stream_max_ms: 3_600_000,
             drain_ms: 10_000,
         }
     }

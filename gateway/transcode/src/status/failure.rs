@@ -11,7 +11,7 @@ use crate::bind::BindError;
 use crate::codec::{known, scalar, write::Writer};
 use crate::schema::Schema;
 use crate::status::detail::{
-    BAD_REQUEST, BadRequest, DEBUG_INFO, Detail, ERROR_INFO, ErrorInfo, FieldViolation, RETRY_INFO, RetryInfo,
+    BAD_REQUEST, BadRequest, DEBUG_INFO, Delay, Detail, ERROR_INFO, ErrorInfo, FieldViolation, RETRY_INFO, RetryInfo,
     RpcStatus,
 };
 use crate::status::{code_name, code_of_refusal, http_status, row};
@@ -117,6 +117,24 @@ impl Failure {
         };
         self.details.push(Detail {
             type_url: ERROR_INFO.to_owned(),
+            value: info.encode_to_vec(),
+        });
+        self
+    }
+
+    /// Adds a `RetryInfo`.
+    #[must_use]
+    pub fn with_retry_delay(mut self, delay: Duration) -> Self {
+        let retry_delay = Delay {
+            seconds: i64::try_from(delay.as_secs()).unwrap_or(i64::MAX),
+            // Less than 10⁹, which fits.
+            nanos: delay.subsec_nanos().cast_signed(),
+        };
+        let info = RetryInfo {
+            retry_delay: Some(retry_delay),
+        };
+        self.details.push(Detail {
+            type_url: RETRY_INFO.to_owned(),
             value: info.encode_to_vec(),
         });
         self

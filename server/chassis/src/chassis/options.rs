@@ -13,6 +13,8 @@ use crate::config::{Limits, Server};
 
 /// tonic's own bound of a message; a larger setting would have no effect.
 const MESSAGE_BYTES_MAX: usize = 4 << 20;
+/// The gateway's own bound of a REST body; a memory that does not hold one would refuse it for ever.
+const BODY_BYTES_MAX: usize = 1 << 20;
 
 /// Files of a site: a path such as `/` or `/app.js` to content type and bytes.
 pub type Pages = Arc<dyn Fn(&Parts) -> Option<Response<Bytes>> + Send + Sync>;
@@ -90,6 +92,9 @@ pub(super) fn check(limits: &Limits) -> Result<(), StartError> {
             first_request_ms: 0, ..
         } => limit("first_request_ms", "at least 1"),
         Limits { body_ms: 0, .. } => limit("body_ms", "at least 1"),
+        Limits { body_memory_bytes, .. } if *body_memory_bytes < BODY_BYTES_MAX => {
+            limit("body_memory_bytes", "at least 1048576, the largest body")
+        }
         Limits { calls: 0, .. } => limit("calls", "at least 1"),
         Limits { streams: 0, .. } => limit("streams", "at least 1"),
         Limits { deadline_max_ms: 0, .. } => limit("deadline_max_ms", "at least 1"),
@@ -107,7 +112,11 @@ mod tests {
     #[test]
     fn limits_out_of_bounds_are_named() {
         type Case = (fn(&mut Limits), Option<&'static str>);
-        let cases: [Case; 4] = [
+        let cases: [Case; 5] = [
+            (
+                |limits| limits.body_memory_bytes = BODY_BYTES_MAX - 1,
+                Some("limits.body_memory_bytes"),
+            ),
             (|_| {}, None),
             (
                 |limits| limits.message_bytes = MESSAGE_BYTES_MAX + 1,
