@@ -42,7 +42,7 @@ pub use error::StartError;
 use options::check;
 pub use options::{Options, Pages};
 pub use routes::{RouteLine, routes};
-pub use running::{Running, signal};
+pub use running::Running;
 use shards::{any_answers, place, watch_shards};
 
 /// Request metadata of ours that REST hands on besides the gateway's own list.

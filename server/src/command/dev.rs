@@ -7,10 +7,10 @@ use std::str::FromStr;
 
 use clap::Args;
 use millrace_chassis::config::{Loaded, LogFormat};
-use millrace_chassis::{signal, telemetry};
+use millrace_chassis::telemetry;
 
 use super::open::SettingsArgs;
-use super::{Environment, Exit, Failure, output};
+use super::{Environment, Exit, Failure, output, stopping};
 use crate::dev::banner::{Place, banner};
 use crate::dev::{self, DevOptions};
 use crate::settings::Settings;
@@ -63,6 +63,7 @@ impl FromStr for AddressOrOff {
 
 impl Dev {
     pub(super) async fn run(self, environment: Environment) -> Result<Exit, Failure> {
+        let mut signals = stopping::watch()?;
         let loaded = self.settings.load(environment, Vec::new())?;
         telemetry::start(&loaded.settings.log)?;
         let options = self.options(&loaded);
@@ -74,21 +75,22 @@ impl Dev {
                 .then_some(loaded.settings.server.admin_listen)
                 .flatten(),
         ];
-        let dev = dev::start(options).await?;
+        let start = async { Ok(dev::start(options).await?) };
+        let dev = match stopping::unless_stopped(&mut signals, start).await? {
+            Ok(dev) => dev,
+            Err(exit) => return Ok(exit),
+        };
         let place = Place {
             terminal: std::io::stdout().is_terminal(),
             program: std::env::args().next().unwrap_or_else(|| "millrace".to_owned()),
             defaults,
         };
         output::text(&banner(&dev, &place))?;
-        signal()
-            .await
-            .map_err(|error| Failure::new(Exit::Unreachable, "signals cannot be watched", error))?;
+        signals.next().await;
         if matches!(loaded.settings.log.format, LogFormat::Auto | LogFormat::Pretty) {
             eprintln!("  Stopping; a second Ctrl-C stops at once");
         }
-        stop(dev.running).await;
-        Ok(Exit::Ok)
+        Ok(stopping::drained(dev.running, &mut signals).await)
     }
 
     fn options(&self, loaded: &Loaded<Settings>) -> DevOptions {
@@ -110,14 +112,5 @@ impl Dev {
             settings: loaded.settings.clone(),
             ..DevOptions::new(&self.data_dir)
         }
-    }
-}
-
-/// Drains the platform; a second signal does not wait for it.
-pub(super) async fn stop(running: millrace_chassis::Running) {
-    running.shutdown();
-    tokio::select! {
-        () = running.wait() => {}
-        _ = signal() => {}
     }
 }

@@ -4,11 +4,11 @@ use std::net::SocketAddr;
 
 use clap::Args;
 use millrace_chassis::config::Flag;
-use millrace_chassis::{Options, signal, telemetry};
+use millrace_chassis::{Options, telemetry};
 
-use super::dev::{AddressOrOff, stop};
+use super::dev::AddressOrOff;
 use super::open::{self, SettingsArgs};
-use super::{Environment, Exit, Failure};
+use super::{Environment, Exit, Failure, stopping};
 use crate::dev::pages;
 
 /// Flags of `millrace serve`. Databases and secrets come from the file or the environment, never from here: a process
@@ -27,11 +27,11 @@ pub(super) struct Serve {
 
 impl Serve {
     pub(super) async fn run(self, environment: Environment) -> Result<Exit, Failure> {
+        let mut signals = stopping::watch()?;
         let settings = self.settings.load(environment, self.flags())?.settings;
         settings.database.database()?;
         settings.check_for_serving()?;
         telemetry::start(&settings.log)?;
-        let platform = open::platform(&settings).await?;
         let options = Options {
             server: settings.server.clone(),
             limits: settings.limits.clone(),
@@ -39,18 +39,22 @@ impl Serve {
             pages: Some(pages()),
             ..Options::default()
         };
-        let running = open::chassis(&platform, &settings, options).start().await?;
+        let start = async {
+            let platform = open::platform(&settings).await?;
+            let shards = platform.shards.count();
+            Ok((open::chassis(&platform, &settings, options).start().await?, shards))
+        };
+        let (running, shards) = match stopping::unless_stopped(&mut signals, start).await? {
+            Ok(started) => started,
+            Err(exit) => return Ok(exit),
+        };
         let admin = running
             .admin_addr
             .map_or_else(|| "off".to_owned(), |address| address.to_string());
-        let shards = platform.shards.count();
         tracing::info!(listen = %running.public_addr, admin_listen = %admin, shards, "millrace serves");
-        signal()
-            .await
-            .map_err(|error| Failure::new(Exit::Unreachable, "signals cannot be watched", error))?;
+        signals.next().await;
         tracing::info!("millrace drains");
-        stop(running).await;
-        Ok(Exit::Ok)
+        Ok(stopping::drained(running, &mut signals).await)
     }
 
     fn flags(&self) -> Vec<Flag> {
