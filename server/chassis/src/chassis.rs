@@ -2,27 +2,24 @@
 
 mod builtin;
 mod error;
+mod listeners;
 mod options;
 mod routes;
 mod running;
 mod shards;
 
 use std::collections::HashMap;
-use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::Request;
 use hyper::body::Incoming;
-use millrace_gateway::Gateway;
 use millrace_gateway::edge::{Edge, Metrics};
 use millrace_gateway::heartbeat::Heartbeat;
 use millrace_gateway::probes::Probes;
-use millrace_gateway::serve::{listen, serve};
-use millrace_gateway::{admin, upload};
+use millrace_gateway::serve::serve;
+use millrace_gateway::{Gateway, HttpService, admin, upload};
 use prometheus_client::registry::Registry;
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tonic::server::NamedService;
 use tower::ServiceExt;
@@ -39,11 +36,12 @@ use crate::stack::{Authentication, Concurrency, Deadlines, Layers, Policy, Rules
 use crate::{reflection, supervise};
 
 pub use error::StartError;
+use listeners::Listeners;
 use options::check;
 pub use options::{Options, Pages};
 pub use routes::{RouteLine, routes};
 pub use running::Running;
-use shards::{any_answers, place, watch_shards};
+use shards::{any_answers, place, watcher};
 
 /// Request metadata of ours that REST hands on besides the gateway's own list.
 const REQUEST_HEADERS: [&str; 2] = ["x-api-key", "x-millrace-consistency"];
@@ -126,46 +124,63 @@ impl Chassis {
         if !pending.is_empty() {
             return Err(StartError::Pending(pending));
         }
-        let Listeners {
-            public,
-            public_addr,
-            admin,
-        } = Listeners::bind(&self.options)?;
+        let listeners = Listeners::bind(&self.options)?;
+        let built = self.build(&gateway)?;
+        self.run(gateway, listeners, built).await
+    }
 
+    /// Builds what answers: the services behind the stack and the doors. Nothing runs yet.
+    fn build(&self, gateway: &Gateway) -> Result<Built, StartError> {
         let (draining, watched) = watch::channel(false);
         let readiness = Readiness::new();
         let (services, authenticator) = self.services(&readiness)?;
-        let stack = self.stack(&gateway, services, authenticator, watched.clone())?;
+        let stack = self.stack(gateway, services, authenticator, watched)?;
         self.platform.local.connect(stack.clone());
-
         let probed = readiness.clone();
         let probes = Probes::new(Heartbeat::start(), move || probed.probe());
         let mut registry = Registry::default();
         registry.register_collector(self.platform.shards.pool_metrics());
-        let http = gateway.serve(stack, self.edge(&gateway, &mut registry, probes.clone()));
-        let admin_addr = admin.as_ref().map(|(_, address)| *address);
-        let admin = match admin {
-            Some((listener, _)) => Some(admin::start(listener, probes, registry).map_err(StartError::Admin)?),
-            None => None,
-        };
+        let http = gateway.serve(stack, self.edge(gateway, &mut registry, probes.clone()));
+        Ok(Built {
+            http,
+            probes,
+            registry,
+            readiness,
+            draining,
+        })
+    }
+
+    /// Starts what runs: the admin listener, the accept loop, the workers.
+    async fn run(self, gateway: Gateway, listeners: Listeners, built: Built) -> Result<Running, StartError> {
+        let Built {
+            http,
+            probes,
+            registry,
+            readiness,
+            draining,
+        } = built;
+        let Options { server, limits, .. } = &self.options;
+        let admin_addr = listeners.admin.as_ref().map(|(_, address)| *address);
+        let start_admin =
+            |(listener, _)| admin::start(&gateway, listener, probes, registry, server.admin_hosts.clone());
+        let admin = listeners.admin.map(start_admin).transpose();
+        let admin = admin.map_err(StartError::Admin)?;
         // Ready from the first accepted connection on, if a shard answers.
         readiness.set_reachable(any_answers(&self.platform.shards).await);
-        let drain_max = self.options.limits.drain();
-        let body_max = Duration::from_millis(self.options.limits.body_ms);
+        let (drain_max, body_max) = (limits.drain(), Duration::from_millis(limits.body_ms));
         let serving = tokio::spawn(serve(
-            public,
+            listeners.public,
             service_fn(move |request: Request<Incoming>| http.clone().oneshot(upload::bounded(request, body_max))),
-            self.options.limits.of_connections(),
-            watched.clone(),
+            limits.of_connections(),
+            draining.subscribe(),
             running::Parts::connections_max(drain_max),
         ));
-        let workers = self.modules.into_iter().flat_map(|module| {
+        let of_chassis = ("chassis/shards".to_owned(), watcher(&self.platform.shards, &readiness));
+        let of_modules = self.modules.into_iter().flat_map(|module| {
             let of_module = move |(name, worker)| (format!("{}/{name}", module.name), worker);
             module.workers.into_iter().map(of_module)
         });
-        let mut workers = supervise::start(workers, &watched);
-        workers.spawn(watch_shards(self.platform.shards.clone(), readiness.clone(), watched));
-
+        let workers = supervise::start(of_modules.chain([of_chassis]), &draining.subscribe());
         let (stop, stopping) = watch::channel(false);
         let parts = running::Parts {
             readiness: readiness.clone(),
@@ -177,7 +192,7 @@ impl Chassis {
             drain_max,
         };
         Ok(Running {
-            public_addr,
+            public_addr: listeners.public_addr,
             admin_addr,
             local: self.platform.local,
             gateway,
@@ -263,43 +278,20 @@ impl Chassis {
     }
 }
 
+/// What answers, before it runs.
+struct Built {
+    http: HttpService,
+    probes: Probes,
+    registry: Registry,
+    readiness: Readiness,
+    draining: watch::Sender<bool>,
+}
+
 /// Full service name to service.
 type Services = HashMap<&'static str, GrpcService>;
 
 fn name_of<S: NamedService>(_: &S) -> &'static str {
     S::NAME
-}
-
-/// The bound addresses.
-struct Listeners {
-    public: TcpListener,
-    public_addr: SocketAddr,
-    admin: Option<(TcpListener, SocketAddr)>,
-}
-
-impl Listeners {
-    fn bind(options: &Options) -> Result<Self, StartError> {
-        let bound = |address| {
-            bind(address, options.free_port_if_taken).map_err(|source| StartError::Listen { address, source })
-        };
-        let (public, public_addr) = bound(options.server.listen)?;
-        Ok(Self {
-            public,
-            public_addr,
-            admin: options.server.admin_listen.map(bound).transpose()?,
-        })
-    }
-}
-
-fn bind(address: SocketAddr, free_port_if_taken: bool) -> io::Result<(TcpListener, SocketAddr)> {
-    let listener = match listen(address) {
-        Err(error) if error.kind() == io::ErrorKind::AddrInUse && free_port_if_taken => {
-            listen(SocketAddr::new(address.ip(), 0))
-        }
-        bound => bound,
-    }?;
-    let address = listener.local_addr()?;
-    Ok((listener, address))
 }
 
 /// Request ids are 32 hexadecimal digits, which is also the form of a trace id.

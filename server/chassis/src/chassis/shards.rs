@@ -8,6 +8,7 @@ use millrace_gateway::edge::CallRecord;
 use tokio::sync::watch;
 
 use crate::health::Readiness;
+use crate::module::Worker;
 use crate::shard::{DatabaseName, Shards};
 use crate::stack::{Deadline, Place};
 
@@ -28,8 +29,14 @@ pub(super) fn place(shards: Shards) -> Place {
     })
 }
 
+/// Returns the background task that keeps readiness true to the shards.
+pub(super) fn watcher(shards: &Shards, readiness: &Readiness) -> Worker {
+    let (shards, readiness) = (shards.clone(), readiness.clone());
+    Arc::new(move |draining| Box::pin(watch_shards(shards.clone(), readiness.clone(), draining)))
+}
+
 /// Keeps readiness true to the shards until the drain.
-pub(super) async fn watch_shards(shards: Shards, readiness: Readiness, mut draining: watch::Receiver<bool>) {
+async fn watch_shards(shards: Shards, readiness: Readiness, mut draining: watch::Receiver<bool>) {
     loop {
         tokio::select! {
             () = tokio::time::sleep(PROBE_INTERVAL) => {}
