@@ -3,22 +3,29 @@
 
 use std::convert::Infallible;
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::header::{ALLOW, CONTENT_TYPE, HOST};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
-use http_body_util::Full;
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, Method, Request, Response};
 use hyper::body::Incoming;
+use millrace_transcode::RouteError;
 use prometheus_client::encoding::text;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tower::service_fn;
 
-use crate::probes::{Probes, json};
+use crate::answer::{Answers, Shape};
+use crate::body::{HttpResponse, ResponseBody};
+use crate::call::CallRecord;
+use crate::edge::{every_name, is_loopback_authority};
+use crate::error::Failure;
+use crate::gateway::Gateway;
+use crate::probes::Probes;
+use crate::rest::without_body;
 use crate::serve::{ConnectionLimits, serve};
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -40,24 +47,33 @@ pub struct Admin {
 }
 
 /// What the listener answers from.
-struct Answers {
+struct Answering {
     probes: Probes,
     registry: Registry,
-    /// Whether the host of a request must be a loopback name: so on a loopback address, against pages that rebind
-    /// their own name to it.
-    loopback: bool,
+    hosts: Hosts,
+    answers: Answers,
 }
 
-/// Starts the listener on a thread of its own.
+/// Starts the listener on a thread of its own. It answers under loopback names, under its own address, and under the
+/// names in `hosts`: a page that rebinds its own name to this address learns nothing. Refusals have the gateway's shape.
 ///
 /// # Errors
 /// The thread or its runtime cannot be made.
-pub fn start(listener: TcpListener, probes: Probes, registry: Registry) -> io::Result<Admin> {
-    let loopback = listener.local_addr()?.ip().is_loopback();
-    let answers = Arc::new(Answers {
+pub fn start(
+    gateway: &Gateway,
+    listener: TcpListener,
+    probes: Probes,
+    registry: Registry,
+    hosts: Vec<String>,
+) -> io::Result<Admin> {
+    let answering = Arc::new(Answering {
         probes,
         registry,
-        loopback,
+        hosts: Hosts {
+            bound: listener.local_addr()?.ip(),
+            names: hosts,
+        },
+        answers: gateway.answers(),
     });
     let listener = listener.into_std()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -65,8 +81,7 @@ pub fn start(listener: TcpListener, probes: Probes, registry: Registry) -> io::R
     let thread = std::thread::Builder::new().name("admin".to_owned()).spawn(move || {
         runtime.block_on(async {
             let service = service_fn(move |request: Request<Incoming>| {
-                let response = answers.answer(request.method(), request.uri().path(), request.headers());
-                std::future::ready(Ok::<_, Infallible>(response.map(Full::new)))
+                std::future::ready(Ok::<_, Infallible>(answering.answer(&request)))
             });
             match TcpListener::from_std(listener) {
                 Ok(listener) => serve(listener, service, LIMITS, stopping, DRAIN_MAX).await,
@@ -86,67 +101,76 @@ impl Admin {
     }
 }
 
-impl Answers {
-    fn answer(&self, method: &Method, path: &str, headers: &HeaderMap) -> Response<Bytes> {
-        if self.loopback && !is_loopback_host(headers) {
-            return refusal(
-                StatusCode::MISDIRECTED_REQUEST,
-                7,
-                "the host must be localhost, 127.0.0.1 or [::1]",
-            );
+impl Answering {
+    /// Answers GET, and HEAD as GET without a body; a request's own body is not read.
+    fn answer<B>(&self, request: &Request<B>) -> HttpResponse {
+        let answer = self.page(request).unwrap_or_else(|refusal| {
+            let record = CallRecord::of(request.extensions());
+            self.answers.answer(&Shape::of(request), &refusal, &record)
+        });
+        if request.method() == Method::HEAD {
+            without_body(answer)
+        } else {
+            answer
         }
-        if method != Method::GET {
-            let mut response = refusal(
-                StatusCode::METHOD_NOT_ALLOWED,
-                12,
-                "the admin listener only answers GET",
-            );
-            response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET"));
-            return response;
+    }
+
+    fn page<B>(&self, request: &Request<B>) -> Result<HttpResponse, Failure> {
+        if !every_name(request, |name| self.hosts.allow(name)) {
+            return Err(Failure::host_not_allowed());
+        }
+        let (method, path) = (request.method(), request.uri().path());
+        if ![Method::GET, Method::HEAD].contains(method) {
+            return Err(Failure::method_not_allowed("GET, HEAD"));
         }
         if path == "/metrics" {
             return self.metrics();
         }
-        self.probes
-            .answer(path)
-            .unwrap_or_else(|| refusal(StatusCode::NOT_FOUND, 5, "try /metrics, /health or /readiness"))
+        let probe = self.probes.answer(path).map(|answer| answer.map(ResponseBody::full));
+        probe.ok_or_else(|| Failure::no_route(method, path, RouteError::NotFound { did_you_mean: None }))
     }
 
-    fn metrics(&self) -> Response<Bytes> {
+    fn metrics(&self) -> Result<HttpResponse, Failure> {
         let mut lines = String::new();
-        if text::encode(&mut lines, &self.registry).is_err() {
-            return refusal(StatusCode::INTERNAL_SERVER_ERROR, 13, "a metric cannot be written");
-        }
-        let mut response = Response::new(Bytes::from(lines));
+        text::encode(&mut lines, &self.registry).map_err(|_| Failure::bad_reply("a metric cannot be written"))?;
+        let mut response = Response::new(ResponseBody::full(lines));
         response
             .headers_mut()
             .insert(CONTENT_TYPE, HeaderValue::from_static(OPEN_METRICS));
-        response
+        Ok(response)
     }
 }
 
-/// An error in the one shape, `google.rpc.Status`.
-fn refusal(status: StatusCode, code: u8, message: &str) -> Response<Bytes> {
-    json(
-        status,
-        format!("{{\"code\":{code},\"message\":\"{message}\",\"details\":[]}}\n"),
-    )
+/// Under which names the listener answers.
+struct Hosts {
+    bound: IpAddr,
+    names: Vec<String>,
 }
 
-/// Tells whether `Host` is exactly a loopback name, with or without a port. A name that only begins like one is another.
-fn is_loopback_host(headers: &HeaderMap) -> bool {
-    let mut hosts = headers.get_all(HOST).iter();
-    let (Some(host), None) = (hosts.next(), hosts.next()) else {
-        return false;
-    };
-    let Ok(host) = host.to_str() else {
-        return false;
-    };
-    let name = match host.rsplit_once(':') {
-        Some((name, port)) if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) => name,
-        _ => host,
-    };
-    matches!(name, "localhost" | "127.0.0.1" | "[::1]")
+impl Hosts {
+    /// Tells whether `host` or `host:port` is one of the names, exactly.
+    fn allow(&self, authority: &str) -> bool {
+        if is_loopback_authority(authority) {
+            return true;
+        }
+        let name = match authority.rsplit_once(':') {
+            Some((name, port)) if (1..=5).contains(&port.len()) && port.bytes().all(|byte| byte.is_ascii_digit()) => {
+                name
+            }
+            _ => authority,
+        };
+        self.names.iter().any(|known| known.eq_ignore_ascii_case(name)) || self.is_own_address(name)
+    }
+
+    /// A listener on all addresses cannot tell its own; but an address is no name that could be rebound.
+    fn is_own_address(&self, name: &str) -> bool {
+        let six = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+        let address = match six {
+            Some(six) => six.parse().map(IpAddr::V6),
+            None => name.parse().map(IpAddr::V4),
+        };
+        address.is_ok_and(|address| self.bound.is_unspecified() || address == self.bound)
+    }
 }
 
 #[cfg(test)]
@@ -162,26 +186,40 @@ mod tests {
     use crate::heartbeat::Heartbeat;
 
     #[test]
-    fn only_exact_loopback_names_pass() {
+    fn only_exact_names_pass() {
+        let hosts = |bound: &str| Hosts {
+            bound: bound.parse().unwrap(),
+            names: vec!["metrics.internal".to_owned()],
+        };
+        let (loopback, own, all) = (hosts("127.0.0.1"), hosts("10.0.0.7"), hosts("::"));
+        // Name; then whether a listener on loopback, on one address, and on all addresses answers under it.
         let cases = [
-            ("localhost", true),
-            ("localhost:9464", true),
-            ("127.0.0.1:9464", true),
-            ("[::1]:9464", true),
-            ("[::1]", true),
-            ("localhost.evil.example", false),
-            ("127.0.0.1.evil.example:9464", false),
-            ("evil.example", false),
-            ("localhost:", false),
-            ("localhost:80:80", false),
-            ("LOCALHOST", false),
-            ("", false),
+            ("localhost", [true, true, true]),
+            ("LOCALHOST:9464", [true, true, true]),
+            ("127.0.0.1:9464", [true, true, true]),
+            ("[::1]", [true, true, true]),
+            ("metrics.internal", [true, true, true]),
+            ("Metrics.Internal:80", [true, true, true]),
+            ("10.0.0.7:9464", [false, true, true]),
+            ("10.0.0.8", [false, false, true]),
+            ("[2001:db8::1]:9464", [false, false, true]),
+            ("2001:db8::1", [false, false, false]),
+            ("localhost.evil.example", [false, false, false]),
+            ("10.0.0.7.evil.example:9464", [false, false, false]),
+            ("metrics.internal.evil.example", [false, false, false]),
+            ("evil@metrics.internal", [false, false, false]),
+            ("evil.example", [false, false, false]),
+            ("localhost:", [false, false, false]),
+            ("localhost:80:80", [false, false, false]),
+            ("", [false, false, false]),
         ];
-        for (host, expected) in cases {
-            let headers = HeaderMap::from_iter([(HOST, HeaderValue::from_static(host))]);
-            assert_eq!(is_loopback_host(&headers), expected, "{host:?}");
+        for (name, expected) in cases {
+            assert_eq!(
+                [&loopback, &own, &all].map(|hosts| hosts.allow(name)),
+                expected,
+                "{name:?}"
+            );
         }
-        assert!(!is_loopback_host(&HeaderMap::new()));
     }
 
     async fn ask(address: SocketAddr, request: &str) -> String {
@@ -211,7 +249,8 @@ mod tests {
         let probes = Probes::new(Heartbeat::start(), is_ready);
         let listener = crate::serve::listen("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = listener.local_addr().unwrap();
-        let admin = start(listener, probes, registry).unwrap();
+        let gateway = Gateway::builder().build().unwrap();
+        let admin = start(&gateway, listener, probes, registry, Vec::new()).unwrap();
 
         let get = |path: &str| format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n");
         assert!(ask(address, &get("/readiness")).await.contains("no_shard"));
@@ -224,20 +263,38 @@ mod tests {
             (
                 "POST /health HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0\r\n".to_owned(),
                 "405 ",
-                "GET",
+                "allow: GET, HEAD",
+            ),
+            (
+                "HEAD /metrics HTTP/1.1\r\nhost: localhost\r\n".to_owned(),
+                "200 OK",
+                "content-length: ",
             ),
             (
                 "GET /health HTTP/1.1\r\nhost: evil.example\r\n".to_owned(),
                 "421 ",
-                "localhost",
+                "\"code\":3",
+            ),
+            // HTTP/1.0 may leave it out; here it may not.
+            ("GET /health HTTP/1.0\r\n".to_owned(), "421 ", "\"code\":3"),
+            (
+                "GET http://evil.example/health HTTP/1.1\r\nhost: localhost\r\n".to_owned(),
+                "421 ",
+                "\"code\":3",
+            ),
+            (
+                "GET /nothing HTTP/1.1\r\nhost: localhost\r\naccept: application/problem+json\r\n".to_owned(),
+                "404 ",
+                "\"status\":404",
             ),
         ];
         for (request, status, part) in cases {
             let text = ask(address, &request).await;
             assert!(
-                text.starts_with(&format!("HTTP/1.1 {status}")) && text.contains(part),
+                text["HTTP/1.x ".len()..].starts_with(status) && text.contains(part),
                 "{request}{text}"
             );
+            assert!(!request.starts_with("HEAD") || text.ends_with("\r\n\r\n"), "{text}");
         }
         // The main runtime is this test's one thread: while it is blocked, the listener still answers.
         let blocked = std::thread::spawn(move || {

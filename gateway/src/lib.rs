@@ -21,6 +21,7 @@ pub mod edge;
 pub mod heartbeat;
 pub mod probes;
 pub mod serve;
+pub mod signals;
 
 mod accept;
 mod answer;

@@ -357,7 +357,7 @@ fn empty(status: StatusCode) -> HttpResponse {
 }
 
 /// The answer to HEAD: the headers of GET, its length among them.
-fn without_body(mut response: HttpResponse) -> HttpResponse {
+pub(crate) fn without_body(mut response: HttpResponse) -> HttpResponse {
     if let Some(length) = response.body().size_hint().exact() {
         response
             .headers_mut()

@@ -17,6 +17,7 @@ mod output;
 mod routes;
 mod seed;
 mod serve;
+mod stopping;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

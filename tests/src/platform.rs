@@ -125,6 +125,12 @@ impl TestPlatform {
         panic!("no port stayed free, three times in a row");
     }
 
+    /// Starts `millrace dev` on a folder and does not wait for it.
+    pub fn dev_starting(folder: &Folder) -> Self {
+        let data = folder.path().to_string_lossy().into_owned();
+        Self::spawn(folder, command(), &["dev", "--data-dir", &data], &[])
+    }
+
     fn spawn(folder: &Folder, mut command: Command, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let (public, admin) = (free_address(), free_address());
         let mut child = command
@@ -226,7 +232,30 @@ impl TestPlatform {
     /// # Panics
     /// There is no shell.
     pub fn terminate(&self) {
-        let sent = parts::run(Command::new("sh").args(["-c", &format!("kill -TERM {}", self.child.id())]));
+        self.signal("TERM");
+    }
+
+    /// Sends SIGINT, as Ctrl-C does.
+    ///
+    /// # Panics
+    /// There is no shell.
+    pub fn interrupt(&self) {
+        self.signal("INT");
+    }
+
+    /// Whether the process has its own handling of SIGINT and SIGTERM by now. Only Linux tells.
+    pub fn watches_signals(&self) -> bool {
+        const SIGINT_AND_SIGTERM: u64 = 1 << 1 | 1 << 14;
+        let Ok(status) = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())) else {
+            return false;
+        };
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+        let mask = caught.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+        mask.is_some_and(|mask| mask & SIGINT_AND_SIGTERM == SIGINT_AND_SIGTERM)
+    }
+
+    fn signal(&self, name: &str) {
+        let sent = parts::run(Command::new("sh").args(["-c", &format!("kill -{name} {}", self.child.id())]));
         assert!(sent.success, "{}", sent.err);
     }
 

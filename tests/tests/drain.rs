@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use http::Method;
-use millrace_tests::platform::TestPlatform;
+use millrace_tests::platform::{Folder, TestPlatform};
 use millrace_tests::rest::Rest;
 use millrace_tests::shop::{self, Shopper, order_of, unique};
 use tokio::io::AsyncWriteExt;
@@ -128,4 +128,53 @@ async fn readiness_is_false_while_it_drains() {
     assert_eq!(ready, 503);
     assert_eq!(admin.get("/health").await.status.as_u16(), 200);
     platform.ended(DRAIN_MAX).await;
+}
+
+#[tokio::test]
+async fn a_second_signal_does_not_wait_for_the_drain() {
+    let mut platform = TestPlatform::dev().await;
+    // A request that never comes to its end would keep the drain busy for its whole time.
+    let mut half = TcpStream::connect(platform.public).await.unwrap();
+    half.write_all(b"POST /v1/users HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1000\r\n\r\n{")
+        .await
+        .unwrap();
+    platform.terminate();
+    let admin = Rest::new(platform.admin);
+    while admin.get("/readiness").await.status.as_u16() == 200 {
+        tokio::task::yield_now().await;
+    }
+    platform.interrupt();
+    let (status, _) = platform.ended(DRAIN_MAX).await;
+    assert_eq!(status.code(), Some(130), "{}", platform.output());
+}
+
+#[tokio::test]
+async fn a_signal_during_the_start_leaves_nothing_half_done() {
+    // A fresh folder is stopped at its first file and while the shards are made, then the same once more.
+    for files_min in [1, 4, 8] {
+        let folder = Folder::new();
+        for stop in ["SIGTERM", "SIGINT"] {
+            let mut platform = TestPlatform::dev_starting(&folder);
+            let files = || std::fs::read_dir(folder.path()).map_or(0, Iterator::count);
+            while files() < files_min || !platform.watches_signals() {
+                assert!(!platform.output().contains("Console"), "ready with {} files", files());
+                tokio::task::yield_now().await;
+            }
+            let code = if stop == "SIGINT" {
+                platform.interrupt();
+                130
+            } else {
+                platform.terminate();
+                0
+            };
+            let (status, _) = platform.ended(DRAIN_MAX).await;
+            let output = platform.output();
+            assert_eq!(status.code(), Some(code), "{stop} with {files_min} files: {output}");
+        }
+        let platform = TestPlatform::dev_with(&folder, &[]).await;
+        let shopper = Shopper::new(&shop::operator(&platform)).await;
+        shopper.rest.get("/v1/users/me").await.expect(200);
+        let products = shopper.rest.get("/v1/products?pageSize=1000").await.expect(200);
+        assert!(!products["products"].as_array().unwrap().is_empty());
+    }
 }

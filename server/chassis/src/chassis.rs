@@ -2,14 +2,13 @@
 
 mod builtin;
 mod error;
+mod listeners;
 mod options;
 mod routes;
 mod running;
 mod shards;
 
 use std::collections::HashMap;
-use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,10 +17,9 @@ use hyper::body::Incoming;
 use millrace_gateway::edge::{Edge, Metrics};
 use millrace_gateway::heartbeat::Heartbeat;
 use millrace_gateway::probes::Probes;
-use millrace_gateway::serve::{listen, serve};
-use millrace_gateway::{Gateway, RequestBody, admin};
+use millrace_gateway::serve::serve;
+use millrace_gateway::{Gateway, HttpService, RequestBody, admin};
 use prometheus_client::registry::Registry;
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tonic::server::NamedService;
 use tower::ServiceExt;
@@ -40,9 +38,10 @@ use crate::stack::{Authentication, Concurrency, Deadlines, Layers, Policy, Rules
 use crate::{reflection, supervise};
 
 pub use error::StartError;
+use listeners::Listeners;
 pub use options::{FreePort, Options, Pages};
 pub use routes::{RouteLine, routes};
-pub use running::{Running, signal};
+pub use running::Running;
 use shards::{ShardWatch, place};
 
 /// Request metadata of ours that REST hands on besides the gateway's own list.
@@ -146,49 +145,66 @@ impl Chassis {
         if !pending.is_empty() {
             return Err(StartError::Pending(pending));
         }
-        let Listeners {
-            public,
-            public_addr,
-            admin,
-        } = Listeners::bind(&self.options)?;
+        let listeners = Listeners::bind(&self.options)?;
+        let built = self.build(&gateway)?;
+        self.run(gateway, listeners, built).await
+    }
 
+    /// Builds what answers: the services behind the stack and the doors. Nothing runs yet.
+    fn build(&self, gateway: &Gateway) -> Result<Built, StartError> {
         let (draining, watched) = watch::channel(false);
         let readiness = Readiness::new();
         let (services, authenticator) = self.services(&readiness)?;
-        let stack = self.stack(&gateway, services, authenticator, watched.clone())?;
+        let stack = self.stack(gateway, services, authenticator, watched)?;
         self.platform.local.connect(stack.clone());
-
         let probed = readiness.clone();
         let detailed = probed.clone();
         let probes = Probes::new(Heartbeat::start(), move || probed.probe()).with_details(move || detailed.details());
         let mut registry = Registry::default();
         registry.register_collector(self.platform.shards.pool_metrics());
-        let http = gateway.serve(stack, self.edge(&gateway, &mut registry, probes.clone()));
-        let admin_addr = admin.as_ref().map(|(_, address)| *address);
-        let admin = match admin {
-            Some((listener, _)) => Some(admin::start(listener, probes, registry).map_err(StartError::Admin)?),
-            None => None,
-        };
-        let shards = self.platform.shards.clone();
+        let http = gateway.serve(stack, self.edge(gateway, &mut registry, probes.clone()));
+        Ok(Built {
+            http,
+            probes,
+            registry,
+            readiness,
+            draining,
+        })
+    }
+
+    /// Starts what runs: the admin listener, the accept loop, the workers.
+    async fn run(self, gateway: Gateway, listeners: Listeners, built: Built) -> Result<Running, StartError> {
+        let Built {
+            http,
+            probes,
+            registry,
+            readiness,
+            draining,
+        } = built;
+        let Options { server, limits, .. } = &self.options;
+        let admin_addr = listeners.admin.as_ref().map(|(_, address)| *address);
+        let start_admin =
+            |(listener, _)| admin::start(&gateway, listener, probes, registry, server.admin_hosts.clone());
+        let admin = listeners.admin.map(start_admin).transpose();
+        let admin = admin.map_err(StartError::Admin)?;
         let schemas = self.modules.iter().map(Module::schema).collect();
-        let mut watch_shards = ShardWatch::new(shards, schemas, readiness.clone());
+        let mut shard_watch = ShardWatch::new(self.platform.shards.clone(), schemas, readiness.clone());
         // Ready from the first accepted connection on, if a shard answers.
-        watch_shards.look().await;
-        let drain_max = self.options.limits.drain();
+        shard_watch.look().await;
+        let drain_max = limits.drain();
         let serving = tokio::spawn(serve(
-            public,
+            listeners.public,
             service_fn(move |request: Request<Incoming>| http.clone().oneshot(request.map(RequestBody::new))),
-            self.options.limits.of_connections(),
-            watched.clone(),
+            limits.of_connections(),
+            draining.subscribe(),
             running::Parts::connections_max(drain_max),
         ));
-        let workers = self.modules.into_iter().flat_map(|module| {
+        let of_chassis = ("chassis/shards".to_owned(), shard_watch.worker());
+        let of_modules = self.modules.into_iter().flat_map(|module| {
             let of_module = move |(name, worker)| (format!("{}/{name}", module.name), worker);
             module.workers.into_iter().map(of_module)
         });
-        let mut workers = supervise::start(workers, &watched);
-        workers.spawn(watch_shards.run(watched));
-
+        let workers = supervise::start(of_modules.chain([of_chassis]), &draining.subscribe());
         let (stop, stopping) = watch::channel(false);
         let parts = running::Parts {
             readiness: readiness.clone(),
@@ -200,7 +216,7 @@ impl Chassis {
             drain_max,
         };
         Ok(Running {
-            public_addr,
+            public_addr: listeners.public_addr,
             admin_addr,
             local: self.platform.local,
             gateway,
@@ -289,47 +305,20 @@ impl Chassis {
     }
 }
 
+/// What answers, before it runs.
+struct Built {
+    http: HttpService,
+    probes: Probes,
+    registry: Registry,
+    readiness: Readiness,
+    draining: watch::Sender<bool>,
+}
+
 /// Full service name to service.
 type Services = HashMap<&'static str, GrpcService>;
 
 fn name_of<S: NamedService>(_: &S) -> &'static str {
     S::NAME
-}
-
-/// The bound addresses.
-struct Listeners {
-    public: TcpListener,
-    public_addr: SocketAddr,
-    admin: Option<(TcpListener, SocketAddr)>,
-}
-
-impl Listeners {
-    fn bind(options: &Options) -> Result<Self, StartError> {
-        let bound =
-            |address, may_move| bind(address, may_move).map_err(|source| StartError::Listen { address, source });
-        let FreePort { public, admin } = options.free_port_if_taken;
-        let (public, public_addr) = bound(options.server.listen, public)?;
-        Ok(Self {
-            public,
-            public_addr,
-            admin: options
-                .server
-                .admin_listen
-                .map(|address| bound(address, admin))
-                .transpose()?,
-        })
-    }
-}
-
-fn bind(address: SocketAddr, free_port_if_taken: bool) -> io::Result<(TcpListener, SocketAddr)> {
-    let listener = match listen(address) {
-        Err(error) if error.kind() == io::ErrorKind::AddrInUse && free_port_if_taken => {
-            listen(SocketAddr::new(address.ip(), 0))
-        }
-        bound => bound,
-    }?;
-    let address = listener.local_addr()?;
-    Ok((listener, address))
 }
 
 /// Request ids are 32 hexadecimal digits, which is also the form of a trace id.

@@ -47,6 +47,9 @@ pub struct Server {
     /// Admin address: metrics, health, readiness; `off` turns it off. Default `127.0.0.1:9464`.
     #[serde(with = "address_or_off")]
     pub admin_listen: Option<SocketAddr>,
+    /// Names, without a port, under which the admin address answers besides loopback names and its own address; for a
+    /// scraper that calls it by name. Default none.
+    pub admin_hosts: Vec<String>,
     /// Origins, beside its own, whose pages may call: `https://shop.example`. Default none.
     pub cors_origins: Vec<String>,
     /// Whether everybody may read the descriptors by server reflection. Default false (`dev` sets true).
@@ -58,6 +61,7 @@ impl Default for Server {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             admin_listen: Some(SocketAddr::from(([127, 0, 0, 1], 9464))),
+            admin_hosts: Vec::new(),
             cors_origins: Vec::new(),
             reflection: false,
         }

@@ -24,6 +24,7 @@ mod supervise;
 pub mod telemetry;
 
 pub use caller::Caller;
-pub use chassis::{Chassis, FreePort, Options, Pages, Running, StartError, signal};
+pub use chassis::{Chassis, FreePort, Options, Pages, Running, StartError};
+pub use millrace_gateway::signals::{Signals, Stop};
 pub use module::Module;
 pub use platform::Platform;

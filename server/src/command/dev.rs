@@ -5,11 +5,11 @@ use std::path::PathBuf;
 
 use clap::Args;
 use millrace_chassis::config::{Loaded, LogFormat};
-use millrace_chassis::{signal, telemetry};
+use millrace_chassis::telemetry;
 
 use super::listen::ListenArgs;
 use super::open::SettingsArgs;
-use super::{Environment, Exit, Failure, output};
+use super::{Environment, Exit, Failure, output, stopping};
 use crate::dev::banner::{Place, banner};
 use crate::dev::{self, DevOptions};
 use crate::settings::{Purpose, Settings};
@@ -40,8 +40,8 @@ pub(super) struct Dev {
 
 impl Dev {
     pub(super) async fn run(self, environment: Environment) -> Result<Exit, Failure> {
-        let flags = self.listen.flags();
-        let loaded = self.settings.load(environment, flags, Purpose::Dev)?;
+        let mut signals = stopping::watch()?;
+        let loaded = self.settings.load(environment, self.listen.flags(), Purpose::Dev)?;
         telemetry::start(&loaded.settings.log)?;
         let options = self.options(&loaded);
         let defaults = [
@@ -52,21 +52,22 @@ impl Dev {
                 .then_some(loaded.settings.server.admin_listen)
                 .flatten(),
         ];
-        let dev = dev::start(options).await?;
+        let start = async { Ok(dev::start(options).await?) };
+        let dev = match stopping::unless_stopped(&mut signals, start).await? {
+            Ok(dev) => dev,
+            Err(exit) => return Ok(exit),
+        };
         let place = Place {
             terminal: std::io::stdout().is_terminal(),
             program: std::env::args().next().unwrap_or_else(|| "millrace".to_owned()),
             defaults,
         };
         output::text(&banner(&dev, &place))?;
-        signal()
-            .await
-            .map_err(|error| Failure::new(Exit::Unreachable, "signals cannot be watched", error))?;
+        signals.next().await;
         if matches!(loaded.settings.log.format, LogFormat::Auto | LogFormat::Pretty) {
             output::note("  Stopping; a second Ctrl-C stops at once");
         }
-        stop(dev.running).await;
-        Ok(Exit::Ok)
+        Ok(stopping::drained(dev.running, &mut signals).await)
     }
 
     /// An address that somebody has given, by whatever source, is kept; only a default gives way.
@@ -81,14 +82,5 @@ impl Dev {
             settings: loaded.settings.clone(),
             ..DevOptions::new(&self.data_dir)
         }
-    }
-}
-
-/// Drains the platform; a second signal does not wait for it.
-pub(super) async fn stop(running: millrace_chassis::Running) {
-    running.shutdown();
-    tokio::select! {
-        () = running.wait() => {}
-        _ = signal() => {}
     }
 }

@@ -4,7 +4,7 @@ use clap::Args;
 use millrace_chassis::Options;
 
 use super::open::{self, SettingsArgs};
-use super::{Environment, Exit, Failure, output};
+use super::{Environment, Exit, Failure, output, stopping};
 use crate::settings::Purpose;
 
 /// Flags of `millrace migrate`.
@@ -19,19 +19,26 @@ pub(super) struct Migrate {
 
 impl Migrate {
     pub(super) async fn run(self, environment: Environment) -> Result<Exit, Failure> {
+        let mut signals = stopping::watch()?;
         let settings = self
             .settings
             .load(environment, Vec::new(), Purpose::Databases)?
             .settings;
-        let changes = if self.dry_run {
-            let platform = open::unopened_platform(&settings)?;
-            let chassis = open::chassis(&platform, &settings, Options::default());
-            chassis.preview(&settings.database.database()?).await?
-        } else {
-            let platform = open::platform(&settings).await?;
-            open::chassis(&platform, &settings, Options::default())
-                .migrate()
-                .await?
+        let start = async {
+            Ok(if self.dry_run {
+                let platform = open::unopened_platform(&settings)?;
+                let chassis = open::chassis(&platform, &settings, Options::default());
+                chassis.preview(&settings.database.database()?).await?
+            } else {
+                let platform = open::platform(&settings).await?;
+                open::chassis(&platform, &settings, Options::default())
+                    .migrate()
+                    .await?
+            })
+        };
+        let changes = match stopping::unless_stopped(&mut signals, start).await? {
+            Ok(changes) => changes,
+            Err(exit) => return Ok(exit),
         };
         for change in &changes {
             output::line(format_args!("{change}"))?;

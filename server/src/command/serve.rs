@@ -1,12 +1,11 @@
 //! `millrace serve`.
 
 use clap::Args;
-use millrace_chassis::{Options, signal, telemetry};
+use millrace_chassis::{Options, telemetry};
 
-use super::dev::stop;
 use super::listen::ListenArgs;
 use super::open::{self, SettingsArgs};
-use super::{Environment, Exit, Failure};
+use super::{Environment, Exit, Failure, stopping};
 use crate::dev::pages;
 use crate::settings::Purpose;
 
@@ -22,10 +21,10 @@ pub(super) struct Serve {
 
 impl Serve {
     pub(super) async fn run(self, environment: Environment) -> Result<Exit, Failure> {
+        let mut signals = stopping::watch()?;
         let flags = self.listen.flags();
         let settings = self.settings.load(environment, flags, Purpose::Serve)?.settings;
         telemetry::start(&settings.log)?;
-        let platform = open::serving_platform(&settings).await?;
         let options = Options {
             server: settings.server.clone(),
             limits: settings.limits.clone(),
@@ -33,17 +32,21 @@ impl Serve {
             pages: Some(pages()),
             ..Options::default()
         };
-        let running = open::chassis(&platform, &settings, options).start().await?;
+        let start = async {
+            let platform = open::serving_platform(&settings).await?;
+            let shards = platform.shards.count();
+            Ok((open::chassis(&platform, &settings, options).start().await?, shards))
+        };
+        let (running, shards) = match stopping::unless_stopped(&mut signals, start).await? {
+            Ok(started) => started,
+            Err(exit) => return Ok(exit),
+        };
         let admin = running
             .admin_addr
             .map_or_else(|| "off".to_owned(), |address| address.to_string());
-        let shards = platform.shards.count();
         tracing::info!(listen = %running.public_addr, admin_listen = %admin, shards, "millrace serves");
-        signal()
-            .await
-            .map_err(|error| Failure::new(Exit::Unreachable, "signals cannot be watched", error))?;
+        signals.next().await;
         tracing::info!("millrace drains");
-        stop(running).await;
-        Ok(Exit::Ok)
+        Ok(stopping::drained(running, &mut signals).await)
     }
 }

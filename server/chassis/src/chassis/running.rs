@@ -106,17 +106,3 @@ impl Parts {
         tracing::info!("stopped");
     }
 }
-
-/// Waits for SIGTERM or SIGINT.
-///
-/// # Errors
-/// The signals cannot be watched.
-pub async fn signal() -> std::io::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    Ok(())
-}

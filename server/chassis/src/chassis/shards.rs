@@ -8,6 +8,7 @@ use millrace_gateway::edge::CallRecord;
 use tokio::sync::watch;
 
 use crate::health::{Readiness, Unreachable};
+use crate::module::Worker;
 use crate::shard::{Closed, DatabaseName, ModuleSchema, Shards, StoreError};
 use crate::stack::{Deadline, Place};
 
@@ -29,6 +30,7 @@ pub(super) fn place(shards: Shards) -> Place {
 }
 
 /// Keeps readiness true to the databases, and opens shards that were down at the start.
+#[derive(Clone)]
 pub(super) struct ShardWatch {
     shards: Shards,
     schemas: Vec<ModuleSchema>,
@@ -47,8 +49,12 @@ impl ShardWatch {
         }
     }
 
-    /// Looks from time to time until the drain.
-    pub(super) async fn run(mut self, mut draining: watch::Receiver<bool>) {
+    /// Returns the background task that looks from time to time until the drain.
+    pub(super) fn worker(self) -> Worker {
+        Arc::new(move |draining| Box::pin(self.clone().run(draining)))
+    }
+
+    async fn run(mut self, mut draining: watch::Receiver<bool>) {
         loop {
             tokio::select! {
                 () = tokio::time::sleep(PROBE_INTERVAL) => {}
