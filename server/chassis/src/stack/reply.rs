@@ -61,6 +61,9 @@ pub(crate) fn guarded(body: Body, current: Arc<Current>, stream: Option<StreamGu
     })
 }
 
+/// What a body answers when it is asked for its next frame.
+type Polled = Poll<Option<Result<Frame<Bytes>, Status>>>;
+
 struct Guarded {
     inner: Body,
     current: Arc<Current>,
@@ -89,7 +92,7 @@ impl Guarded {
     }
 
     /// Asks for the next frame, as a part of the call.
-    fn poll_inner(&mut self, cx: &mut Context<'_>) -> Result<Poll<Option<Result<Frame<Bytes>, Status>>>, Status> {
+    fn poll_inner(&mut self, cx: &mut Context<'_>) -> Result<Polled, Status> {
         let Self {
             inner,
             current,
