@@ -127,7 +127,13 @@ async fn serve_starts_without_a_shard_and_takes_it_in_when_it_is_back() {
     )
     .await;
     let path = format!("/v1/{}/orders", shoppers[lost].name);
-    own.post(&path, &shop::order_of(&product, 1)).await.expect(201);
+    // Of one key, so that it is one order however often it is asked for.
+    let order = shop::order_of(&product, 1);
+    let placed = until(
+        async || own.post_keyed(&path, "k", &order).await,
+        |reply| reply.status.is_success(),
+    );
+    placed.await.expect(201);
     let ready = json!({"status": "ready"});
     until(async || admin.get("/readiness").await, |reply| reply.json() == ready).await;
 }

@@ -3,11 +3,15 @@
 //! of the others.
 
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use crate::shard::open::{Site, open_shard};
 use crate::shard::{
     Database, DatabaseName, MigrateError, Migration, OpenError, ShardId, Shards, StoreError, base, migrate,
 };
+
+/// Longest wait for the pools' first connections.
+const WARM_UP_MAX: Duration = Duration::from_secs(5);
 
 /// The schema changes of one module.
 #[derive(Debug, Clone, Copy)]
@@ -70,6 +74,12 @@ impl Database {
         self.closed.store(place as u8 + 1, Ordering::Release);
     }
 
+    /// Makes the pools' first connections; one that fails is met by the first call.
+    pub(super) async fn warm(&self) {
+        let both = futures_util::future::join(self.writer.warm(), self.reader.warm());
+        let _ = tokio::time::timeout(WARM_UP_MAX, both).await;
+    }
+
     fn open(&self) {
         self.closed.store(0, Ordering::Release);
     }
@@ -107,6 +117,8 @@ impl Shards {
             let Some(before) = database.closed() else { continue };
             match self.examine(shard, modules).await {
                 Ok(()) => {
+                    // The calls that have waited for it must not find it busy with making connections.
+                    database.warm().await;
                     database.open();
                     tracing::info!(database = %name, "a shard that was down at the start is back");
                 }

@@ -13,7 +13,6 @@ mod site;
 use std::fs::{File, TryLockError};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use diesel_async::SimpleAsyncConnection;
 use futures_util::{StreamExt, stream};
@@ -39,8 +38,6 @@ use crate::shard::{BUCKETS, Conn, Database, DatabaseName, Inner, Shards, base};
 /// The largest number of shards: beyond it the fullest of 960 buckets' shards is more than 5 % above the mean.
 pub const SHARDS_MAX: u16 = 64;
 
-/// Longest wait for the pools' first connections.
-const WARM_UP_MAX: Duration = Duration::from_secs(5);
 /// Shards examined at the same time.
 const EXAMINED_MAX: usize = 8;
 
@@ -151,11 +148,7 @@ impl Shards {
         }));
         // A database that was lost since it was looked at is met by the first call.
         let open = opened.names().filter(|name| !left_out.contains(name));
-        let pools = open.flat_map(|name| {
-            let database = opened.database(name);
-            [database.writer.warm(), database.reader.warm()]
-        });
-        let _ = tokio::time::timeout(WARM_UP_MAX, futures_util::future::join_all(pools)).await;
+        futures_util::future::join_all(open.map(|name| opened.database(name).warm())).await;
         match opened.load_map().await.map_err(|e| global.fault(e))? {
             Ok(()) => Ok(opened),
             Err(damage) => Err(OpenError::Map {
