@@ -12,10 +12,8 @@ mod plan;
 mod read;
 pub(crate) mod scalar;
 pub(crate) mod token;
-mod wire;
+pub(crate) mod wire;
 mod write;
-
-use std::collections::HashSet;
 
 use bytes::Bytes;
 use prost_reflect::{DescriptorPool, DynamicMessage, FieldDescriptor, MessageDescriptor, Value};
@@ -23,6 +21,7 @@ use prost_reflect::{DescriptorPool, DynamicMessage, FieldDescriptor, MessageDesc
 pub use error::{JsonError, Position, RenderError};
 pub use wire::WireError;
 
+use crate::edition::Beyond;
 use plan::{MessageId, Plans};
 use read::{Claims, Problem, Reader};
 use write::{Reason, Writer};
@@ -97,10 +96,10 @@ pub struct Claim {
 }
 
 impl Codec {
-    /// Compiles the plans of every message. `closed` names enums that are closed although their file is not proto2.
-    pub(crate) fn new(pool: &DescriptorPool, closed: &HashSet<String>, read: ReadOptions, write: WriteOptions) -> Self {
+    /// Compiles the plans of every message.
+    pub(crate) fn new(pool: &DescriptorPool, beyond: &Beyond, read: ReadOptions, write: WriteOptions) -> Self {
         Self {
-            plans: Plans::compile(pool, closed),
+            plans: Plans::compile(pool, beyond),
             read,
             write,
         }

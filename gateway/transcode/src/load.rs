@@ -1,11 +1,11 @@
 //! Loading: descriptor bytes and options in, a checked [`Schema`] out, or the RPC whose rule is wrong.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use prost_reflect::{DescriptorError, DescriptorPool};
 
 use crate::codec::{Codec, ReadOptions, WriteOptions};
+use crate::edition::{self, Beyond};
 use crate::method::Method;
 use crate::reason::Reasons;
 use crate::route::{InsertError, Router};
@@ -160,8 +160,9 @@ impl SchemaBuilder {
     /// The first rule or descriptor that is wrong.
     pub fn build(self) -> Result<Schema, LoadError> {
         let mut pool = DescriptorPool::new();
+        let mut beyond = Beyond::default();
         for bytes in &self.descriptors {
-            pool.decode_file_descriptor_set(bytes.as_slice())
+            pool.decode_file_descriptor_set(edition::lowered(bytes, &mut beyond).as_ref())
                 .map_err(LoadError::Descriptors)?;
         }
         let methods: Vec<_> = pool
@@ -206,7 +207,7 @@ impl SchemaBuilder {
                 .collect(),
             routes,
             router,
-            codec: Codec::new(&pool, &HashSet::new(), self.options.read(), self.options.write()),
+            codec: Codec::new(&pool, &beyond, self.options.read(), self.options.write()),
             options: self.options,
             pool,
         })

@@ -174,7 +174,7 @@ pub(crate) fn parse_duration(text: &str) -> Result<(i64, i32), String> {
     if end != number.len() {
         return Err(malformed());
     }
-    if seconds > DURATION_SECONDS_MAX || seconds == DURATION_SECONDS_MAX && nanos > 0 {
+    if seconds > DURATION_SECONDS_MAX {
         return Err("duration is longer than 315576000000s".to_owned());
     }
     if unsigned.len() < text.len() {
@@ -201,7 +201,15 @@ pub(crate) fn put_duration(out: &mut Vec<u8>, seconds: i64, nanos: i32) -> Optio
     Some(())
 }
 
-/// Paths joined by commas, in lowerCamelCase or snake_case; as snake_case.
+/// As in JSON, where paths are in lowerCamelCase only; as snake_case.
+pub(crate) fn parse_json_mask(text: &str) -> Result<Vec<String>, String> {
+    match text.split(',').find(|path| path.contains('_')) {
+        Some(path) => Err(format!("{path:?} is not a field path in lowerCamelCase")),
+        None => parse_mask(text),
+    }
+}
+
+/// As in a path or a query: paths joined by commas, in lowerCamelCase or snake_case; as snake_case.
 pub(crate) fn parse_mask(text: &str) -> Result<Vec<String>, String> {
     let paths = text.split(',').filter(|_| !text.is_empty());
     paths
@@ -395,7 +403,7 @@ mod tests {
             ("315576000000s", Some("315576000000s")),
             ("-315576000000s", Some("-315576000000s")),
             ("315576000001s", None),
-            ("315576000000.1s", None),
+            ("315576000000.999999999s", Some("315576000000.999999999s")),
             ("1", None),
             ("s", None),
             (".5s", None),

@@ -1,6 +1,6 @@
 //! From descriptors to plans.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use prost_reflect::{
     Cardinality, DescriptorPool, EnumDescriptor, ExtensionDescriptor, FieldDescriptor, Kind as Type, MessageDescriptor,
@@ -12,15 +12,16 @@ use super::{EnumId, EnumPlan, FieldPlan, Form, Kind, MessageId, MessagePlan, One
 use crate::codec::known;
 use crate::codec::wire::{Tag, WireType};
 use crate::codec::write::text;
+use crate::edition::Beyond;
 
 /// Fields below this number, or below four times the number of fields, are found by one load.
 const DENSE_NUMBERS: usize = 32;
 
 impl Plans {
-    /// Compiles every message and enum of a pool. `closed` names enums that are closed although their file is not
-    /// proto2.
-    pub(crate) fn compile(pool: &DescriptorPool, closed: &HashSet<String>) -> Self {
+    /// Compiles every message and enum of a pool.
+    pub(crate) fn compile(pool: &DescriptorPool, beyond: &Beyond) -> Self {
         let ids = Ids {
+            beyond,
             messages: numbered(pool.all_messages().map(|message| message.full_name().to_owned())),
             enums: numbered(pool.all_enums().map(|kind| kind.full_name().to_owned())),
         };
@@ -28,14 +29,15 @@ impl Plans {
             messages: pool.all_messages().map(|message| ids.message(&message)).collect(),
             enums: pool
                 .all_enums()
-                .map(|kind| enumeration(&kind, closed.contains(kind.full_name())))
+                .map(|kind| enumeration(&kind, beyond.closed_enums.get(kind.full_name()).copied()))
                 .collect(),
             by_name: ids.messages,
         }
     }
 }
 
-struct Ids {
+struct Ids<'b> {
+    beyond: &'b Beyond,
     messages: HashMap<String, MessageId>,
     enums: HashMap<String, EnumId>,
 }
@@ -92,9 +94,13 @@ impl From<&ExtensionDescriptor> for Declared {
     }
 }
 
-impl Ids {
+impl Ids<'_> {
     fn message(&self, message: &MessageDescriptor) -> MessagePlan {
-        let fields = message.fields().map(|field| Declared::from(&field));
+        let fields = message.fields().map(|field| {
+            let mut declared = Declared::from(&field);
+            declared.has_presence &= !self.beyond.implicit_fields.contains(field.full_name());
+            declared
+        });
         let extensions = message.extensions().map(|extension| Declared::from(&extension));
         let mut fields: Vec<_> = fields.chain(extensions).map(|field| self.field(field)).collect();
         fields.sort_by_key(|field| field.number);
@@ -238,7 +244,7 @@ fn dense(fields: &[FieldPlan]) -> Box<[u16]> {
     dense.into()
 }
 
-fn enumeration(kind: &EnumDescriptor, is_closed: bool) -> EnumPlan {
+fn enumeration(kind: &EnumDescriptor, is_closed: Option<bool>) -> EnumPlan {
     let mut values: Vec<(i32, Box<[u8]>)> = Vec::new();
     for value in kind.values() {
         let mut quoted = Vec::new();
@@ -254,7 +260,7 @@ fn enumeration(kind: &EnumDescriptor, is_closed: bool) -> EnumPlan {
         names: Names::new(kind.values().enumerate().map(|(at, value)| (value.name().into(), at))),
         numbers: kind.values().map(|value| value.number()).collect(),
         default: kind.default_value().number(),
-        closed: is_closed || kind.parent_file().syntax() == Syntax::Proto2,
+        closed: is_closed.unwrap_or(kind.parent_file().syntax() == Syntax::Proto2),
         is_null: kind.full_name() == known::NULL,
     }
 }

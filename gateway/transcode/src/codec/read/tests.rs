@@ -180,7 +180,11 @@ fn well_known_types() {
         (r#"{"ts":5}"#, "expected a string, found a number"),
         (r#"{"dur":"-0.5s"}"#, r#"{"dur":"-0.500s"}"#),
         (r#"{"dur":"1"}"#, "not a duration"),
-        (r#"{"fm":"foo_bar,bazQux"}"#, r#"{"fm":"fooBar,bazQux"}"#),
+        (r#"{"fm":"fooBar,bazQux"}"#, r#"{"fm":"fooBar,bazQux"}"#),
+        (
+            r#"{"fm":"foo_bar,bazQux"}"#,
+            "fm: \"foo_bar\" is not a field path in lowerCamelCase",
+        ),
         (
             r#"{"w_i64":"5","w_b":false,"w_by":""}"#,
             r#"{"wI64":"5","wB":false,"wBy":""}"#,

@@ -35,7 +35,7 @@ impl<'p> Reader<'p, '_> {
             return Err(self.mismatch("a string"));
         }
         let text = self.tokens.text()?;
-        let paths = known::parse_mask(&text).map_err(|text| Problem::new(offset, text))?;
+        let paths = known::parse_json_mask(&text).map_err(|text| Problem::new(offset, text))?;
         for path in paths {
             self.out.push(known::PATHS_TAG);
             wire::put_bytes(&mut self.out, path.as_bytes());
