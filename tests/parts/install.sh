@@ -156,5 +156,5 @@ install_npm() {
 install_parts() {
   if command -v flock >/dev/null; then exec 9>"$tools/lock" && flock 9; fi
   system_packages && install_pypi && install_node && use_node && install_npm "$root/tests/browser" "$browser_modules" &&
-    install_npm "$root/server/console" "$console_modules" && install_grpcurl
+    install_npm "$root/server/console" "$console_modules" && install_conformance && install_grpcurl
 }

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use prost::Message;
 use prost_reflect::{DynamicMessage, FieldDescriptor, MessageDescriptor};
 
-use crate::codec::{Claim, JsonError, Position, Target};
+use crate::codec::{Claim, Codec, JsonError, Position, Target};
 use crate::matched::Matched;
 use crate::query::{self, Parameter};
 use crate::rule::Body;
@@ -95,7 +95,8 @@ impl From<JsonError> for BindError {
 }
 
 /// What path, query and headers have bound so far.
-pub(crate) struct Bound {
+pub(crate) struct Bound<'s> {
+    codec: &'s Codec,
     pub(crate) message: DynamicMessage,
     pub(crate) claims: Vec<Claim>,
 }
@@ -109,6 +110,7 @@ pub(crate) fn bind(
     let (route, options) = (matched.route, matched.schema.options());
     let input = route.rpc.input();
     let mut bound = Bound {
+        codec: matched.schema.codec(),
         message: DynamicMessage::new(input.clone()),
         claims: Vec::new(),
     };
@@ -139,7 +141,7 @@ pub(crate) fn bind(
     Ok(matched.schema.codec().json_to_wire(&target, body)?)
 }
 
-impl Bound {
+impl Bound<'_> {
     /// Binds a field that holds one value.
     pub(crate) fn singular(
         &mut self,
@@ -150,8 +152,8 @@ impl Bound {
         let Some((last, above)) = fields.split_last() else {
             return Ok(());
         };
-        let value =
-            query::value(&last.kind(), text).map_err(|description| BindError::field(path_text(fields), description))?;
+        let value = query::value(self.codec, &last.kind(), text)
+            .map_err(|description| BindError::field(path_text(fields), description))?;
         let message = self.descend(above, fields)?;
         check_oneof(message, last, fields)?;
         message.set_field(last, value.clone());
@@ -185,7 +187,7 @@ impl Bound {
             Some(key) => Some(query::key(last, key).map_err(invalid)?),
             None => None,
         };
-        let value = query::value(&query::element_kind(last), text).map_err(invalid)?;
+        let value = query::value(self.codec, &query::element_kind(last), text).map_err(invalid)?;
         let message = self.descend(above, fields)?;
         let slot = message.get_field_mut(last);
         match key {
@@ -211,7 +213,7 @@ impl Bound {
         if let (Some(field), Some(text)) = (rpc.idempotency_key_field(), headers.idempotency_key) {
             let fields = std::slice::from_ref(field);
             match self.claims.iter().position(|claim| claim.path == fields) {
-                Some(at) if self.claims[at].value == query::value(&field.kind(), text).ok() => {}
+                Some(at) if self.claims[at].value == query::value(self.codec, &field.kind(), text).ok() => {}
                 Some(at) => {
                     let description = format!("Idempotency-Key contradicts the {}", self.claims[at].source);
                     return Err(BindError::field(field.name(), description));

@@ -13,6 +13,7 @@
 
 pub mod bind;
 pub mod codec;
+mod edition;
 #[cfg(test)]
 mod fixture;
 mod load;

@@ -32,7 +32,7 @@ pub struct Schema {
     pub(crate) router: Router,
     pub(crate) reasons: Reasons,
     pub(crate) options: Options,
-    pub(crate) codec: Box<dyn Codec>,
+    pub(crate) codec: Codec,
 }
 
 /// Why no route is found.
@@ -140,8 +140,8 @@ impl Schema {
     }
 
     /// JSON to wire and back.
-    pub fn codec(&self) -> &dyn Codec {
-        self.codec.as_ref()
+    pub fn codec(&self) -> &Codec {
+        &self.codec
     }
 
     /// The OpenAPI 3.1 document of all routes. Deterministic.

@@ -3,12 +3,11 @@
 use std::time::Duration;
 
 use prost::Message;
-use prost_reflect::DynamicMessage;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::bind::BindError;
-use crate::codec::{known, scalar, write::Writer};
+use crate::codec::{WriteOptions, known, scalar};
 use crate::schema::Schema;
 use crate::status::detail::{
     BAD_REQUEST, BadRequest, DEBUG_INFO, Delay, Detail, ERROR_INFO, ErrorInfo, FieldViolation, RETRY_INFO, RetryInfo,
@@ -303,10 +302,16 @@ fn detail_json(detail: &Detail, schema: &Schema) -> Value {
     let name = detail.type_url.rsplit_once('/').map_or("", |(_, name)| name);
     let written = || {
         let kind = schema.pool().get_message_by_name(name)?;
-        let message = DynamicMessage::decode(kind, detail.value.as_slice()).ok()?;
         let mut json = Vec::new();
         // Details are for people: a default says nothing there.
-        Writer::new(&mut json, true).message(&message).ok()?;
+        let options = WriteOptions {
+            defaults_omitted: true,
+            ..WriteOptions::default()
+        };
+        let codec = schema.codec();
+        codec
+            .wire_to_json_with(options, &kind, None, &detail.value, &mut json)
+            .ok()?;
         serde_json::from_slice::<Value>(&json).ok()
     };
     let mut object = Map::new();
