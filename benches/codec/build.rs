@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use prost::Message;
 
+#[expect(clippy::disallowed_methods, reason = "cargo tells a build script its folders so")]
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let root = PathBuf::from(std::env::var("CARGO_MANIFEST_DIR")?).join("../../proto");
     println!("cargo:rerun-if-changed={}", root.display());
