@@ -68,6 +68,7 @@ impl Stage {
         change: impl FnOnce(&mut Edge),
         script: impl Fn(&Seen) -> Response<Body> + Send + Sync + 'static,
     ) -> Self {
+        crate::logs::start();
         let mut registry = Registry::default();
         let mut edge = edge(&mut registry);
         change(&mut edge);

@@ -181,6 +181,8 @@ impl Codec {
         };
         let id = self.id(message).ok_or_else(|| failed(String::new(), WireError::Tag))?;
         let index = field.map(|field| self.plans.message(id).by_number(field.number()));
+        // JSON is about twice as long as its wire: room at once, instead of growing there.
+        out.reserve(2 * wire.len());
         let mut writer = Writer::new(&self.plans, write, out);
         let written = match index {
             None => writer.whole(id, wire),

@@ -234,5 +234,8 @@ async fn a_key_number_that_is_taken_is_drawn_again(test: &TestPlatform) {
     // Numbers that never change end in an error, not in a loop.
     platform.ids = Ids::new(test.clock.clone(), Arc::new(|buffer: &mut [u8]| buffer.fill(0)));
     let stuck = create_key(&platform, user, "test", "", false).await;
-    assert!(matches!(stuck, Err(Error::Store(StoreError::Duplicate { .. }))), "{stuck:?}");
+    assert!(
+        matches!(stuck, Err(Error::Store(StoreError::Duplicate { .. }))),
+        "{stuck:?}"
+    );
 }

@@ -212,7 +212,11 @@ async fn a_page_of_long_orders_ends_early_and_none_is_left_out(test: &TestPlatfo
         let user = identity::create_account(&test.platform, &account).await.unwrap();
         let bucket = user.bucket();
         let order = |_| ImportedOrder {
-            order_id: test.platform.ids.row_id(bucket),
+            // An import draws no number again, so each has a millisecond of its own.
+            order_id: {
+                test.clock.advance_us(1_000);
+                test.platform.ids.row_id(bucket)
+            },
             placed_at: test.platform.clock.now_us(),
             cancelled_at: None,
             lines: (0..100)
@@ -227,7 +231,6 @@ async fn a_page_of_long_orders_ends_early_and_none_is_left_out(test: &TestPlatfo
         let orders: Vec<_> = (0..25).map(order).collect();
         super::import(&test.platform, user, &orders).await.unwrap();
         placed.extend(orders.iter().map(|order| order.order_id));
-        test.clock.advance_us(1_000);
     }
     placed.sort_unstable_by(|one, other| other.cmp(one));
     placed.dedup();
