@@ -8,6 +8,8 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
+use protox::prost_reflect::{DescriptorPool, FieldDescriptor};
+
 fn main() -> Result<(), Box<dyn Error>> {
     let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?);
     let out = PathBuf::from(env::var("OUT_DIR")?);
@@ -27,8 +29,11 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     // These bytes keep every option; the generator below goes through prost-types, which loses extensions.
     fs::write(out.join("descriptors.binpb"), compiler.encode_file_descriptor_set())?;
+    // Messages with a field marked `debug_redact` write their `Debug` in `src/redact.rs`; one that forgets to has none.
+    let secret = secret_messages(&compiler.descriptor_pool());
     tonic_prost_build::configure()
         .build_transport(false)
+        .skip_debug(secret)
         .include_file("all.rs")
         .compile_fds(compiler.file_descriptor_set())?;
 
@@ -36,6 +41,19 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("cargo:rerun-if-changed={}", root.join(folder).display());
     }
     Ok(())
+}
+
+/// Full names of the messages with a field that must not be printed.
+fn secret_messages(pool: &DescriptorPool) -> Vec<String> {
+    let is_secret = |field: FieldDescriptor| {
+        let declared = field.options();
+        let redact = declared.get_field_by_name("debug_redact");
+        redact.and_then(|value| value.as_bool()).unwrap_or_default()
+    };
+    pool.all_messages()
+        .filter(|message| message.fields().any(is_secret))
+        .map(|message| format!(".{}", message.full_name()))
+        .collect()
 }
 
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), Box<dyn Error>> {

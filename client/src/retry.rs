@@ -176,3 +176,29 @@ pub(crate) fn last_cause(error: &(dyn Error + 'static)) -> String {
 fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     std::iter::successors(Some(error), |error| (*error).source())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_are_drawn_from_the_whole_of_a_range_that_doubles_up_to_its_limit() {
+        let random = Arc::new(Random::from_seed([7, 8]));
+        for (attempts, range) in [(1, 50), (2, 100), (3, 200), (5, 800), (6, 1_000), (40, 1_000)] {
+            let range = Duration::from_millis(range);
+            let waits: Vec<_> = (0..200)
+                .map(|_| {
+                    let retry = Retry::new(u32::MAX, random.clone());
+                    retry.wait(Outcome::Unavailable, attempts).unwrap()
+                })
+                .collect();
+            assert!(waits.iter().all(|wait| *wait < range), "{attempts}");
+            let share = |part: fn(&Duration, Duration) -> bool| waits.iter().filter(|wait| part(wait, range)).count();
+            let (early, late) = (
+                share(|wait, range| *wait < range / 4),
+                share(|wait, range| *wait > range / 4 * 3),
+            );
+            assert!(early > 25 && late > 25, "{attempts}: {early} early, {late} late of 200");
+        }
+    }
+}

@@ -100,9 +100,14 @@ impl<'h> Accept<'h> {
         named(Media::Problem).is_some_and(|q| q > 0 && named(Media::Json).is_none_or(|json| q >= json))
     }
 
-    /// The best form of a unary answer. Who asks for problem+json understands JSON.
-    pub(crate) fn allows_json(&self) -> bool {
-        self.best(&[Media::Json, Media::Problem]).is_some()
+    /// The best of `offers`, the forms of a route's answers; the first of them for a caller who names but the form of
+    /// errors: that is a wish about errors, not about answers.
+    pub(crate) fn best_answer(&self, offers: &[Media]) -> Option<Media> {
+        let default = || {
+            let names_problem = self.best(&[Media::Problem]).is_some();
+            offers.first().copied().filter(|_| names_problem)
+        };
+        self.best(offers).or_else(default)
     }
 
     fn rank(&self, media: Media) -> Option<(u16, Fit)> {
@@ -213,10 +218,34 @@ mod tests {
             let headers = headers(values);
             let accept = Accept::of(&headers);
             assert_eq!(
-                (Accept::wants_problem(&headers), accept.allows_json()),
+                (
+                    Accept::wants_problem(&headers),
+                    accept.best_answer(&[Media::Json]).is_some()
+                ),
                 (problem, json),
                 "{values:?}"
             );
+        }
+    }
+
+    #[test]
+    fn a_wish_about_errors_alone_leaves_the_form_of_answers_open() {
+        use Media::{EventStream, Json, Ndjson};
+        let table: [(&[&'static str], Option<Media>); 6] = [
+            (&["application/problem+json"], Some(Ndjson)),
+            (&["application/problem+json, */*;q=0"], Some(Ndjson)),
+            (&["application/problem+json, application/json;q=0.5"], Some(Json)),
+            (
+                &["text/event-stream;q=0.1, application/problem+json"],
+                Some(EventStream),
+            ),
+            (&["application/problem+json;q=0"], None),
+            (&["application/xml"], None),
+        ];
+        for (values, expected) in table {
+            let headers = headers(values);
+            let best = Accept::of(&headers).best_answer(&[Ndjson, EventStream, Json]);
+            assert_eq!(best, expected, "{values:?}");
         }
     }
 

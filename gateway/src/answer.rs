@@ -39,8 +39,7 @@ impl Shape {
             Door::GrpcWeb => Form::GrpcWeb {
                 text: crate::web::is_text(headers),
             },
-            _ if Accept::wants_problem(headers) => Form::Problem,
-            _ => Form::Json,
+            _ => Form::of_rest(headers),
         };
         Self {
             form,
@@ -48,10 +47,22 @@ impl Shape {
         }
     }
 
-    /// The shape of a refusal that a gRPC caller could not read as gRPC.
-    pub(crate) fn as_json(mut self) -> Self {
-        self.form = Form::Json;
-        self
+    /// The shape of a refusal that a gRPC caller could not read as gRPC: the one of REST.
+    pub(crate) fn of_rest<B>(request: &http::Request<B>) -> Self {
+        Self {
+            form: Form::of_rest(request.headers()),
+            head: request.method() == Method::HEAD,
+        }
+    }
+}
+
+impl Form {
+    fn of_rest(headers: &HeaderMap) -> Self {
+        if Accept::wants_problem(headers) {
+            Self::Problem
+        } else {
+            Self::Json
+        }
     }
 }
 

@@ -64,6 +64,11 @@ impl CallRecord {
         &self.traceparent
     }
 
+    /// When the call arrived: the head of its request, that is, not its body.
+    pub fn started(&self) -> Instant {
+        self.started
+    }
+
     /// The time since the call arrived.
     pub fn elapsed(&self) -> Duration {
         self.started.elapsed()

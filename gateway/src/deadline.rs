@@ -1,5 +1,6 @@
-//! The deadline of a REST call: the smallest of `Grpc-Timeout`, `Request-Timeout` and `X-Server-Timeout`, handed on as
-//! `grpc-timeout`. The gateway does not enforce it: the layer inside does, the same for every door.
+//! The deadline of a REST call: the smallest of `Grpc-Timeout`, `Request-Timeout` and `X-Server-Timeout`, counted from the
+//! head of the request. The gateway enforces it while the body comes in; what is left then is handed on as `grpc-timeout`,
+//! for the layer inside, which is the same for every door.
 
 use std::time::Duration;
 

@@ -121,7 +121,7 @@ impl Service<HttpRequest> for Doors {
             }
             Door::Grpc => {
                 self.gateway.name_call(request.uri().path(), &record);
-                let reply = self.inner.send(request);
+                let reply = self.inner.forward(request);
                 Box::pin(async move { Ok(reply.await?.map(ResponseBody::grpc)) })
             }
             Door::GrpcWeb => {

@@ -6,9 +6,8 @@ use std::sync::Arc;
 use tower::ServiceBuilder;
 use tower::util::BoxCloneSyncService;
 
-use crate::answer::Answers;
 use crate::door::Doors;
-use crate::gateway::HttpService;
+use crate::gateway::{Gateway, HttpService};
 
 mod catch_panic;
 mod cors;
@@ -19,8 +18,10 @@ mod request_id;
 mod trace;
 
 pub use crate::call::{CallRecord, OTHER_METHOD, code_name};
+pub(crate) use cors::BUILTIN_METHODS;
 pub use cors::CorsPolicy;
 pub use host::HostPolicy;
+pub(crate) use host::{every_name, is_loopback_authority};
 pub use metrics::Metrics;
 pub use request_id::RequestId;
 
@@ -59,7 +60,8 @@ pub struct Edge {
 }
 
 /// The edge layers around the doors, outermost first.
-pub(crate) fn stack(edge: &Edge, answers: &Answers, doors: Doors) -> HttpService {
+pub(crate) fn stack(edge: &Edge, gateway: &Gateway, doors: Doors) -> HttpService {
+    let answers = gateway.answers();
     BoxCloneSyncService::new(
         ServiceBuilder::new()
             // First, so that everything below, refusals included, has an id to name and to echo.
@@ -71,9 +73,9 @@ pub(crate) fn stack(edge: &Edge, answers: &Answers, doors: Doors) -> HttpService
             // Inside the two above, so that a panic is logged and counted as INTERNAL.
             .layer(catch_panic::CatchPanicLayer::new(answers.clone()))
             // Before anything looks at the request: a page under a foreign name (DNS rebinding) learns nothing, CORS included.
-            .layer(host::HostLayer::new(edge.hosts, answers.clone()))
+            .layer(host::HostLayer::new(edge.hosts, answers))
             // Answers preflights, which carry no credential and no content type by which a door could be told.
-            .layer(cors::CorsLayer::new(&edge.cors))
+            .layer(cors::CorsLayer::new(&edge.cors, gateway.clone(), edge.builtin.clone()))
             // Last, so that no door ever sees a header that only a trusted hop may set.
             .layer(headers::HeadersLayer)
             .service(doors),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header};
 use millrace_transcode::{BindError, RouteError, status};
 use tonic::Code;
 
@@ -16,6 +16,9 @@ const SHOWN_PATH_BYTES_MAX: usize = 256;
 
 /// The domain of the gateway's own reasons.
 const DOMAIN: &str = "millrace";
+
+/// When a caller may come again whom a limit kept out.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// A call that failed, before it is written in any shape.
 #[derive(Debug)]
@@ -45,7 +48,7 @@ impl Failure {
 
     /// An inner service that does not speak gRPC.
     pub(crate) fn bad_upstream(http: Option<StatusCode>, message: impl Into<String>) -> Self {
-        let said = status::Failure::new(Code::Unavailable as i32, message);
+        let said = status::Failure::new(Code::Unavailable as i32, message).with_reason(DOMAIN, "UPSTREAM_FAILED");
         let http_status = http.map(|status| status.as_u16());
         status::Failure { http_status, ..said }.into()
     }
@@ -69,23 +72,41 @@ impl Failure {
             .into()
     }
 
+    /// A page whose origin may not call asks whether it may.
+    pub(crate) fn origin_not_allowed() -> Self {
+        status::Failure::new(
+            Code::PermissionDenied as i32,
+            "pages of this origin may not call this server",
+        )
+        .with_reason(DOMAIN, "ORIGIN_NOT_ALLOWED")
+        .into()
+    }
+
     pub(crate) fn grpc_over_http1() -> Self {
-        Self::unsupported_media("gRPC needs HTTP/2; over HTTP/1.1 use gRPC-Web or REST")
+        let message = "gRPC needs HTTP/2; over HTTP/1.1 use gRPC-Web or REST";
+        refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, message)
+            .with_reason(DOMAIN, "WRONG_DOOR")
+            .into()
     }
 
     /// A content type or encoding that the gateway does not read.
     pub(crate) fn unsupported_media(message: impl Into<String>) -> Self {
-        refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, message).into()
+        refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, message)
+            .with_reason(DOMAIN, "UNSUPPORTED_MEDIA")
+            .into()
     }
 
     pub(crate) fn not_acceptable(offered: &str) -> Self {
         let message = format!("`Accept` allows nothing that this route writes: {offered}");
-        refused(StatusCode::NOT_ACCEPTABLE, message).into()
+        refused(StatusCode::NOT_ACCEPTABLE, message)
+            .with_reason(DOMAIN, "NOT_ACCEPTABLE")
+            .into()
     }
 
     pub(crate) fn method_not_allowed(allow: &str) -> Self {
         let message = format!("the method is not allowed here; allowed: {allow}");
-        let mut failure = Self::from(refused(StatusCode::METHOD_NOT_ALLOWED, message));
+        let said = refused(StatusCode::METHOD_NOT_ALLOWED, message).with_reason(DOMAIN, "METHOD_NOT_ALLOWED");
+        let mut failure = Self::from(said);
         if let Ok(allow) = HeaderValue::from_str(allow) {
             failure.headers.insert(header::ALLOW, allow);
         }
@@ -125,10 +146,29 @@ impl Failure {
 
     /// A body that did not come in time.
     pub(crate) fn body_too_slow(limit: Duration) -> Self {
-        let message = format!("the body did not arrive within {} s", limit.as_secs());
+        let message = format!("the body did not arrive within {limit:?}");
         refused(StatusCode::REQUEST_TIMEOUT, message)
             .with_reason(DOMAIN, "DEADLINE_EXCEEDED")
             .into()
+    }
+
+    /// A body for which the memory that all bodies share has no room.
+    pub(crate) fn no_memory_for_body() -> Self {
+        let message = "the server is reading too many bodies at this moment";
+        status::Failure::new(Code::ResourceExhausted as i32, message)
+            .with_reason(DOMAIN, "OVERLOADED")
+            .with_retry_delay(RETRY_AFTER)
+            .into()
+    }
+
+    /// The same, after which an HTTP/1.1 connection is closed if the body never came: what may still come of it is no
+    /// request.
+    pub(crate) fn closing(mut self, version: Version) -> Self {
+        if self.said.http_status == Some(StatusCode::REQUEST_TIMEOUT.as_u16()) && version < Version::HTTP_2 {
+            self.headers
+                .insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        self
     }
 
     /// A body that broke off on its way in.
@@ -155,11 +195,24 @@ impl Failure {
 
     pub(crate) fn client_streaming() -> Self {
         let message = "streams of the client's are not served over REST; use gRPC";
-        status::Failure::new(Code::Unimplemented as i32, message).into()
+        status::Failure::new(Code::Unimplemented as i32, message)
+            .with_reason(DOMAIN, "WRONG_DOOR")
+            .into()
+    }
+
+    /// Whether the server cut a stream that can go on where it ended.
+    pub(crate) fn is_cut(&self) -> bool {
+        let reason = self.said.reason();
+        reason.is_some_and(|(domain, reason)| domain == DOMAIN && reason == "STREAM_CUT")
     }
 
     pub(crate) fn code(&self) -> Code {
         Code::from_i32(self.said.code)
+    }
+
+    /// The same as gRPC says it.
+    pub(crate) fn to_status(&self) -> tonic::Status {
+        tonic::Status::with_details(self.code(), &self.said.message, self.said.details_bytes().into())
     }
 
     /// The same as trailers of a gRPC answer.

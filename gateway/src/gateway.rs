@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::Uri;
 use millrace_transcode::{LoadError, Options, Schema, SchemaBuilder};
@@ -15,7 +16,8 @@ use crate::door::Doors;
 use crate::edge::{self, Edge};
 use crate::inner::Inner;
 use crate::metadata::AllowList;
-use crate::rest::Rest;
+use crate::rest::{BodyMemory, Rest};
+use crate::upload::Uploads;
 
 /// A gRPC service over HTTP messages, boxed: tonic's routes in process, or a channel to an upstream.
 pub type GrpcService =
@@ -26,6 +28,12 @@ pub type HttpService = BoxCloneSyncService<HttpRequest, HttpResponse, Infallible
 
 /// Bytes of a REST request body, unless set.
 const BODY_BYTES_MAX: usize = 1 << 20;
+/// Bytes of all REST request bodies at one time, unless set.
+const BODY_MEMORY_BYTES: usize = 256 << 20;
+/// How long a request body may take to arrive, unless set.
+const BODY_TIME_MAX: Duration = Duration::from_secs(30);
+/// Longest deadline of a unary call over REST, unless set.
+const DEADLINE_MAX: Duration = Duration::from_secs(60);
 
 /// A gateway for one schema; cheap to clone.
 #[derive(Clone)]
@@ -39,6 +47,9 @@ struct Shared {
     rpcs: HashMap<Arc<str>, Uri>,
     request_headers: AllowList,
     body_bytes_max: usize,
+    body_memory: BodyMemory,
+    uploads: Uploads,
+    deadline_max: Duration,
 }
 
 impl Gateway {
@@ -54,9 +65,9 @@ impl Gateway {
 
     /// The doors (REST, gRPC-Web, gRPC) around the inner service, with the edge layers outside; see [`edge`].
     pub fn serve(&self, inner: GrpcService, edge: Edge) -> HttpService {
-        let inner = Inner::new(inner);
+        let inner = Inner::new(inner, self.uploads().clone());
         let rest = Rest::new(self.clone(), inner.clone(), edge.builtin.clone());
-        edge::stack(&edge, &self.answers(), Doors::new(self.clone(), inner, rest))
+        edge::stack(&edge, self, Doors::new(self.clone(), inner, rest))
     }
 
     pub(crate) fn shared_schema(&self) -> &Arc<Schema> {
@@ -73,6 +84,24 @@ impl Gateway {
 
     pub(crate) fn body_bytes_max(&self) -> usize {
         self.shared.body_bytes_max
+    }
+
+    pub(crate) fn body_memory(&self) -> &BodyMemory {
+        &self.shared.body_memory
+    }
+
+    pub(crate) fn uploads(&self) -> &Uploads {
+        &self.shared.uploads
+    }
+
+    pub(crate) fn deadline_max(&self) -> Duration {
+        self.shared.deadline_max
+    }
+
+    /// Whether the schema knows the path `/pkg.Service/Method`.
+    pub(crate) fn knows_rpc(&self, grpc_path: &str) -> bool {
+        let name = grpc_path.strip_prefix('/');
+        name.is_some_and(|name| self.shared.rpcs.contains_key(name))
     }
 
     /// Writes the RPC's name into the record, if the schema knows the path `/pkg.Service/Method`; returns the path as a
@@ -97,6 +126,9 @@ pub struct Builder {
     schema: SchemaBuilder,
     request_headers: Vec<String>,
     body_bytes_max: usize,
+    body_memory_bytes: usize,
+    body_time_max: Duration,
+    deadline_max: Duration,
 }
 
 impl Default for Builder {
@@ -105,6 +137,9 @@ impl Default for Builder {
             schema: Schema::builder(),
             request_headers: Vec::new(),
             body_bytes_max: BODY_BYTES_MAX,
+            body_memory_bytes: BODY_MEMORY_BYTES,
+            body_time_max: BODY_TIME_MAX,
+            deadline_max: DEADLINE_MAX,
         }
     }
 }
@@ -142,6 +177,30 @@ impl Builder {
         self
     }
 
+    /// Sets how many bytes the bodies of all REST requests together may have at one time, from their first byte to the
+    /// end of their call; a call above it is RESOURCE_EXHAUSTED. 256 MiB unless set.
+    #[must_use]
+    pub fn body_memory_bytes(mut self, bytes: usize) -> Self {
+        self.body_memory_bytes = bytes;
+        self
+    }
+
+    /// Sets how long the body of a request may take to arrive, on every door; a client's stream is not meant. 30 s unless
+    /// set.
+    #[must_use]
+    pub fn body_time_max(mut self, time: Duration) -> Self {
+        self.body_time_max = time;
+        self
+    }
+
+    /// Sets the longest deadline of a unary REST call; a caller's longer one is cut to it. It counts from the head of the
+    /// request on. 60 s unless set.
+    #[must_use]
+    pub fn deadline_max(mut self, time: Duration) -> Self {
+        self.deadline_max = time;
+        self
+    }
+
     /// Loads the descriptors.
     ///
     /// # Errors
@@ -155,9 +214,12 @@ impl Builder {
         Ok(Gateway {
             shared: Arc::new(Shared {
                 rpcs: rpcs.collect(),
+                uploads: Uploads::new(&schema, self.body_time_max),
                 schema: Arc::new(schema),
                 request_headers: AllowList::with(&self.request_headers),
                 body_bytes_max: self.body_bytes_max,
+                body_memory: BodyMemory::new(self.body_memory_bytes),
+                deadline_max: self.deadline_max,
             }),
         })
     }

@@ -20,6 +20,7 @@ use crate::body::RequestBody;
 use crate::call::CallRecord;
 use crate::error::Failure;
 use crate::gateway::GrpcService;
+use crate::upload::Uploads;
 
 const GRPC_STATUS: &str = "grpc-status";
 
@@ -29,13 +30,23 @@ const GRPC_STATUS: &str = "grpc-status";
 pub(crate) struct Inner {
     /// Shared, so that a clone of the doors (there is one for each request) copies nothing.
     service: Arc<GrpcService>,
+    uploads: Uploads,
 }
 
 impl Inner {
-    pub(crate) fn new(service: GrpcService) -> Self {
+    pub(crate) fn new(service: GrpcService, uploads: Uploads) -> Self {
         Self {
             service: Arc::new(service),
+            uploads,
         }
+    }
+
+    /// Calls it once, with a body that is still on its way.
+    pub(crate) fn forward(&self, request: http::Request<RequestBody>) -> Reply {
+        let started = CallRecord::of(request.extensions()).started();
+        let (head, body) = request.into_parts();
+        let body = self.uploads.timed(&head.uri, body, started);
+        self.send(http::Request::from_parts(head, body))
     }
 
     /// Calls it once.
@@ -59,7 +70,7 @@ impl Service<http::Request<RequestBody>> for Inner {
     }
 
     fn call(&mut self, request: http::Request<RequestBody>) -> Reply {
-        self.send(request)
+        self.forward(request)
     }
 }
 

@@ -3,7 +3,8 @@
 //! A request passes the layers of [`edge`], then one of the doors ([`Door`]): gRPC and gRPC-Web stream through untouched,
 //! REST goes through the phases of `rest.rs`, each a type. What a route is, how JSON becomes a message and which HTTP
 //! status an error has is decided in `millrace-transcode`; this crate does the I/O. It knows no service: everything comes
-//! from the descriptors it is given.
+//! from the descriptors it is given. [`serve`](mod@serve) is the accept loop for it, [`admin`] the second listener, for
+//! metrics and probes.
 //!
 //! ```no_run
 //! # fn example(descriptors: &[u8], inner: millrace_gateway::GrpcService, edge: millrace_gateway::edge::Edge)
@@ -14,7 +15,13 @@
 //! # }
 //! ```
 
+pub mod admin;
+pub mod drain;
 pub mod edge;
+pub mod heartbeat;
+pub mod probes;
+pub mod serve;
+pub mod signals;
 
 mod accept;
 mod answer;
@@ -31,6 +38,7 @@ mod reply;
 mod rest;
 mod stream;
 mod unary;
+mod upload;
 mod web;
 
 pub use body::{BoxError, HttpRequest, HttpResponse, RequestBody, ResponseBody};

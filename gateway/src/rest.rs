@@ -19,7 +19,7 @@ use crate::body::{HttpRequest, HttpResponse, RequestBody, ResponseBody};
 use crate::call::CallRecord;
 use crate::deadline::{self, GRPC_TIMEOUT};
 use crate::door::Door;
-use crate::edge::Builtin;
+use crate::edge::{BUILTIN_METHODS, Builtin};
 use crate::error::Failure;
 use crate::frame::framed;
 use crate::gateway::Gateway;
@@ -27,7 +27,12 @@ use crate::inner::Inner;
 use crate::reply::Messages;
 use crate::{stream, unary};
 
+mod memory;
 mod payload;
+
+pub(crate) use memory::BodyMemory;
+use memory::Held;
+use payload::{Bounds, Payload};
 
 /// Bytes of path and query.
 const URI_BYTES_MAX: usize = 8 * 1024;
@@ -85,23 +90,35 @@ impl Rest {
             return Ok(nothing_more(&matched.incoming.record));
         }
         let bound = matched.bound(&self.gateway).await?;
-        let replies = bound.sent(&self.inner).await?;
-        match replies.form {
+        let mut replies = bound.sent(&self.inner).await?;
+        let held = std::mem::take(&mut replies.held);
+        let mut response = match replies.form {
             Form::Whole => unary::response(replies).await,
             Form::Stream(media) => stream::response(replies, media, &self.gateway).await,
+        }?;
+        if !held.is_nothing() {
+            response.body_mut().hold(Box::new(held));
         }
+        Ok(response)
     }
 
-    /// What has no route: OPTIONS of a bound path is answered here, the embedder's own paths (which never hide a route)
-    /// by the embedder.
+    /// What has no route: OPTIONS of a known path is answered here, the embedder's own paths (which never hide a route)
+    /// by the embedder, which is asked with GET and HEAD alone.
     fn unbound(&self, incoming: &Incoming, error: RouteError) -> Result<HttpResponse, Failure> {
         let Incoming { parts, record, .. } = incoming;
         let response = match &error {
             RouteError::MethodNotAllowed { allow } if parts.method == Method::OPTIONS => Some(allowed(allow)),
-            RouteError::NotFound { .. } => self.builtin.get(parts).map(|response| {
-                record.set_door(Door::Builtin);
-                response.map(ResponseBody::full)
-            }),
+            RouteError::NotFound { .. } => match self.builtin.get(parts) {
+                Some(response) => {
+                    record.set_door(Door::Builtin);
+                    match parts.method {
+                        Method::GET | Method::HEAD => Some(response.map(ResponseBody::full)),
+                        Method::OPTIONS => Some(allowed(&builtin_allow())),
+                        _ => return Err(Failure::method_not_allowed(&builtin_allow())),
+                    }
+                }
+                None => None,
+            },
             _ => None,
         };
         let mut response = response.ok_or_else(|| Failure::no_route(&parts.method, parts.uri.path(), error))?;
@@ -139,8 +156,11 @@ impl Incoming {
             return Err(Failure::client_streaming());
         }
         let form = Form::of(method.server_streaming(), &Accept::of(&self.parts.headers))?;
-        let deadline =
+        let asked =
             deadline::from_headers(&self.parts.headers).map_err(|error| Failure::bad_header(&error.header, &error))?;
+        // The server's own limit counts from the head of the request too; a stream has another.
+        let max = (!method.server_streaming()).then(|| gateway.deadline_max());
+        let deadline = asked.map(|asked| max.map_or(asked, |max| asked.min(max)));
         Ok(Matched {
             incoming: self,
             route,
@@ -166,14 +186,13 @@ impl Form {
             let offers = [Media::Ndjson, Media::EventStream, Media::Json];
             let names = "application/x-ndjson, text/event-stream, application/json";
             return accept
-                .best(&offers)
+                .best_answer(&offers)
                 .map(Self::Stream)
                 .ok_or_else(|| Failure::not_acceptable(names));
         }
-        if accept.allows_json() {
-            Ok(Self::Whole)
-        } else {
-            Err(Failure::not_acceptable("application/json"))
+        match accept.best_answer(&[Media::Json]) {
+            Some(_) => Ok(Self::Whole),
+            None => Err(Failure::not_acceptable("application/json")),
         }
     }
 }
@@ -183,6 +202,7 @@ pub(crate) struct Matched<'s> {
     incoming: Incoming,
     route: Route<'s>,
     form: Form,
+    /// The caller's own, from the head of the request on.
     deadline: Option<Duration>,
     /// `/pkg.Service/Method`.
     inner_uri: Uri,
@@ -205,7 +225,14 @@ impl<'s> Matched<'s> {
     /// Reads the body and makes the request message of path, query, body and headers.
     async fn bound(self, gateway: &Gateway) -> Result<Bound<'s>, Failure> {
         let Incoming { parts, body, record } = self.incoming;
-        let body = payload::read(&parts.headers, body, gateway.body_bytes_max()).await?;
+        let bounds = Bounds {
+            bytes_max: gateway.body_bytes_max(),
+            started: record.started(),
+            time_max: gateway.uploads().time_max().min(self.deadline.unwrap_or(Duration::MAX)),
+            memory: gateway.body_memory(),
+        };
+        let read = payload::read(&parts.headers, body, &bounds).await;
+        let Payload { bytes: body, held } = read.map_err(|failure| failure.closing(parts.version))?;
         let resumes_at = (self.form == Form::Stream(Media::EventStream)).then_some(LAST_EVENT_ID);
         let fields = HeaderFields {
             idempotency_key: text(&parts.headers, Some(IDEMPOTENCY_KEY))?,
@@ -222,12 +249,15 @@ impl<'s> Matched<'s> {
         metadata.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
         metadata.insert(header::TE, HeaderValue::from_static("trailers"));
         if let Some(timeout) = self.deadline {
-            metadata.insert(GRPC_TIMEOUT, deadline::to_grpc(timeout));
+            // The body has taken its part of it.
+            let left = timeout.saturating_sub(record.elapsed());
+            metadata.insert(GRPC_TIMEOUT, deadline::to_grpc(left));
         }
         Ok(Bound {
             route: self.route,
             form: self.form,
             message,
+            held,
             metadata,
             inner_uri: self.inner_uri,
             parts,
@@ -242,6 +272,7 @@ pub(crate) struct Bound<'s> {
     form: Form,
     /// The request message, without a frame.
     message: Bytes,
+    held: Held,
     metadata: HeaderMap,
     inner_uri: Uri,
     parts: Parts,
@@ -265,6 +296,7 @@ impl<'s> Bound<'s> {
             form: self.form,
             metadata,
             messages,
+            held: self.held,
             record: self.record,
         })
     }
@@ -277,22 +309,37 @@ pub(crate) struct Replies<'s> {
     /// The head of the answer.
     pub(crate) metadata: HeaderMap,
     pub(crate) messages: Messages,
+    /// What the request's body holds of the memory for bodies, until the call has ended.
+    held: Held,
     pub(crate) record: Arc<CallRecord>,
 }
 
-/// The text of a header that becomes a field.
+/// The text of a header that becomes a field. One that contradicts itself is refused: whoever reads it next may take the
+/// other value.
 fn text<'h>(headers: &'h HeaderMap, name: Option<&str>) -> Result<Option<&'h str>, Failure> {
     let Some((name, value)) = name.and_then(|name| Some((name, headers.get(name)?))) else {
         return Ok(None);
     };
-    let not_utf8 = |_| Failure::invalid(format!("header `{name}` is not UTF-8"), &[]);
-    std::str::from_utf8(value.as_bytes()).map(Some).map_err(not_utf8)
+    let refuse = |problem: &str| {
+        let violation = (name.to_owned(), problem.to_owned());
+        Failure::invalid(format!("header `{name}` {problem}"), &[violation])
+    };
+    if headers.get_all(name).iter().any(|other| other != value) {
+        return Err(refuse("is given twice, with different values"));
+    }
+    let text = std::str::from_utf8(value.as_bytes());
+    text.map(Some).map_err(|_| refuse("is not UTF-8"))
 }
 
 /// The end for an `EventSource`: it does not come back after a 204.
 fn nothing_more(record: &CallRecord) -> HttpResponse {
     record.set_code(Code::Ok);
     empty(StatusCode::NO_CONTENT)
+}
+
+/// `Allow` of the embedder's own paths.
+fn builtin_allow() -> String {
+    format!("{BUILTIN_METHODS}, OPTIONS")
 }
 
 fn allowed(allow: &str) -> HttpResponse {
@@ -310,7 +357,7 @@ fn empty(status: StatusCode) -> HttpResponse {
 }
 
 /// The answer to HEAD: the headers of GET, its length among them.
-fn without_body(mut response: HttpResponse) -> HttpResponse {
+pub(crate) fn without_body(mut response: HttpResponse) -> HttpResponse {
     if let Some(length) = response.body().size_hint().exact() {
         response
             .headers_mut()

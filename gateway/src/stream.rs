@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::{BufMut, Bytes};
+use bytes::Bytes;
 use http::{HeaderName, HeaderValue, header};
 use http_body::{Body, Frame};
 use millrace_transcode::Renderer;
@@ -46,10 +46,19 @@ pub(crate) trait Form: Send {
     /// words for it: the body then breaks off.
     fn failure(&mut self, out: &mut Vec<u8>, status: &[u8]) -> bool;
 
-    /// What shows that a silent stream is alive, and how long a silence may last.
-    fn heartbeat(&self) -> Option<(Duration, &'static [u8])> {
+    /// Writes the end of a stream that the server cut and that can go on, for callers who by themselves come again and
+    /// go on where it ended. False if the form's callers do not: they are told of the cut as of a failure.
+    fn cut(&mut self, _: &mut Vec<u8>) -> bool {
+        false
+    }
+
+    /// How long a stream may be silent.
+    fn silence_max(&self) -> Option<Duration> {
         None
     }
+
+    /// Writes what shows that a silent stream is alive.
+    fn alive(&mut self, _: &mut Vec<u8>) {}
 }
 
 /// A stream that failed in a form that cannot say so: the connection or the HTTP/2 stream is reset.
@@ -71,14 +80,12 @@ pub(crate) async fn response(
         Media::Json | Media::Problem => Box::<array::Array>::default(),
     };
     // A silent stream whose form has a heartbeat is begun by the first one, or proxies and browsers would give it up.
-    let first = match form.heartbeat() {
-        Some((silence, _)) => tokio::time::timeout(silence, replies.messages.next()).await.ok(),
+    let first = match form.silence_max() {
+        Some(silence) => tokio::time::timeout(silence, replies.messages.next()).await.ok(),
         None => Some(replies.messages.next().await),
     };
     let mut body = Stream {
-        silence: form
-            .heartbeat()
-            .map(|(silence, _)| Silence::new(silence, first.is_none())),
+        silence: form.silence_max().map(|silence| Silence::new(silence, first.is_none())),
         ready: Vec::new(),
         form,
         messages: replies.messages,
@@ -88,6 +95,8 @@ pub(crate) async fn response(
         state: State::Open,
     };
     match first {
+        // An `EventSource` comes again after an end, but never after a status that is no success.
+        Some(Next::Failed(failure)) if body.cut(&failure) => {}
         Some(Next::Failed(failure)) => return Err(failure),
         Some(Next::Message(message)) => body.message(&message)?,
         Some(Next::End(_)) => body.end(),
@@ -167,7 +176,20 @@ impl Stream {
         self.state = State::Ended;
     }
 
+    /// Ends a stream that was cut, if the form's callers come again; false for any other failure.
+    fn cut(&mut self, failure: &Failure) -> bool {
+        let is_cut = failure.is_cut() && self.form.cut(&mut self.ready);
+        if is_cut {
+            self.record.set_code(failure.code());
+            self.state = State::Ended;
+        }
+        is_cut
+    }
+
     fn fail(&mut self, failure: &Failure) {
+        if self.cut(failure) {
+            return;
+        }
         let code = failure.code();
         self.record.set_code(code);
         let is_said = self.form.failure(&mut self.ready, &self.answers.status_json(failure));
@@ -176,13 +198,13 @@ impl Stream {
 
     /// Writes a sign of life if the stream has been silent for too long.
     fn heartbeat(&mut self, cx: &mut Context<'_>) {
-        let Some((silence, (_, sign))) = self.silence.as_mut().zip(self.form.heartbeat()) else {
+        let Some(silence) = &mut self.silence else {
             return;
         };
         if !self.ready.is_empty() {
             silence.reset();
         } else if matches!(self.state, State::Open) && silence.poll_over(cx) {
-            self.ready.put_slice(sign);
+            self.form.alive(&mut self.ready);
         }
     }
 }

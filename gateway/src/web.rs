@@ -26,7 +26,7 @@ pub(crate) fn send(
     inner: Inner,
     mut request: HttpRequest,
 ) -> Result<impl Future<Output = Result<HttpResponse, Infallible>> + Send + 'static, (Shape, Failure)> {
-    let refuse = |request: &HttpRequest, failure| Err((Shape::of(request).as_json(), failure));
+    let refuse = |request: &HttpRequest, failure| Err((Shape::of_rest(request), failure));
     if request.method() != Method::POST {
         return refuse(&request, Failure::method_not_allowed("POST"));
     }

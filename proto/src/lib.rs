@@ -1,6 +1,8 @@
 //! The contract of Millrace: messages, servers and clients generated from the `.proto` files of this folder, and
 //! their descriptors as bytes. It knows nothing else of the platform.
 
+mod redact;
+
 /// Every file under `millrace/`, with its imports, comments and options, as an encoded
 /// `google.protobuf.FileDescriptorSet`.
 ///

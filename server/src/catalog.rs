@@ -17,8 +17,6 @@ use millrace_chassis::status::{self, Fault, Kind, Violation};
 use millrace_chassis::{Module, Platform};
 use millrace_proto::catalog::v1::catalog_service_server::CatalogServiceServer;
 
-use crate::paging::OpenError;
-
 pub(crate) use import::import;
 
 /// Returns the catalog as a module of the platform.
@@ -48,37 +46,15 @@ pub enum Error {
     /// The product has changed since its etag was read.
     #[error("{0} has changed since its etag was read: read it again")]
     EtagMismatch(String),
-    /// The page token cannot be used.
+    /// The page size or the page token cannot be used.
     #[error(transparent)]
     Page(#[from] PageError),
-    /// The request id was used before with another body.
-    #[error("request_id was used before with another body: draw a new one")]
-    RequestIdReused,
-    /// The first call with the request id has not ended yet.
-    #[error("the first call with this request_id is still under way: send the request again")]
-    InProgress,
+    /// The request id cannot be claimed.
+    #[error(transparent)]
+    Claim(#[from] ClaimError),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-}
-
-impl From<ClaimError> for Error {
-    fn from(error: ClaimError) -> Self {
-        match error {
-            ClaimError::Reused => Self::RequestIdReused,
-            ClaimError::InProgress => Self::InProgress,
-            ClaimError::Store(error) => Self::Store(error),
-        }
-    }
-}
-
-impl From<OpenError> for Error {
-    fn from(error: OpenError) -> Self {
-        match error {
-            OpenError::Size(violation) => Self::Invalid(vec![violation]),
-            OpenError::Token(error) => Self::Page(error),
-        }
-    }
 }
 
 impl From<Vec<Violation>> for Error {
@@ -90,10 +66,12 @@ impl From<Vec<Violation>> for Error {
 impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
-            Self::Invalid(_) | Self::Page(_) | Self::RequestIdReused => Kind::Invalid,
+            Self::Invalid(_) => Kind::Invalid,
             Self::NotFound { .. } => Kind::NotFound,
             Self::Exists(_) => Kind::AlreadyExists,
-            Self::EtagMismatch(_) | Self::InProgress => Kind::Aborted,
+            Self::EtagMismatch(_) => Kind::Aborted,
+            Self::Page(error) => error.kind(),
+            Self::Claim(error) => error.kind(),
             Self::Store(error) => error.kind(),
         }
     }
@@ -101,12 +79,11 @@ impl Fault for Error {
     fn reason(&self) -> &'static str {
         match self {
             Self::Invalid(_) => "INVALID_FIELD",
-            Self::Page(_) => "PAGE_TOKEN_INVALID",
-            Self::RequestIdReused => "IDEMPOTENCY_KEY_REUSED",
             Self::NotFound { .. } => "NOT_FOUND",
             Self::Exists(_) => "ALREADY_EXISTS",
             Self::EtagMismatch(_) => "ETAG_MISMATCH",
-            Self::InProgress => "IN_PROGRESS",
+            Self::Page(error) => error.reason(),
+            Self::Claim(error) => error.reason(),
             Self::Store(error) => error.reason(),
         }
     }
@@ -114,14 +91,14 @@ impl Fault for Error {
     fn violations(&self) -> Vec<Violation> {
         match self {
             Self::Invalid(violations) | Self::NotFound { violations, .. } => violations.clone(),
-            Self::Page(_) => vec![Violation::new("page_token", "start again without a page token")],
+            Self::Page(error) => error.violations(),
             _ => Vec::new(),
         }
     }
 
     fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::InProgress => Some(Duration::from_millis(100)),
+            Self::Claim(error) => error.retry_after(),
             Self::Store(error) => error.retry_after(),
             _ => None,
         }

@@ -3,10 +3,12 @@
 //! Data goes to standard output; logs, notes and errors to standard error. Exit codes: 0 ok, 1 a check failed, 2 usage,
 //! 3 configuration, 4 unreachable or missing, 130 interrupted.
 
+mod completions;
 mod config;
 mod dev;
 mod failure;
 mod key;
+mod listen;
 mod load;
 mod migrate;
 mod new_service;
@@ -15,13 +17,27 @@ mod output;
 mod routes;
 mod seed;
 mod serve;
+mod stopping;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 pub use failure::{Exit, Failure};
+
+/// What the help ends with.
+const AFTER_HELP: &str = "\
+Settings come from `millrace.toml`, then from variables MILLRACE_<SECTION>__<KEY>,
+then from flags; the later wins. `millrace config show` lists each with its source.
+
+Exit codes:
+    0  all is well
+    1  a check failed
+    2  the command line makes no sense
+    3  a setting is wrong, or a database is not the right one
+    4  something is missing, taken, or does not answer
+  130  interrupted";
 
 /// A gRPC-first platform: one port for gRPC, gRPC-Web and REST over sharded databases.
 #[derive(Debug, Parser)]
@@ -29,7 +45,8 @@ pub use failure::{Exit, Failure};
     name = "millrace",
     version,
     args_conflicts_with_subcommands = true,
-    max_term_width = 100
+    max_term_width = 100,
+    after_help = AFTER_HELP
 )]
 struct Cli {
     #[command(subcommand)]
@@ -53,7 +70,9 @@ enum Command {
     Key(key::Key),
     /// Places and cancels orders through the public API
     Load(load::Load),
-    /// Lists the routes: METHOD PATH, RPC, who may call
+    /// Lists the routes: METHOD PATH, who may call, RPC
+    ///
+    /// Who may call is what `serve` makes of the settings; `dev` opens sign-up (identity.open_sign_up).
     Routes(routes::Routes),
     /// Shows or checks the settings
     #[command(subcommand)]
@@ -61,6 +80,8 @@ enum Command {
     /// Writes a new service: proto, module and the line that mounts it
     #[command(subcommand)]
     New(new_service::New),
+    /// Prints what makes a shell complete `millrace`
+    Completions(completions::Completions),
 }
 
 /// Runs the program: reads the command line and the environment, and does what they say.
@@ -99,9 +120,10 @@ async fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Seed(seed) => seed.run(environment).await,
         Command::Key(key) => key.run(environment).await,
         Command::Load(load) => load.run(environment).await,
-        Command::Routes(routes) => routes.run(),
+        Command::Routes(routes) => routes.run(environment),
         Command::Config(config) => config.run(environment),
         Command::New(new) => new.run(),
+        Command::Completions(completions) => completions.run(Cli::command()),
     }
 }
 
@@ -115,8 +137,6 @@ fn environment() -> Environment {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]
@@ -137,7 +157,10 @@ mod tests {
             (&["millrace", "dve"], false),
             (&["millrace", "--shards", "8", "serve"], false),
             (&["millrace", "load", "--rate", "2/s", "--for", "30s"], true),
-            (&["millrace", "load", "--rate", "2/h"], false),
+            (&["millrace", "load", "--rate", "2/h"], true),
+            (&["millrace", "load", "--rate", "1e-30/s"], false),
+            (&["millrace", "load", "--for", "30sss"], false),
+            (&["millrace", "routes", "--config", "millrace.toml"], true),
             (&["millrace", "key", "create", "--admin"], true),
             (&["millrace", "migrate", "--dry-run"], true),
             (&["millrace", "config", "show"], true),

@@ -13,19 +13,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use millrace_chassis::clock::Clock;
-use millrace_chassis::config::{ConfigError, Database};
+use millrace_chassis::config::{ConfigError, Database, Problems, Server};
 use millrace_chassis::id::Ids;
 use millrace_chassis::local::LocalChannel;
 use millrace_chassis::page::PageTokens;
 use millrace_chassis::shard::{MigrateError, OpenError, Shards, StoreError};
-use millrace_chassis::{Chassis, Options, Pages, Platform, Running, StartError};
+use millrace_chassis::{Chassis, FreePort, Options, Pages, Platform, Running, StartError};
 use tokio::time::Instant;
 
 use crate::console;
 use crate::identity;
 use crate::modules::modules;
 use crate::sample::{self, SampleError, Seeding};
-use crate::settings::Settings;
+use crate::settings::{Purpose, Settings};
 
 pub use files::{Environment, FileError, read_environment};
 
@@ -186,31 +186,47 @@ pub async fn start(options: DevOptions) -> Result<Dev, DevError> {
     })
 }
 
-/// The settings of `dev`, its addresses checked.
+/// The settings of `dev`, checked, and its addresses too.
 fn settings(options: &DevOptions) -> Result<Settings, DevError> {
     let mut settings = options.settings.clone();
     settings.server.reflection = true;
     settings.identity.open_sign_up = true;
     "dev".clone_into(&mut settings.identity.key_environment);
-    if let Some(listen) = options.listen {
-        settings.server.listen = listen;
-        check_free(listen)?;
-    }
-    if let Some(admin_listen) = options.admin_listen {
-        settings.server.admin_listen = admin_listen;
-        admin_listen.map_or(Ok(()), check_free)?;
-    }
+    settings.server.listen = options.listen.unwrap_or(settings.server.listen);
+    settings.server.admin_listen = options.admin_listen.unwrap_or(settings.server.admin_listen);
+    make_way(&mut settings.server, options);
+    let mut problems = Problems::default();
+    settings.check(Purpose::Dev, &mut problems);
+    problems.done()?;
+    let mut problems = Problems::default();
+    settings.server.check_addresses(&mut problems);
+    problems.done()?;
+
     let addresses = [Some(settings.server.listen), settings.server.admin_listen];
     let remote = addresses
         .into_iter()
         .flatten()
         .find(|address| !address.ip().is_loopback());
-    match remote {
-        Some(address) if !options.allow_remote => Err(DevError::Remote(address)),
-        _ => {
-            settings.check()?;
-            Ok(settings)
-        }
+    if let Some(address) = remote
+        && !options.allow_remote
+    {
+        return Err(DevError::Remote(address));
+    }
+    let asked_for = [options.listen, options.admin_listen.flatten()];
+    asked_for.into_iter().flatten().try_for_each(check_free)?;
+    Ok(settings)
+}
+
+/// Where one address was asked for and the other, a default, is the same, the default gives way to a free port.
+fn make_way(server: &mut Server, options: &DevOptions) {
+    let Some(admin) = &mut server.admin_listen else { return };
+    if admin.port() != server.listen.port() {
+        return;
+    }
+    match (options.listen, options.admin_listen) {
+        (Some(_), None) => admin.set_port(0),
+        (None, Some(_)) => server.listen.set_port(0),
+        _ => {}
     }
 }
 
@@ -227,7 +243,10 @@ fn chassis_options(settings: &Settings, options: &DevOptions) -> Options {
         server: settings.server.clone(),
         limits: settings.limits.clone(),
         loopback_only: !options.allow_remote,
-        free_port_if_taken: true,
+        free_port_if_taken: FreePort {
+            public: options.listen.is_none(),
+            admin: options.admin_listen.is_none(),
+        },
         switches: settings.switches(),
         pages: Some(pages()),
         ..Options::default()

@@ -1,11 +1,9 @@
 //! Checks of request fields that every domain makes. A violation names the field, its limit and what would be right.
 
-use std::ops::RangeInclusive;
-
 use millrace_chassis::status::Violation;
 
-/// Most characters of a name shown to people.
-pub(crate) const DISPLAY_NAME_CHARS_MAX: usize = 200;
+use crate::text::{self, Rule};
+
 /// Most characters of a request id.
 const REQUEST_ID_CHARS_MAX: usize = 128;
 
@@ -24,20 +22,12 @@ impl Check {
         result.map_err(|violation| self.0.push(violation)).ok()
     }
 
-    /// Requires a text of so many characters, none of them a control character other than line breaks and tabs.
-    pub(crate) fn text(&mut self, field: &str, value: &str, chars: RangeInclusive<usize>) {
-        let count = value.chars().count();
-        let (min, max) = (*chars.start(), *chars.end());
-        if count == 0 && min > 0 {
-            self.fail(field, format!("is required: send {min} to {max} characters"));
-        } else if !chars.contains(&count) {
-            self.fail(field, format!("has {count} characters: send {min} to {max}"));
-        } else if value
-            .chars()
-            .any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t'))
-        {
-            self.fail(field, "has a control character: send printable text");
-        }
+    /// Returns a text as it is stored, or notes what is wrong with it and returns an empty one.
+    pub(crate) fn text(&mut self, field: &str, typed: &str, rule: &Rule) -> String {
+        text::normal(typed, rule).unwrap_or_else(|problem| {
+            self.fail(field, problem);
+            String::new()
+        })
     }
 
     /// Requires a request id that is empty or 1 to 128 printable ASCII characters.
@@ -71,23 +61,6 @@ pub(crate) fn summary(violations: &[Violation]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn texts_have_lengths_in_characters() {
-        for (value, expected) in [
-            ("", Some("is required: send 1 to 3 characters")),
-            ("tea", None),
-            ("äöü", None),
-            ("teas", Some("has 4 characters: send 1 to 3")),
-            ("a\nb", None),
-            ("a\0b", Some("has a control character: send printable text")),
-        ] {
-            let mut check = Check::default();
-            check.text("display_name", value, 1..=3);
-            let found = check.done().err().map(|all| all[0].description.clone());
-            assert_eq!(found.as_deref(), expected, "{value:?}");
-        }
-    }
 
     #[test]
     fn request_ids_are_short_printable_ascii() {

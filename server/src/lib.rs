@@ -19,5 +19,6 @@ pub mod sample;
 pub mod settings;
 #[cfg(test)]
 mod testing;
+mod text;
 mod timestamp;
 pub mod upkeep;

@@ -41,10 +41,11 @@ pub enum SumError {
 }
 
 impl SumError {
-    /// Returns the index of the line at fault.
-    pub(crate) fn line(&self) -> usize {
+    /// Returns the field at fault, below the lines of an order: the product brought the currency, the quantity the size.
+    pub(crate) fn field(&self) -> String {
         match self {
-            Self::MixedCurrencies { line, .. } | Self::Overflow { line } => *line,
+            Self::MixedCurrencies { line, .. } => format!("order.lines[{line}].product"),
+            Self::Overflow { line } => format!("order.lines[{line}].quantity"),
         }
     }
 }
@@ -101,5 +102,12 @@ mod tests {
             let lines: Vec<_> = lines.iter().map(|&(n, code, minor)| (n, of(code, minor))).collect();
             assert_eq!(total(lines.iter().map(|(n, price)| (*n, price))), expected, "{lines:?}");
         }
+    }
+
+    #[test]
+    fn the_field_at_fault_is_named() {
+        assert_eq!(SumError::Overflow { line: 2 }.field(), "order.lines[2].quantity");
+        let mixed = total([(1, &of("EUR", 1)), (1, &of("USD", 1))]).unwrap_err();
+        assert_eq!(mixed.field(), "order.lines[1].product");
     }
 }

@@ -2,24 +2,12 @@
 
 use millrace_chassis::page::{self, Binding, Cursor, PageError, PageTokens};
 use millrace_chassis::shard::ShardId;
-use millrace_chassis::status::Violation;
 
 /// Bytes of rows in one answer: below the 4 MiB that gRPC clients take if they are not told otherwise.
-const ANSWER_BYTES_MAX: usize = 3 << 20;
+pub(crate) const ANSWER_BYTES_MAX: usize = 3 << 20;
 
 /// More than the bytes of a row's parts whose length hardly varies: names, times, amounts, etag.
 pub(crate) const FIXED_BYTES: usize = 160;
-
-/// Why a page cannot be opened.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// The page size is negative.
-    #[error("the page size is negative")]
-    Size(Violation),
-    /// The page token is refused.
-    #[error(transparent)]
-    Token(#[from] PageError),
-}
 
 /// A page that is being read.
 pub(crate) struct Page<'a> {
@@ -48,9 +36,8 @@ impl<'a> Page<'a> {
         binding: Binding<'a>,
         size: i32,
         token: &str,
-    ) -> Result<Self, OpenError> {
-        let rule = "must be 0 to 1000: 0 stands for 50";
-        let size = page::page_size(size).map_err(|_| OpenError::Size(Violation::new("page_size", rule)))?;
+    ) -> Result<Self, PageError> {
+        let size = page::page_size(size)?;
         let cursor = tokens.verify(&binding, token)?;
         Ok(Self {
             tokens,

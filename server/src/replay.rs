@@ -1,7 +1,7 @@
 //! What makes a create safe to retry (AIP-155): the row in which its answer is kept, and the hash of its body.
 
 use millrace_chassis::idempotency::Key;
-use millrace_chassis::shard::StoreError;
+use millrace_chassis::shard::{DatabaseName, StoreError};
 use prost::Message;
 use sha2::{Digest, Sha256};
 
@@ -28,12 +28,15 @@ pub(crate) fn key<'a>(
     })
 }
 
-/// Reads a stored answer.
+/// Reads an answer that a database has stored.
 ///
 /// # Errors
 /// The stored bytes are not an answer of this kind.
-pub(crate) fn decode<M: Message + Default>(answer: &[u8]) -> Result<M, StoreError> {
-    M::decode(answer).map_err(|error| StoreError::Query(diesel::result::Error::DeserializationError(Box::new(error))))
+pub(crate) fn decode<M: Message + Default>(answer: &[u8], database: DatabaseName) -> Result<M, StoreError> {
+    M::decode(answer).map_err(|error| StoreError::Damaged {
+        database,
+        problem: format!("an answer kept for retries: {error}"),
+    })
 }
 
 #[cfg(test)]
@@ -55,7 +58,10 @@ mod tests {
         let (one, other) = (Timestamp { seconds: 1, nanos: 0 }, Timestamp { seconds: 2, nanos: 0 });
         assert_eq!(body_hash(&one), body_hash(&one));
         assert_ne!(body_hash(&one), body_hash(&other));
-        assert_eq!(decode::<Timestamp>(&one.encode_to_vec()).unwrap(), one);
-        assert!(decode::<Timestamp>(&[0xFF]).is_err());
+        assert_eq!(
+            decode::<Timestamp>(&one.encode_to_vec(), DatabaseName::Global).unwrap(),
+            one
+        );
+        assert!(decode::<Timestamp>(&[0xFF], DatabaseName::Global).is_err());
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use millrace_chassis::config::{ConfigError, DatabaseSection, Limits, Log, Secrets, Server};
+use millrace_chassis::config::{DatabaseSection, Limits, Log, Problems, Secrets, Server};
 use serde::{Deserialize, Serialize};
 
 use crate::identity::Identity;
@@ -31,80 +31,73 @@ impl Settings {
         BTreeMap::from([("identity.open_sign_up".to_owned(), self.identity.open_sign_up)])
     }
 
-    /// Checks what no single value shows.
-    ///
-    /// # Errors
-    /// The setting at fault, and what would be right.
-    pub fn check(&self) -> Result<(), ConfigError> {
-        if !self.identity.key_environment_is_good() {
-            let problem = "must be 1 to 16 small letters and digits, as in `live`";
-            return Err(ConfigError::value("identity.key_environment", problem));
+    /// Checks what the types do not say. Every command comes through here, so that none accepts what another refuses.
+    pub fn check(&self, purpose: Purpose, problems: &mut Problems) {
+        // In `dev` a default makes way for an address that was asked for.
+        let by_default = Server::default();
+        let one_is_default =
+            self.server.listen == by_default.listen || self.server.admin_listen == by_default.admin_listen;
+        if purpose == Purpose::Dev && one_is_default {
+            self.server.check_origins(problems);
+        } else {
+            self.server.check(problems);
         }
-        if self
-            .secrets
-            .page_token
-            .iter()
-            .any(|secret| secret.len() < PAGE_TOKEN_BYTES_MIN)
-        {
-            let problem = format!("must have at least {PAGE_TOKEN_BYTES_MIN} bytes, as from `openssl rand -hex 32`");
-            return Err(ConfigError::value("secrets.page_token", problem));
+        self.limits.check(problems);
+        self.log.check(problems);
+        self.identity.check(problems);
+        match purpose {
+            // It has a folder of its own, with a secret of its own.
+            Purpose::Dev => self.secrets.check(problems),
+            Purpose::Databases => {
+                self.database.check(problems);
+                self.secrets.check(problems);
+            }
+            Purpose::Serve => {
+                self.database.check(problems);
+                self.secrets.check_for_serving(problems);
+            }
         }
-        Ok(())
-    }
-
-    /// Checks what `serve` needs beyond that.
-    ///
-    /// # Errors
-    /// The setting at fault, and what would be right.
-    pub fn check_for_serving(&self) -> Result<(), ConfigError> {
-        self.check()?;
-        if self.secrets.page_token.is_empty() {
-            let problem = "is missing: list at least one secret of 32 bytes, as from `openssl rand -hex 32`";
-            return Err(ConfigError::value("secrets.page_token", problem));
-        }
-        Ok(())
     }
 }
 
-/// Fewest bytes of a secret.
-const PAGE_TOKEN_BYTES_MIN: usize = 32;
+/// What settings are needed for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// `dev`: addresses and bounds; the databases are those of its folder.
+    Dev,
+    /// Commands that work on the databases without serving.
+    Databases,
+    /// `serve`.
+    Serve,
+}
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn settings_at_fault_are_named() {
-        let secrets = |secrets: &[&str]| Secrets {
-            page_token: secrets.iter().map(ToString::to_string).collect(),
+    fn each_purpose_needs_its_own() {
+        let found = |settings: &Settings, purpose| {
+            let mut problems = Problems::default();
+            settings.check(purpose, &mut problems);
+            problems
+                .done()
+                .map_or_else(|error| error.to_string(), |()| String::new())
         };
-        let identity = |word: &str| Identity {
-            key_environment: word.to_owned(),
-            ..Identity::default()
-        };
-        let good = "0123456789abcdef0123456789abcdef";
-        for (secrets, identity, expected) in [
-            (secrets(&[good]), identity("live"), None),
-            (
-                secrets(&[good, "short"]),
-                identity("live"),
-                Some("`secrets.page_token`"),
-            ),
-            (secrets(&[]), identity("live"), Some("`secrets.page_token`")),
-            (secrets(&[good]), identity("Live"), Some("`identity.key_environment`")),
-            (secrets(&[good]), identity(""), Some("`identity.key_environment`")),
-        ] {
-            let settings = Settings {
-                secrets,
-                identity,
-                ..Settings::default()
-            };
-            let found = settings.check_for_serving().err().map(|error| error.to_string());
-            match expected {
-                None => assert_eq!(found, None),
-                Some(key) => assert!(found.unwrap_or_default().contains(key), "{key}"),
-            }
+        let settings = Settings::default();
+        assert_eq!(found(&settings, Purpose::Dev), "");
+        let databases = found(&settings, Purpose::Databases);
+        assert!(databases.contains("`database.global` is missing"), "{databases}");
+        assert!(!databases.contains("page_token"), "{databases}");
+        let serve = found(&settings, Purpose::Serve);
+        assert!(serve.contains("`database.global` is missing"), "{serve}");
+        assert!(serve.contains("`secrets.page_token` is missing"), "{serve}");
+
+        for word in ["Live", "", "a_b", "12345678901234567"] {
+            let mut settings = Settings::default();
+            word.clone_into(&mut settings.identity.key_environment);
+            let found = found(&settings, Purpose::Dev);
+            assert!(found.contains("`identity.key_environment`"), "{word}: {found}");
         }
-        assert!(Settings::default().check().is_ok());
     }
 }

@@ -1,9 +1,8 @@
 //! Work that no service owns: answers kept for retries are deleted when their time is over.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use millrace_chassis::module::Worker;
+use millrace_chassis::module::{Worker, periodic};
 use millrace_chassis::{Module, Platform, idempotency};
 
 /// How often old answers are looked for.
@@ -15,21 +14,15 @@ pub fn module(platform: &Platform) -> Module {
 }
 
 fn sweeper(platform: Platform) -> Worker {
-    Arc::new(move |mut drain| {
+    let ids = platform.ids.clone();
+    periodic(&ids, INTERVAL, move |draining| {
         let platform = platform.clone();
-        Box::pin(async move {
-            while !*drain.borrow() {
-                match idempotency::sweep(&platform.shards, platform.clock.now_us()).await {
-                    Ok(0) => {}
-                    Ok(rows) => tracing::info!(rows, "old answers were deleted"),
-                    Err(error) => tracing::warn!(%error, "old answers cannot be deleted now"),
-                }
-                tokio::select! {
-                    () = tokio::time::sleep(INTERVAL) => {}
-                    // An error says that the platform is gone.
-                    changed = drain.changed() => if changed.is_err() { return },
-                }
+        async move {
+            let go_on = || !*draining.borrow();
+            let swept = idempotency::sweep(&platform.shards, platform.clock.now_us(), go_on).await;
+            if swept.rows > 0 {
+                tracing::info!(rows = swept.rows, "old answers were deleted");
             }
-        })
+        }
     })
 }

@@ -145,7 +145,8 @@ test("nothing moves where no motion is wanted", async () => {
     });
     const { name } = await platform.order(product);
     await page.locator(`.lane [data-order="${name}"]`).waitFor();
-    await page.waitForTimeout(200);
+    // What starts to move with a change is told within the next frame.
+    await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
     assert.equal(await page.evaluate(() => globalThis.moved), moves, reducedMotion);
     await watch.done();
   }

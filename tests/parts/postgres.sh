@@ -21,7 +21,11 @@ start_postgres() {
   postgres_data=$1/postgres
   mkdir -p "$postgres_data"
   chmod 755 "$1"
-  ((EUID == 0)) && chown postgres "$postgres_data"
+  if ((EUID == 0)); then
+    chown postgres "$postgres_data"
+    # A folder below one that is root's alone is out of its reach.
+    as_postgres test -w "$postgres_data" || postgres_data=$(as_postgres mktemp -d /tmp/millrace-postgres.XXXXXX) || return
+  fi
   as_postgres "$bin/initdb" -D "$postgres_data/data" -U postgres -A trust --no-sync -E UTF8 --locale=C.UTF-8 \
     >"$1/initdb.log" || { cat "$1/initdb.log" >&2 && return 1; }
   # A port is free when it is asked for, and may be taken a moment later.
@@ -39,6 +43,8 @@ start_postgres() {
 
 # Stops the server that start_postgres started; pg_ctl finds it by the process id in its own data folder.
 stop_postgres() {
-  [[ -e ${postgres_data:-}/data/postmaster.pid ]] || return 0
-  as_postgres "$(postgres_bin)/pg_ctl" -D "$postgres_data/data" -m immediate -w -s stop
+  [[ -n ${postgres_data:-} ]] || return 0
+  [[ ! -e $postgres_data/data/postmaster.pid ]] ||
+    as_postgres "$(postgres_bin)/pg_ctl" -D "$postgres_data/data" -m immediate -w -s stop
+  rm -rf "$postgres_data"
 }

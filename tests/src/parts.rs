@@ -23,6 +23,11 @@ pub fn optional(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
+/// Whether `tests/run --long` was asked for: more of what is tested, over minutes to hours.
+pub fn long() -> bool {
+    optional("MILLRACE_TEST_LONG").is_some()
+}
+
 /// The URL of a database on the PostgreSQL server of this run.
 pub fn postgres(database: &str) -> String {
     let base = variable("MILLRACE_TEST_POSTGRES");

@@ -8,17 +8,18 @@ use std::io::Read;
 use std::net::SocketAddr;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
 use crate::parts;
-use program::{binary, clean, command, free_address};
+use program::{command, command_after, free_address};
 
 pub use folder::{Folder, Keys};
-pub use program::millrace;
+pub use program::{binary, clean, millrace, millrace_after, millrace_command, millrace_in_shell, small_disk};
 
-/// How long the platform may take to its first answer; a debug build on a busy machine is slow.
+/// How long the platform may take to its first answer, or to a log line; a debug build on a busy machine is slow.
 const START_MAX: Duration = Duration::from_secs(60);
 
 /// A running platform.
@@ -34,23 +35,33 @@ pub struct TestPlatform {
 }
 
 /// What the process wrote to its two outputs, as far as it has come.
-#[derive(Clone, Default)]
-struct Output(Arc<Mutex<String>>);
+#[derive(Default)]
+struct Output {
+    text: Arc<Mutex<String>>,
+    readers: Vec<JoinHandle<()>>,
+}
 
 impl Output {
-    fn collect(&self, mut from: impl Read + Send + 'static) {
-        let text = Arc::clone(&self.0);
-        std::thread::spawn(move || {
+    fn collect(&mut self, mut from: impl Read + Send + 'static) {
+        let text = Arc::clone(&self.text);
+        self.readers.push(std::thread::spawn(move || {
             let mut buffer = [0; 4096];
             while let Ok(read @ 1..) = from.read(&mut buffer) {
                 let piece = String::from_utf8_lossy(&buffer[..read]);
                 text.lock().expect("no reader panics").push_str(&piece);
             }
-        });
+        }));
     }
 
     fn text(&self) -> String {
-        self.0.lock().expect("no reader panics").clone()
+        self.text.lock().expect("no reader panics").clone()
+    }
+
+    /// Waits until all has arrived that the process wrote, which must have ended.
+    fn finish(&mut self) {
+        for reader in self.readers.drain(..) {
+            reader.join().expect("no reader panics");
+        }
     }
 }
 
@@ -79,14 +90,15 @@ impl TestPlatform {
     /// # Panics
     /// It does not start.
     pub async fn dev_on_small_disk(folder: &Folder, blocks: u32) -> Self {
-        let mut shell = clean(Command::new("sh"));
-        // Without the trap the signal that tells of the limit would end the process.
-        shell
-            .args([
-                "-c",
-                &format!("trap '' XFSZ; ulimit -f {}; exec \"$0\" \"$@\"", blocks * 2),
-            ])
-            .arg(binary());
+        Self::dev_after(folder, &small_disk(blocks)).await
+    }
+
+    /// Starts `millrace dev` from a shell that has run some commands before.
+    ///
+    /// # Panics
+    /// It does not start.
+    pub async fn dev_after(folder: &Folder, commands: &str) -> Self {
+        let shell = command_after(commands);
         let data = folder.path().to_string_lossy().into_owned();
         let mut platform = Self::spawn(folder, shell, &["dev", "--data-dir", &data, "--no-sample-data"], &[]);
         platform
@@ -113,6 +125,12 @@ impl TestPlatform {
         panic!("no port stayed free, three times in a row");
     }
 
+    /// Starts `millrace dev` on a folder and does not wait for it.
+    pub fn dev_starting(folder: &Folder) -> Self {
+        let data = folder.path().to_string_lossy().into_owned();
+        Self::spawn(folder, command(), &["dev", "--data-dir", &data], &[])
+    }
+
     fn spawn(folder: &Folder, mut command: Command, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let (public, admin) = (free_address(), free_address());
         let mut child = command
@@ -125,7 +143,7 @@ impl TestPlatform {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap_or_else(|error| panic!("{} cannot be started: {error}", binary().display()));
-        let output = Output::default();
+        let mut output = Output::default();
         output.collect(child.stdout.take().expect("it is piped"));
         output.collect(child.stderr.take().expect("it is piped"));
         Self {
@@ -142,7 +160,7 @@ impl TestPlatform {
         let deadline = Instant::now() + START_MAX;
         while Instant::now() < deadline {
             if self.child.try_wait().expect("the child is ours").is_some() {
-                sleep(Duration::from_millis(50)).await; // The rest of its output arrives.
+                self.output.finish();
                 return Err(self.output.text());
             }
             if crate::rest::Rest::new(self.public).ready().await && self.keys_are_there() {
@@ -172,9 +190,31 @@ impl TestPlatform {
         self.folder.dev_keys()
     }
 
+    /// The number of its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// What it has written to its outputs so far.
     pub fn output(&self) -> String {
         self.output.text()
+    }
+
+    /// What it has written to its outputs once that holds all of these; another thread may write a log line a little
+    /// after the answer was sent.
+    ///
+    /// # Panics
+    /// It is not written in time.
+    pub async fn output_with(&self, parts: &[&str]) -> String {
+        let deadline = Instant::now() + START_MAX;
+        loop {
+            let text = self.output();
+            let Some(missing) = parts.iter().find(|part| !text.contains(**part)) else {
+                return text;
+            };
+            assert!(Instant::now() < deadline, "no {missing:?} in\n{text}");
+            sleep(Duration::from_millis(20)).await;
+        }
     }
 
     /// Sends SIGKILL and waits for the end.
@@ -192,7 +232,30 @@ impl TestPlatform {
     /// # Panics
     /// There is no shell.
     pub fn terminate(&self) {
-        let sent = parts::run(Command::new("sh").args(["-c", &format!("kill -TERM {}", self.child.id())]));
+        self.signal("TERM");
+    }
+
+    /// Sends SIGINT, as Ctrl-C does.
+    ///
+    /// # Panics
+    /// There is no shell.
+    pub fn interrupt(&self) {
+        self.signal("INT");
+    }
+
+    /// Whether the process has its own handling of SIGINT and SIGTERM by now. Only Linux tells.
+    pub fn watches_signals(&self) -> bool {
+        const SIGINT_AND_SIGTERM: u64 = 1 << 1 | 1 << 14;
+        let Ok(status) = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())) else {
+            return false;
+        };
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+        let mask = caught.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+        mask.is_some_and(|mask| mask & SIGINT_AND_SIGTERM == SIGINT_AND_SIGTERM)
+    }
+
+    fn signal(&self, name: &str) {
+        let sent = parts::run(Command::new("sh").args(["-c", &format!("kill -{name} {}", self.child.id())]));
         assert!(sent.success, "{}", sent.err);
     }
 
@@ -204,7 +267,9 @@ impl TestPlatform {
         let since = Instant::now();
         loop {
             if let Some(status) = self.child.try_wait().expect("the child is ours") {
-                return (status, since.elapsed());
+                let took = since.elapsed();
+                self.output.finish();
+                return (status, took);
             }
             assert!(
                 since.elapsed() < at_most,

@@ -5,13 +5,18 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use http::Method;
+use millrace_tests::parts;
 use millrace_tests::platform::{Folder, TestPlatform};
 use millrace_tests::rest::Rest;
 use millrace_tests::shop::{self, Shopper, order_of, text, unique};
 use serde_json::Value;
 
-const ROUNDS: usize = 100;
 const WRITERS: usize = 4;
+
+/// A hundred crashes, with `tests/run --long` a thousand.
+fn rounds() -> usize {
+    if parts::long() { 1_000 } else { 100 }
+}
 
 /// A request that was sent: its path, id and body, and the name in the answer if one came.
 #[derive(Clone)]
@@ -65,7 +70,7 @@ async fn what_was_acknowledged_survives_a_hundred_crashes() {
 
     let mut names: BTreeMap<String, String> = BTreeMap::new();
     let mut unanswered = 0;
-    for round in 0..ROUNDS {
+    for round in 0..rounds() {
         let operator = shop::operator(&platform);
         let writers: Vec<_> = shoppers
             .iter()
@@ -110,7 +115,7 @@ async fn what_was_acknowledged_survives_a_hundred_crashes() {
             assert!(names.insert(id, name).is_none());
         }
     }
-    assert!(names.len() > ROUNDS, "only {} requests were made", names.len());
+    assert!(names.len() > rounds(), "only {} requests were made", names.len());
     assert!(unanswered > 0, "no request was under way at any of the crashes");
 
     // Nothing was written twice, and the users' histories have no gaps.

@@ -4,10 +4,14 @@
 
 mod bad_input;
 mod broken_place;
+mod commands;
+mod config;
 mod console;
 mod crash;
+mod dev;
 mod doors_agree;
 mod drain;
+mod first_minutes;
 mod health;
 mod loopback;
 mod new_service;
@@ -16,5 +20,9 @@ mod postgres;
 mod reflection;
 mod rest_lists;
 mod rest_orders;
+mod rest_resume;
+mod runner;
 mod sharding;
+mod soak;
 mod tidy;
+mod written_service;

@@ -18,6 +18,11 @@ use millrace_tests::rest::Rest;
 use serde_json::json;
 use tempfile::TempDir;
 
+/// The one line.
+fn shipping(platform: &Platform) -> Vec<Module> {
+    vec![new_service_fixture::module(platform)]
+}
+
 /// Keys of the form `user:7` and `admin:7`: whose keys they are is not what is tested here.
 struct TestKeys;
 
@@ -34,14 +39,14 @@ impl Authenticator for TestKeys {
     }
 }
 
-/// A platform in this process with shipping as its only service.
-struct InProcess {
-    running: Running,
+/// A platform in this process with services of a test's own.
+pub(super) struct InProcess {
+    pub(super) running: Running,
     _folder: TempDir,
 }
 
 impl InProcess {
-    async fn start() -> Self {
+    pub(super) async fn start(modules: impl FnOnce(&Platform) -> Vec<Module>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = Clock::system();
         let ids = Ids::system(clock.clone());
@@ -70,8 +75,7 @@ impl InProcess {
             },
         )
         .mount([Module::new("keys", new_service_fixture::FILE_DESCRIPTOR_SET).authenticator(Arc::new(TestKeys))])
-        // The one line.
-        .mount([new_service_fixture::module(&platform)]);
+        .mount(modules(&platform));
         chassis.migrate().await.unwrap();
         Self {
             running: chassis.start().await.unwrap(),
@@ -86,7 +90,7 @@ impl InProcess {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn it_is_found_everywhere() {
-    let platform = InProcess::start().await;
+    let platform = InProcess::start(shipping).await;
     let (owner, other, admin) = (
         platform.rest("user:7"),
         platform.rest("user:8"),
@@ -156,7 +160,7 @@ async fn it_is_found_everywhere() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs grpcurl: ./tests/run installs it"]
 async fn grpcurl_finds_both_versions() {
-    let platform = InProcess::start().await;
+    let platform = InProcess::start(shipping).await;
     let address = platform.running.public_addr.to_string();
     // grpcurl blocks its thread, so the platform runs on others.
     let ask = |arguments: Vec<String>| {

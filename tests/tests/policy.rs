@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use millrace_tests::door::{Call, DOORS, Door};
 use millrace_tests::platform::{Folder, TestPlatform, millrace};
+use millrace_tests::rest::Rest;
 use millrace_tests::schema::{self, Policy};
 use millrace_tests::shop::{self, Shopper, text, unique};
 use serde_json::{Value, json};
@@ -204,4 +205,57 @@ async fn sign_up_is_for_operators_where_it_is_closed() {
         let answer = call.key(admin).through(door, platform.public).await;
         assert_eq!(answer.code(), 0, "{door}: {}", answer.status);
     }
+}
+
+#[tokio::test]
+async fn an_open_stream_ends_when_its_key_is_revoked() {
+    let platform = TestPlatform::dev().await;
+    let operator = shop::operator(&platform);
+    let (product, shopper) = (shop::product(&operator).await, Shopper::new(&operator).await);
+    shopper.order(&product, 1).await;
+    let spare = operator
+        .post(&format!("/v1/{}/apiKeys", shopper.name), &json!({}))
+        .await
+        .expect(201);
+    let path = format!("/v1/{}/orders:watch", shopper.name);
+    let with_spare = Rest::new(platform.public).with_key(&text(&spare, "secret"));
+    let mut revoked = with_spare.open(&path, "application/x-ndjson", &[]).await;
+    let mut kept = shopper.rest.open(&path, "application/x-ndjson", &[]).await;
+    for stream in [&mut revoked, &mut kept] {
+        assert!(stream.next().await.unwrap().contains("\"number\":1"));
+    }
+    let call = Call::new(
+        "millrace.ordering.v1.OrderingService/WatchOrders",
+        json!({"parent": shopper.name}),
+    );
+    let secret = text(&spare, "secret");
+    let grpc = tokio::spawn({
+        let (call, address) = (call.key(&secret).deadline(Duration::from_secs(60)), platform.public);
+        async move { call.through(Door::Grpc, address).await }
+    });
+
+    operator
+        .post(&format!("/v1/{}:revoke", text(&spare, "name")), &json!({}))
+        .await
+        .expect(200);
+    let ended = async {
+        let mut last = String::new();
+        while let Some(line) = revoked.next().await {
+            last = line;
+        }
+        (last, grpc.await.unwrap())
+    };
+    let (last, answer) = tokio::time::timeout(Duration::from_secs(30), ended)
+        .await
+        .expect("the streams end");
+    assert!(last.contains("\"error\"") && last.contains("UNAUTHENTICATED"), "{last}");
+    assert_eq!(
+        (answer.code(), answer.reason().as_str()),
+        (16, "UNAUTHENTICATED"),
+        "{}",
+        answer.status
+    );
+    // The stream of the other key goes on.
+    shopper.order(&product, 1).await;
+    assert!(kept.next().await.unwrap().contains("\"number\":2"));
 }

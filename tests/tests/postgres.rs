@@ -2,6 +2,8 @@
 //! they should be.
 
 mod databases;
+mod down;
+mod two_processes;
 
 use millrace_tests::door::{Call, DOORS};
 use millrace_tests::parts;
@@ -139,6 +141,34 @@ async fn databases_that_do_not_fit_are_refused_by_name() {
 
 #[tokio::test]
 #[ignore = "needs PostgreSQL: ./tests/run starts it"]
+async fn a_dry_run_tells_what_migrating_does() {
+    let databases = Databases::new().await;
+    let settings = databases.settings();
+    let planned = settings.run(&["migrate", "--dry-run"]);
+    assert!(planned.success, "{planned:?}");
+    for database in std::iter::once(&databases.global).chain(&databases.shards) {
+        let tables = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'";
+        assert_eq!(count(database, tables).await, 0, "{database}");
+    }
+    for database in ["global database", "shard 0", "shard 1", "shard 2", "shard 3"] {
+        let lines = planned.out.lines().filter(|line| line.starts_with(database));
+        assert!(lines.count() >= 2, "the platform's and a service's: {planned:?}");
+    }
+    let done = settings.run(&["migrate"]);
+    assert!(done.success, "{done:?}");
+    let sorted = |text: &str| {
+        let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        lines.sort();
+        lines
+    };
+    assert_eq!(sorted(&done.out), sorted(&planned.out));
+    for again in [settings.run(&["migrate", "--dry-run"]), settings.run(&["migrate"])] {
+        assert!(again.success && again.out.is_empty(), "{again:?}");
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL: ./tests/run starts it"]
 async fn a_newer_database_is_left_alone() {
     let databases = Databases::migrated().await;
     let newer = "INSERT INTO schema_ledger SELECT module, '9999_from_the_future', digest, applied_at FROM schema_ledger LIMIT 1";
@@ -152,6 +182,31 @@ async fn a_newer_database_is_left_alone() {
 }
 
 /// The shard of a user, given the name `users/ID`.
+/// Page by page, the users of all shards but one, each once; the last page names the one that is missing.
+async fn lists_of_users_go_on(operator: &Rest, shoppers: &[Shopper], lost: usize) {
+    operator.get("/v1/users").await.refuses(503, "STORE_UNAVAILABLE");
+    let (mut names, mut token) = (Vec::new(), String::new());
+    let last = loop {
+        let path = format!("/v1/users?returnPartialSuccess=true&pageSize=1&pageToken={token}");
+        let page = operator.get(&path).await.expect(200);
+        names.extend(page["users"].as_array().unwrap().iter().map(|user| text(user, "name")));
+        token = text(&page, "nextPageToken");
+        if token.is_empty() {
+            break page;
+        }
+        assert_eq!(page["unreachable"], json!([]));
+    };
+    assert_eq!(last["unreachable"], json!([format!("shards/{lost}")]));
+    assert!(names.iter().all(|name| shard_of(name) != lost), "{names:?}");
+    let ids: Vec<usize> = names
+        .iter()
+        .map(|name| name["users/".len()..].parse().unwrap())
+        .collect();
+    assert!(ids.is_sorted_by(|one, next| one < next), "by id, each once: {names:?}");
+    let reachable = shoppers.iter().filter(|shopper| shard_of(&shopper.name) != lost);
+    assert!(reachable.map(|shopper| &shopper.name).all(|name| names.contains(name)));
+}
+
 fn shard_of(user: &str) -> usize {
     let id: usize = user.trim_start_matches("users/").parse().unwrap();
     id % usize::from(SHARDS)
@@ -204,6 +259,7 @@ async fn a_shard_that_goes_away_fails_its_users_only_and_comes_back() {
         .expect(200);
     assert_eq!(partial["orders"].as_array().unwrap().len(), 3);
     assert_eq!(partial["unreachable"], json!([format!("shards/{lost}")]));
+    lists_of_users_go_on(&operator, &shoppers, lost).await;
     assert_eq!(
         Rest::new(platform.admin).get("/readiness").await.status.as_u16(),
         200,

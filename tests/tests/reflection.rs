@@ -40,7 +40,7 @@ async fn grpcurl_lists_describes_and_calls() {
         "millrace.ordering.v1.OrderingService.CancelOrder",
     ]));
     for part in [
-        "Cancels an order that is not captured yet",
+        "Cancels an order that is PLACED, AUTHORIZED or RESERVED",
         "google.api.http",
         ":cancel",
         "POLICY_OWNER",

@@ -82,6 +82,52 @@ async fn an_operator_lists_over_all_shards() {
     }
 }
 
+#[tokio::test]
+async fn keys_come_page_by_page_and_are_revoked_once() {
+    let platform = TestPlatform::dev().await;
+    let operator = shop::operator(&platform);
+    let shopper = Shopper::new(&operator).await;
+    let path = format!("/v1/{}/apiKeys", shopper.name);
+    let mut made = Vec::new();
+    for name in ["phone", "tablet", "watch", "car"] {
+        let key = shopper
+            .rest
+            .post(&path, &json!({"displayName": name}))
+            .await
+            .expect(201);
+        made.push(text(&key, "name"));
+    }
+    let revoke = format!("/v1/{}:revoke", made[1]);
+    let revoked = shopper.rest.post(&revoke, &json!({})).await.expect(200);
+    let again = shopper.rest.post(&revoke, &json!({})).await.expect(200);
+    assert_eq!(again, revoked, "the time is that of the first call");
+    shopper
+        .rest
+        .post(&format!("/v1/{}/apiKeys/7:revoke", shopper.name), &json!({}))
+        .await
+        .refuses(404, "NOT_FOUND");
+
+    let (mut names, mut token) = (Vec::new(), String::new());
+    loop {
+        let page = shopper
+            .rest
+            .get(&format!("{path}?pageSize=2&pageToken={token}"))
+            .await
+            .expect(200);
+        let keys = page["apiKeys"].as_array().unwrap();
+        assert!((1..=2).contains(&keys.len()));
+        names.extend(keys.iter().map(|key| text(key, "name")));
+        token = text(&page, "nextPageToken");
+        if token.is_empty() {
+            break;
+        }
+    }
+    // The first key is the one that the operator made for the shopper.
+    assert_eq!(names.len(), 5);
+    made.reverse();
+    assert_eq!(names[..4], made, "newest first, revoked ones included, each once");
+}
+
 /// Reads a list to its end, five at a time.
 async fn names_of_all(operator: &Rest, path: &str, field: &str) -> Vec<String> {
     let (mut names, mut token) = (Vec::new(), String::new());

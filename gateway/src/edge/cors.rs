@@ -1,31 +1,36 @@
-//! CORS, by tower-http, and only where a request has an `Origin`: other traffic pays one header.
+//! CORS, derived from the routes, and only where a request has an `Origin`: other traffic pays one header.
+//!
+//! A preflight is answered here, for it carries no credential and no content type by which a door could be told: with the
+//! methods that its path really has. An OPTIONS that is no preflight goes on like any other request.
 
 use std::convert::Infallible;
+use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
-use std::time::Duration;
+use std::task::{Context, Poll, ready};
 
-use futures_util::future::Either;
-use http::{HeaderName, HeaderValue, Method, header};
+use futures_util::future::{Either, Ready, ready as at_once};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use millrace_transcode::RouteError;
+use pin_project_lite::pin_project;
 use tower::{Layer, Service};
-use tower_http::cors::{AllowHeaders, AllowOrigin, Cors};
 
-use crate::body::{HttpRequest, HttpResponse};
+use crate::answer::Shape;
+use crate::body::{HttpRequest, HttpResponse, ResponseBody};
 use crate::call::CallRecord;
+use crate::edge::Builtin;
 use crate::edge::host::is_loopback_authority;
+use crate::error::Failure;
+use crate::gateway::Gateway;
 
-/// How long a browser may keep the answer to a preflight.
-const PREFLIGHT_AGE: Duration = Duration::from_secs(600);
+/// How long a browser may keep the answer to a preflight, in seconds.
+const PREFLIGHT_AGE: HeaderValue = HeaderValue::from_static("600");
 
 /// Headers that a page may read besides the safelisted ones.
-const EXPOSED: [HeaderName; 6] = [
-    HeaderName::from_static("grpc-status"),
-    HeaderName::from_static("grpc-message"),
-    HeaderName::from_static("grpc-status-details-bin"),
-    HeaderName::from_static("x-request-id"),
-    header::LOCATION,
-    header::RETRY_AFTER,
-];
+const EXPOSED: HeaderValue =
+    HeaderValue::from_static("grpc-status,grpc-message,grpc-status-details-bin,x-request-id,location,retry-after");
+
+/// What a path that the embedder answers can be asked for.
+pub(crate) const BUILTIN_METHODS: &str = "GET, HEAD";
 
 /// Whose pages may read answers. Credentials (cookies) are never allowed: a key is sent in a header.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,35 +62,88 @@ impl CorsPolicy {
 #[derive(Clone)]
 pub(crate) struct CorsLayer {
     /// `None` where nothing is allowed: the headers are simply not there.
-    rules: Option<Arc<tower_http::cors::CorsLayer>>,
+    rules: Option<Arc<Rules>>,
+}
+
+struct Rules {
+    policy: CorsPolicy,
+    gateway: Gateway,
+    builtin: Arc<dyn Builtin>,
 }
 
 impl CorsLayer {
-    pub(crate) fn new(policy: &CorsPolicy) -> Self {
-        if *policy == CorsPolicy::Off {
-            return Self { rules: None };
-        }
-        let policy = Arc::new(policy.clone());
-        let origins = AllowOrigin::predicate(move |origin, _| policy.allows(origin.as_bytes()));
-        let methods = [
-            Method::GET,
-            Method::HEAD,
-            Method::POST,
-            Method::PUT,
-            Method::PATCH,
-            Method::DELETE,
-        ];
-        let rules = tower_http::cors::CorsLayer::new()
-            .allow_origin(origins)
-            .allow_methods(methods)
-            // Metadata is open by nature in gRPC; what reaches a service is decided by the doors, not by a browser.
-            .allow_headers(AllowHeaders::mirror_request())
-            .expose_headers(EXPOSED)
-            .max_age(PREFLIGHT_AGE);
-        Self {
-            rules: Some(Arc::new(rules)),
-        }
+    pub(crate) fn new(policy: &CorsPolicy, gateway: Gateway, builtin: Arc<dyn Builtin>) -> Self {
+        let rules = (*policy != CorsPolicy::Off).then(|| {
+            Arc::new(Rules {
+                policy: policy.clone(),
+                gateway,
+                builtin,
+            })
+        });
+        Self { rules }
     }
+}
+
+impl Rules {
+    /// The answer to a preflight.
+    fn preflight(&self, origin: &HeaderValue, request: HttpRequest) -> HttpResponse {
+        let record = CallRecord::of(request.extensions());
+        let shape = Shape::of_rest(&request);
+        let refuse = |failure: &Failure| self.gateway.answers().answer(&shape, failure, &record);
+        if !self.policy.allows(origin.as_bytes()) {
+            let mut refusal = refuse(&Failure::origin_not_allowed());
+            vary_by_preflight(refusal.headers_mut());
+            return refusal;
+        }
+        let (parts, _) = request.into_parts();
+        let mut response = match self.methods_at(&parts) {
+            Some(methods) => {
+                record.set_code(tonic::Code::Ok);
+                permission(&methods, &parts.headers)
+            }
+            None => {
+                let error = RouteError::NotFound { did_you_mean: None };
+                refuse(&Failure::no_route(&parts.method, parts.uri.path(), error))
+            }
+        };
+        let headers = response.headers_mut();
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+        vary_by_preflight(headers);
+        response
+    }
+
+    /// The methods of a path: of its routes, of an RPC, or of the embedder's own.
+    fn methods_at(&self, parts: &http::request::Parts) -> Option<String> {
+        let path = parts.uri.path();
+        let of_rpc = || self.gateway.knows_rpc(path).then(|| "POST".to_owned());
+        let of_builtin = || self.builtin.get(parts).map(|_| BUILTIN_METHODS.to_owned());
+        self.gateway
+            .schema()
+            .methods_at(path)
+            .or_else(of_rpc)
+            .or_else(of_builtin)
+    }
+}
+
+/// Says yes to a preflight.
+fn permission(methods: &str, asked: &HeaderMap) -> HttpResponse {
+    let mut response = http::Response::new(ResponseBody::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    let headers = response.headers_mut();
+    if let Ok(methods) = HeaderValue::from_str(methods) {
+        headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, methods);
+    }
+    // Metadata is open by nature in gRPC; what reaches a service is decided by the doors, not by a browser.
+    if let Some(names) = asked.get(header::ACCESS_CONTROL_REQUEST_HEADERS) {
+        headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, names.clone());
+    }
+    headers.insert(header::ACCESS_CONTROL_MAX_AGE, PREFLIGHT_AGE);
+    response
+}
+
+fn vary_by_preflight(headers: &mut HeaderMap) {
+    let vary = "origin, access-control-request-method, access-control-request-headers";
+    headers.append(header::VARY, HeaderValue::from_static(vary));
 }
 
 impl<S> Layer<S> for CorsLayer {
@@ -103,57 +161,64 @@ impl<S> Layer<S> for CorsLayer {
 #[derive(Clone)]
 pub(crate) struct CorsChecked<S> {
     inner: S,
-    rules: Option<Arc<tower_http::cors::CorsLayer>>,
+    rules: Option<Arc<Rules>>,
 }
 
 impl<S> Service<HttpRequest> for CorsChecked<S>
 where
-    S: Service<HttpRequest, Response = HttpResponse, Error = Infallible> + Clone,
+    S: Service<HttpRequest, Response = HttpResponse, Error = Infallible>,
 {
     type Response = HttpResponse;
     type Error = Infallible;
-    type Future = Either<<Cors<S> as Service<HttpRequest>>::Future, WithVary<S::Future>>;
+    type Future = Either<Ready<Result<HttpResponse, Infallible>>, Readable<S::Future>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         self.inner.poll_ready(cx)
     }
 
     fn call(&mut self, request: HttpRequest) -> Self::Future {
-        match &self.rules {
-            Some(rules) if request.headers().contains_key(header::ORIGIN) => {
-                if request.method() == Method::OPTIONS {
-                    CallRecord::of(request.extensions()).set_code(tonic::Code::Ok);
-                }
-                // A clone, which tower-http wants to own; the doors below are always ready, so it need not be asked.
-                Either::Left(rules.layer(self.inner.clone()).call(request))
-            }
-            rules => Either::Right(WithVary {
-                varies: rules.is_some(),
-                future: self.inner.call(request),
-            }),
+        let origin = request.headers().get(header::ORIGIN).cloned();
+        if let (Some(rules), Some(origin)) = (&self.rules, &origin)
+            && request.method() == Method::OPTIONS
+            && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
+        {
+            return Either::Left(at_once(Ok(rules.preflight(origin, request))));
         }
+        let allows = |origin: &HeaderValue| {
+            let rules = self.rules.as_ref();
+            rules.is_some_and(|rules| rules.policy.allows(origin.as_bytes()))
+        };
+        Either::Right(Readable {
+            varies: self.rules.is_some(),
+            origin: origin.filter(allows),
+            future: self.inner.call(request),
+        })
     }
 }
 
-pin_project_lite::pin_project! {
-    /// An answer to a request without `Origin`: a cache must not give it to a page that sends one.
-    pub(crate) struct WithVary<F> {
+pin_project! {
+    /// An answer, readable by the page that asked, if it may. A cache must not give it to another.
+    pub(crate) struct Readable<F> {
         #[pin]
         future: F,
         varies: bool,
+        origin: Option<HeaderValue>,
     }
 }
 
-impl<F: Future<Output = Result<HttpResponse, Infallible>>> Future for WithVary<F> {
+impl<F: Future<Output = Result<HttpResponse, Infallible>>> Future for Readable<F> {
     type Output = F::Output;
 
-    fn poll(self: std::pin::Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let mut response = std::task::ready!(this.future.poll(cx))?;
+        let mut response = ready!(this.future.poll(cx))?;
+        let headers = response.headers_mut();
         if *this.varies {
-            response
-                .headers_mut()
-                .append(header::VARY, HeaderValue::from_static("origin"));
+            headers.append(header::VARY, HeaderValue::from_static("origin"));
+        }
+        if let Some(origin) = this.origin.take() {
+            headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+            headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
         }
         Poll::Ready(Ok(response))
     }

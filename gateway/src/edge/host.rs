@@ -81,6 +81,11 @@ where
 
 /// Whether every name in the request (`:authority` over HTTP/2, `Host` over HTTP/1.1) is loopback, and there is one.
 fn names_loopback<B>(request: &http::Request<B>) -> bool {
+    every_name(request, is_loopback_authority)
+}
+
+/// Whether every name in a request is allowed, and there is one.
+pub(crate) fn every_name<B>(request: &http::Request<B>, is_allowed: impl Fn(&str) -> bool) -> bool {
     let authority = request.uri().authority().map(|authority| Some(authority.as_str()));
     let hosts = request
         .headers()
@@ -88,7 +93,7 @@ fn names_loopback<B>(request: &http::Request<B>) -> bool {
         .iter()
         .map(|value| value.to_str().ok());
     let mut names = authority.into_iter().chain(hosts).peekable();
-    names.peek().is_some() && names.all(|name| name.is_some_and(is_loopback_authority))
+    names.peek().is_some() && names.all(|name| name.is_some_and(&is_allowed))
 }
 
 /// `localhost`, `127.0.0.1` or `[::1]`, each with or without a port: parsed, never a prefix.

@@ -1,26 +1,47 @@
-//! The body of a REST request: JSON in UTF-8, whole, of bounded size, within a bounded time.
+//! The body of a REST request: JSON in UTF-8, whole, of bounded size, within a bounded time, from a bounded memory.
 
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, header};
 use http_body::Body;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http_body_util::BodyExt;
+use tokio::time::Instant;
 
 use crate::body::RequestBody;
 use crate::error::Failure;
+use crate::rest::memory::{BodyMemory, Held};
 
-/// How long a body may take to arrive.
-const BODY_TIME_MAX: Duration = Duration::from_secs(30);
 /// How much of a refused body is read on, and for how long.
 const DISCARD_BYTES_MAX: usize = 8 << 20;
 const DISCARD_TIME_MAX: Duration = Duration::from_secs(2);
 
+/// What a body may take.
+pub(super) struct Bounds<'m> {
+    pub(super) bytes_max: usize,
+    /// The head of the request came then.
+    pub(super) started: Instant,
+    /// The body must be there so long after.
+    pub(super) time_max: Duration,
+    pub(super) memory: &'m BodyMemory,
+}
+
+/// A whole body, and what it holds of the memory for bodies.
+#[derive(Debug, Default)]
+pub(super) struct Payload {
+    pub(super) bytes: Bytes,
+    pub(super) held: Held,
+}
+
 /// Reads the body, which must be JSON if it is there at all.
-pub(super) async fn read(headers: &HeaderMap, mut body: RequestBody, bytes_max: usize) -> Result<Bytes, Failure> {
-    let reading = read_json(headers, &mut body, bytes_max);
-    let Ok(read) = tokio::time::timeout(BODY_TIME_MAX, reading).await else {
-        return Err(Failure::body_too_slow(BODY_TIME_MAX));
+pub(super) async fn read(headers: &HeaderMap, mut body: RequestBody, bounds: &Bounds<'_>) -> Result<Payload, Failure> {
+    if body.is_end_stream() {
+        return Ok(Payload::default());
+    }
+    let reading = read_json(headers, &mut body, bounds);
+    let left = bounds.time_max.saturating_sub(bounds.started.elapsed());
+    let Ok(read) = tokio::time::timeout(left, reading).await else {
+        return Err(Failure::body_too_slow(bounds.time_max));
     };
     // A client that asked first, by `Expect`, has sent nothing yet.
     if read.is_err() && !headers.contains_key(header::EXPECT) {
@@ -44,34 +65,55 @@ async fn discard(mut body: RequestBody) {
     let _ = tokio::time::timeout(DISCARD_TIME_MAX, all).await;
 }
 
-async fn read_json(headers: &HeaderMap, body: &mut RequestBody, bytes_max: usize) -> Result<Bytes, Failure> {
-    if body.is_end_stream() {
-        return Ok(Bytes::new());
-    }
-    if headers
-        .get(header::CONTENT_ENCODING)
-        .is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"))
-    {
+async fn read_json(headers: &HeaderMap, body: &mut RequestBody, bounds: &Bounds<'_>) -> Result<Payload, Failure> {
+    let mut codings = headers.get_all(header::CONTENT_ENCODING).iter();
+    if codings.any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
         return Err(Failure::unsupported_media("the body is compressed; send it as it is"));
     }
-    let is_json = headers.get(header::CONTENT_TYPE).map(is_json);
+    // Of two types a proxy may have believed either, so both must be fine.
+    let types = headers.get_all(header::CONTENT_TYPE).iter().map(is_json);
+    let is_json = types.reduce(|one, other| one && other);
     let not_json = || Failure::unsupported_media("the body must be `Content-Type: application/json`, in UTF-8");
     if is_json == Some(false) {
         return Err(not_json());
     }
-    if body.size_hint().lower() > bytes_max as u64 {
-        return Err(Failure::too_large(bytes_max));
+    if body.size_hint().lower() > bounds.bytes_max as u64 {
+        return Err(Failure::too_large(bounds.bytes_max));
     }
-    let bytes = match Limited::new(body, bytes_max).collect().await {
-        Ok(collected) => collected.to_bytes(),
-        Err(error) if error.is::<LengthLimitError>() => return Err(Failure::too_large(bytes_max)),
-        Err(_) => return Err(Failure::broken_body()),
-    };
-    if bytes.is_empty() || is_json.is_some() {
-        Ok(bytes)
+    let payload = collect(body, bounds).await?;
+    if payload.bytes.is_empty() || is_json.is_some() {
+        Ok(payload)
     } else {
         Err(not_json())
     }
+}
+
+/// Reads to the end. A body of one frame is that frame; the frames of others are copied into one piece as they come, for
+/// a small frame may keep a large buffer of the connection's.
+async fn collect(body: &mut RequestBody, bounds: &Bounds<'_>) -> Result<Payload, Failure> {
+    let mut payload = Payload::default();
+    let mut joined = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let Ok(chunk) = frame.map_err(|_| Failure::broken_body())?.into_data() else {
+            continue;
+        };
+        let so_far = joined.len() + payload.bytes.len();
+        if so_far + chunk.len() > bounds.bytes_max {
+            return Err(Failure::too_large(bounds.bytes_max));
+        }
+        let taken = bounds.memory.take(chunk.len(), &mut payload.held);
+        taken.map_err(|_| Failure::no_memory_for_body())?;
+        if so_far == 0 {
+            payload.bytes = chunk;
+        } else {
+            joined.extend_from_slice(&std::mem::take(&mut payload.bytes));
+            joined.extend_from_slice(&chunk);
+        }
+    }
+    if !joined.is_empty() {
+        payload.bytes = joined.freeze();
+    }
+    Ok(payload)
 }
 
 /// `application/json` or the same as a patch, in UTF-8.

@@ -1,5 +1,6 @@
 //! `text/event-stream` for an `EventSource`, which reconnects after every end, also a good one. So the last event has an id
-//! with the mark `;end`: a browser that comes back with it is answered 204, and stays away.
+//! with the mark `;end`: a browser that comes back with it is answered 204, and stays away. A stream that the server cuts
+//! ends without that mark and without an error: the browser comes back with the id of the last event, and goes on there.
 
 use std::time::Duration;
 
@@ -61,7 +62,17 @@ impl Form for EventStream {
         true
     }
 
-    fn heartbeat(&self) -> Option<(Duration, &'static [u8])> {
-        Some((HEARTBEAT, COMMENT))
+    fn cut(&mut self, out: &mut Vec<u8>) -> bool {
+        self.open(out);
+        true
+    }
+
+    fn silence_max(&self) -> Option<Duration> {
+        Some(HEARTBEAT)
+    }
+
+    fn alive(&mut self, out: &mut Vec<u8>) {
+        self.open(out);
+        out.put_slice(COMMENT);
     }
 }

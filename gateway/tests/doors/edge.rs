@@ -1,7 +1,9 @@
 //! The edge layers: host names, CORS, header hygiene, request ids.
 
+use std::sync::Arc;
+
 use http::{Request, Version};
-use millrace_gateway::edge::{CorsPolicy, HostPolicy};
+use millrace_gateway::edge::{Builtin, CorsPolicy, HostPolicy};
 
 use crate::support::{Stage, framed, item, messages};
 
@@ -40,33 +42,107 @@ async fn a_foreign_host_is_misdirected_on_every_door() {
     assert_eq!(own.status, 200);
 }
 
+fn preflight(path: &str, origin: &str, method: &str) -> http::request::Builder {
+    Request::options(path)
+        .header("origin", origin)
+        .header("access-control-request-method", method)
+}
+
 #[tokio::test]
-async fn a_preflight_is_answered_before_any_door() {
-    let stage = Stage::new(ok);
-    let request = Request::options("/test.v1.Shop/GetItem")
-        .header("origin", "http://localhost:3000")
-        .header("access-control-request-method", "POST")
-        .header("access-control-request-headers", "x-grpc-web,authorization");
-    let answer = stage.ask(request, "").await;
-    assert_eq!(answer.status, 200);
-    assert_eq!(answer.header("access-control-allow-origin"), "http://localhost:3000");
-    assert_eq!(
-        answer.header("access-control-allow-headers"),
-        "x-grpc-web,authorization"
-    );
-    assert!(answer.header("access-control-allow-methods").contains("PATCH"));
-    assert!(!answer.headers.contains_key("access-control-allow-credentials"));
-    assert!(stage.seen().is_empty());
+async fn a_preflight_is_answered_with_the_methods_of_its_path() {
+    let stage = Stage::with(|edge| edge.builtin = Arc::new(Health), ok);
+    let origin = "http://localhost:3000";
+    // The method asked for does not matter: a browser compares by itself.
+    let table = [
+        ("/v1/items/7", "DELETE", "GET, HEAD, DELETE"),
+        ("/v1/items/7", "PATCH", "GET, HEAD, DELETE"),
+        ("/v1/items", "POST", "POST"),
+        ("/v1/items:watch?after=1", "GET", "GET, HEAD"),
+        ("/test.v1.Shop/GetItem", "POST", "POST"),
+        ("/health", "GET", "GET, HEAD"),
+    ];
+    for (path, method, methods) in table {
+        let asked =
+            preflight(path, origin, method).header("access-control-request-headers", "x-grpc-web,authorization");
+        let answer = stage.ask(asked, "").await;
+        assert_eq!((answer.status, answer.text()), (204, ""), "{path}");
+        assert_eq!(answer.header("access-control-allow-methods"), methods, "{path}");
+        assert_eq!(answer.header("access-control-allow-origin"), origin);
+        assert_eq!(
+            answer.header("access-control-allow-headers"),
+            "x-grpc-web,authorization"
+        );
+        assert_eq!(answer.header("access-control-max-age"), "600");
+        assert!(answer.header("vary").contains("origin"), "{:?}", answer.headers);
+        assert!(!answer.headers.contains_key("access-control-allow-credentials"));
+    }
     assert!(
         stage.metrics().contains(r#"rpc_status_code="OK",door="edge""#),
         "{}",
         stage.metrics()
     );
+    for path in ["/nothing", "/v1/items/%zz", "/test.v1.Shop/Nothing"] {
+        let answer = stage.ask(preflight(path, origin, "GET"), "").await;
+        assert_eq!(
+            (answer.status, answer.header("access-control-allow-origin")),
+            (404, origin),
+            "{path}"
+        );
+        assert_eq!(answer.json()["details"][0]["reason"], "NOT_FOUND");
+    }
+    assert!(stage.seen().is_empty());
+}
 
-    let foreign = Request::options("/v1/items/7")
-        .header("origin", "http://evil.example")
-        .header("access-control-request-method", "GET");
-    assert_eq!(stage.ask(foreign, "").await.header("access-control-allow-origin"), "");
+#[tokio::test]
+async fn a_preflight_of_a_foreign_page_is_refused() {
+    let stage = Stage::new(ok);
+    let answer = stage
+        .ask(preflight("/v1/items/7", "http://evil.example", "GET"), "")
+        .await;
+    assert_eq!((answer.status, &answer.json()["code"]), (403, &serde_json::json!(7)));
+    assert_eq!(answer.json()["details"][0]["reason"], "ORIGIN_NOT_ALLOWED");
+    assert!(
+        !answer
+            .headers
+            .keys()
+            .any(|name| name.as_str().starts_with("access-control")),
+        "{:?}",
+        answer.headers
+    );
+}
+
+#[tokio::test]
+async fn an_options_that_is_no_preflight_is_a_request_like_any_other() {
+    let stage = Stage::new(ok);
+    let origin = ("origin", "http://localhost:3000");
+    let method = ("access-control-request-method", "GET");
+    for headers in [&[][..], &[origin], &[method]] {
+        let request = |path: &str| {
+            headers.iter().fold(Request::options(path), |request, (name, value)| {
+                request.header(*name, *value)
+            })
+        };
+        let answer = stage.ask(request("/v1/items/7"), "").await;
+        assert_eq!(
+            (answer.status, answer.header("allow")),
+            (204, "GET, HEAD, DELETE, OPTIONS"),
+            "{headers:?}"
+        );
+        assert_eq!(answer.header("access-control-allow-methods"), "");
+        assert_eq!(stage.ask(request("/nothing"), "").await.status, 404);
+    }
+    let off = Stage::with(|edge| edge.cors = CorsPolicy::Off, ok);
+    let answer = off.ask(preflight("/v1/items/7", origin.1, "GET"), "").await;
+    assert_eq!((answer.status, answer.header("access-control-allow-origin")), (204, ""));
+}
+
+/// One built-in path.
+struct Health;
+
+impl Builtin for Health {
+    fn get(&self, request: &http::request::Parts) -> Option<http::Response<bytes::Bytes>> {
+        (request.uri.path() == "/health").then(|| http::Response::new(bytes::Bytes::from_static(b"well")))
+    }
 }
 
 #[tokio::test]

@@ -1,8 +1,9 @@
 //! One log line and one measurement for each call, whenever it ends.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt::Debug;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Once};
 
 use http::{Request, Version};
 use http_body_util::BodyExt;
@@ -15,9 +16,25 @@ use crate::support::{Ending, GET, Scripted, Stage, error, framed, grpc, item, me
 
 type Line = BTreeMap<String, String>;
 
-/// Keeps the lines of the target `millrace::call`.
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<Line>>>);
+thread_local! {
+    /// Lines of the target `millrace::call`. A test runs on a thread of its own.
+    static LINES: RefCell<Vec<Line>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Keeps lines in `LINES`.
+struct Recorder;
+
+/// Starts to keep lines, in the whole program: a subscriber for one test could come while another test's thread decides,
+/// for good, that nobody wants a line.
+pub(crate) fn start() {
+    static STARTED: Once = Once::new();
+    STARTED.call_once(|| tracing::subscriber::set_global_default(Recorder).unwrap());
+}
+
+/// Returns the lines since the last call.
+fn take() -> Vec<Line> {
+    LINES.take()
+}
 
 struct Fields<'l>(&'l mut Line);
 
@@ -31,7 +48,7 @@ impl Visit for Fields<'_> {
     }
 }
 
-impl tracing::Subscriber for Lines {
+impl tracing::Subscriber for Recorder {
     fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
         metadata.target() == "millrace::call"
     }
@@ -43,19 +60,13 @@ impl tracing::Subscriber for Lines {
     fn event(&self, event: &tracing::Event<'_>) {
         let mut line = Line::new();
         event.record(&mut Fields(&mut line));
-        self.0.lock().unwrap().push(line);
+        LINES.with_borrow_mut(|lines| lines.push(line));
     }
 
     fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
     fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
     fn enter(&self, _: &span::Id) {}
     fn exit(&self, _: &span::Id) {}
-}
-
-impl Lines {
-    fn take(&self) -> Vec<Line> {
-        std::mem::take(&mut self.0.lock().unwrap())
-    }
 }
 
 fn count(stage: &Stage, labels: &str) -> bool {
@@ -66,8 +77,6 @@ fn count(stage: &Stage, labels: &str) -> bool {
 
 #[tokio::test]
 async fn a_line_says_everything_about_a_call() {
-    let lines = Lines::default();
-    let _guard = tracing::subscriber::set_default(lines.clone());
     let stage = Stage::new(|call| {
         call.extensions.get::<Arc<CallRecord>>().unwrap().set_shard(3);
         messages(&[item("items/7", 0)])
@@ -77,7 +86,7 @@ async fn a_line_says_everything_about_a_call() {
         .header("x-request-id", "r-1")
         .header("traceparent", trace);
     assert_eq!(stage.ask(request, "").await.status, 400);
-    let refused = &lines.take()[0];
+    let refused = &take()[0];
     assert!(!format!("{refused:?}").contains("secret"), "queries are not logged");
     stage
         .ask(
@@ -87,7 +96,7 @@ async fn a_line_says_everything_about_a_call() {
             "",
         )
         .await;
-    let [line] = &lines.take()[..] else { panic!() };
+    let [line] = &take()[..] else { panic!() };
     let expected = [
         ("door", "rest"),
         ("rpc.method", GET),
@@ -108,8 +117,6 @@ async fn a_line_says_everything_about_a_call() {
 
 #[tokio::test]
 async fn a_call_is_logged_and_counted_once_when_its_body_ends() {
-    let lines = Lines::default();
-    let _guard = tracing::subscriber::set_default(lines.clone());
     let stage = Stage::new(|_| {
         grpc(tonic::body::Body::new(Scripted::new(
             &[item("a", 1), item("b", 2)],
@@ -121,21 +128,19 @@ async fn a_call_is_logged_and_counted_once_when_its_body_ends() {
         .header("content-type", "application/grpc");
     let mut response = stage.send(call, framed(b"")).await;
     let labels = r#"rpc_method="test.v1.Shop/WatchItems",rpc_status_code="ABORTED",door="grpc""#;
-    assert!(lines.take().is_empty(), "the call still runs");
+    assert!(take().is_empty(), "the call still runs");
     assert!(!count(&stage, labels));
     while response.body_mut().frame().await.is_some() {}
-    let after = lines.take();
+    let after = take();
     assert_eq!(after.len(), 1);
     assert_eq!((&*after[0]["rpc.code"], &*after[0]["http.status"]), ("ABORTED", "200"));
     drop(response);
-    assert!(lines.take().is_empty(), "once");
+    assert!(take().is_empty(), "once");
     assert!(count(&stage, labels), "{}", stage.metrics());
 }
 
 #[tokio::test]
 async fn a_body_that_is_dropped_early_counts_as_cancelled() {
-    let lines = Lines::default();
-    let _guard = tracing::subscriber::set_default(lines.clone());
     let stage = Stage::new(|_| grpc(tonic::body::Body::new(Scripted::new(&[item("a", 1)], Ending::Never))));
     let grpc = Request::post("/test.v1.Shop/WatchItems")
         .version(Version::HTTP_2)
@@ -153,9 +158,9 @@ async fn a_body_that_is_dropped_early_counts_as_cancelled() {
         };
         let mut response = stage.send(request, body).await;
         response.body_mut().frame().await.unwrap().unwrap();
-        assert!(lines.take().is_empty());
+        assert!(take().is_empty());
         drop(response);
-        let after = lines.take();
+        let after = take();
         assert_eq!(after.len(), 1, "{door}");
         assert_eq!((&*after[0]["rpc.code"], &*after[0]["door"]), ("CANCELLED", door));
         let labels = format!(r#"rpc_method="test.v1.Shop/WatchItems",rpc_status_code="CANCELLED",door="{door}""#);
@@ -165,8 +170,6 @@ async fn a_body_that_is_dropped_early_counts_as_cancelled() {
 
 #[tokio::test]
 async fn a_caller_who_goes_before_the_answer_counts_as_cancelled() {
-    let lines = Lines::default();
-    let _guard = tracing::subscriber::set_default(lines.clone());
     let stage = Stage::new(|_| grpc(tonic::body::Body::new(Scripted::new(&[], Ending::Never))));
     let waiting = stage.send(Request::get("/v1/items/7"), "");
     assert!(
@@ -174,7 +177,7 @@ async fn a_caller_who_goes_before_the_answer_counts_as_cancelled() {
             .await
             .is_err()
     );
-    let after = lines.take();
+    let after = take();
     assert_eq!(after.len(), 1);
     assert_eq!(
         (&*after[0]["rpc.code"], &*after[0]["http.status"]),
@@ -188,8 +191,6 @@ async fn a_caller_who_goes_before_the_answer_counts_as_cancelled() {
 
 #[tokio::test]
 async fn refusals_and_errors_have_a_line_too() {
-    let lines = Lines::default();
-    let _guard = tracing::subscriber::set_default(lines.clone());
     let stage = Stage::new(|_| error(&Status::new(Code::NotFound, "")));
     let table = [
         (Request::get("/nothing"), "_OTHER", "NOT_FOUND", "404"),
@@ -199,7 +200,7 @@ async fn refusals_and_errors_have_a_line_too() {
     ];
     for (request, method, code, status) in table {
         stage.ask(request, "").await;
-        let line = &lines.take()[0];
+        let line = &take()[0];
         assert_eq!(
             (&*line["rpc.method"], &*line["rpc.code"], &*line["http.status"]),
             (method, code, status)

@@ -5,8 +5,10 @@
 mod edge;
 mod grpc;
 mod logs;
+mod odd_requests;
 mod rest_refusals;
 mod rest_streams;
 mod rest_unary;
 mod support;
+mod uploads;
 mod wire;

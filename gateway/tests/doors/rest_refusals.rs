@@ -5,7 +5,9 @@ use http::Request;
 use serde_json::json;
 use tonic::{Code, Status};
 
-use crate::support::{Answer, Ending, Scripted, Stage, error, framed, grpc, item, messages, messages_then};
+use crate::support::{
+    Answer, Ending, Scripted, Stage, details, error, framed, gateway, grpc, item, messages, messages_then,
+};
 
 fn json_post(uri: &str) -> http::request::Builder {
     Request::post(uri).header("content-type", "application/json")
@@ -53,18 +55,6 @@ async fn every_code_has_its_http_status_in_headers_and_in_trailers() {
             assert_eq!(answer.header("www-authenticate"), challenge);
         }
     }
-}
-
-/// `google.rpc.Status` with an `Any` of this type and value.
-fn details(code: u8, type_name: &str, value: &[u8]) -> Bytes {
-    let type_url = format!("type.googleapis.com/{type_name}");
-    let mut any = vec![0x0a, u8::try_from(type_url.len()).unwrap()];
-    any.extend_from_slice(type_url.as_bytes());
-    any.extend_from_slice(&[0x12, u8::try_from(value.len()).unwrap()]);
-    any.extend_from_slice(value);
-    let mut status = vec![0x08, code, 0x1a, u8::try_from(any.len()).unwrap()];
-    status.extend_from_slice(&any);
-    status.into()
 }
 
 #[tokio::test]
@@ -126,78 +116,211 @@ async fn details_come_out_readably_and_a_reason_may_change_the_status() {
     );
 }
 
-/// Each refusal: the request, HTTP status, code, and a part of the message.
+/// Each refusal: the request, HTTP status, code, reason, and a part of the message.
 #[tokio::test]
 async fn what_the_gateway_refuses() {
     let large = "x".repeat((1 << 20) + 1);
     let long = format!("/v1/items/{}", "x".repeat(9_000));
     let get = || Request::get("/v1/items/7");
+    let typed = |content_type: &str| Request::post("/v1/items").header("content-type", content_type);
+    let field = "INVALID_FIELD";
     let table = [
-        (Request::get("/v1/itemz/7"), "", 404, 5, "did you mean"),
+        (Request::get("/v1/itemz/7"), "", 404, 5, "NOT_FOUND", "did you mean"),
         (
             Request::get("/nothing/at/all"),
             "",
             404,
             5,
+            "NOT_FOUND",
             "no route for GET /nothing/at/all",
         ),
-        (Request::post("/test.v1.Shop/Hidden"), "", 404, 5, "no route"),
-        (Request::patch("/v1/items/7"), "", 405, 12, "GET, HEAD, DELETE, OPTIONS"),
-        (get().header("accept", "text/html"), "", 406, 3, "application/json"),
+        (
+            Request::post("/test.v1.Shop/Hidden"),
+            "",
+            404,
+            5,
+            "NOT_FOUND",
+            "no route",
+        ),
+        (
+            Request::patch("/v1/items/7"),
+            "",
+            405,
+            12,
+            "METHOD_NOT_ALLOWED",
+            "GET, HEAD, DELETE, OPTIONS",
+        ),
+        (
+            get().header("accept", "text/html"),
+            "",
+            406,
+            3,
+            "NOT_ACCEPTABLE",
+            "application/json",
+        ),
         (
             Request::get("/v1/items:watch").header("accept", "image/png"),
             "",
             406,
             3,
+            "NOT_ACCEPTABLE",
             "text/event-stream",
         ),
-        (json_post("/v1/items"), large.as_str(), 413, 8, "1048576"),
-        (Request::get(&long), "", 414, 3, "longer"),
+        (json_post("/v1/items"), large.as_str(), 413, 8, "TOO_LARGE", "1048576"),
+        (Request::get(&long), "", 414, 3, "TOO_LARGE", "longer"),
         (
-            Request::post("/v1/items").header("content-type", "text/csv"),
+            typed("text/csv"),
             "a,b",
             415,
             3,
+            "UNSUPPORTED_MEDIA",
             "application/json",
         ),
-        (Request::post("/v1/items"), "{}", 415, 3, "application/json"),
+        (
+            Request::post("/v1/items"),
+            "{}",
+            415,
+            3,
+            "UNSUPPORTED_MEDIA",
+            "application/json",
+        ),
         (
             json_post("/v1/items").header("content-encoding", "gzip"),
             "{}",
             415,
             3,
+            "UNSUPPORTED_MEDIA",
             "compressed",
         ),
         (
-            Request::post("/v1/items").header("content-type", "application/json; charset=utf-16"),
+            typed("application/json; charset=utf-16"),
             "{}",
             415,
             3,
+            "UNSUPPORTED_MEDIA",
             "UTF-8",
         ),
-        (json_post("/v1/items"), "{", 400, 3, ""),
-        (json_post("/v1/items"), r#"{"nope":1}"#, 400, 3, "nope"),
-        (Request::get("/v1/items/7?nope=1"), "", 400, 3, "nope"),
-        (Request::get("/v1/items/%zz"), "", 400, 3, "path"),
-        (get().header("grpc-timeout", "abc"), "", 400, 3, "grpc-timeout"),
-        (get().header("request-timeout", "-1"), "", 400, 3, "request-timeout"),
-        (get().header("x-server-timeout", "soon"), "", 400, 3, "x-server-timeout"),
-        (json_post("/v1/items:upload"), "{}", 501, 12, "gRPC"),
+        (
+            typed("application/grpc").version(http::Version::HTTP_11),
+            "{}",
+            415,
+            3,
+            "WRONG_DOOR",
+            "HTTP/2",
+        ),
+        (
+            typed("application/grpc-web+json"),
+            "{}",
+            415,
+            3,
+            "UNSUPPORTED_MEDIA",
+            "protobuf",
+        ),
+        (
+            Request::get("/test.v1.Shop/GetItem").header("content-type", "application/grpc-web"),
+            "",
+            405,
+            12,
+            "METHOD_NOT_ALLOWED",
+            "POST",
+        ),
+        (json_post("/v1/items"), "{", 400, 3, field, ""),
+        (json_post("/v1/items"), r#"{"nope":1}"#, 400, 3, field, "nope"),
+        (Request::get("/v1/items/7?nope=1"), "", 400, 3, field, "nope"),
+        (Request::get("/v1/items/%zz"), "", 400, 3, field, "path"),
+        (get().header("grpc-timeout", "abc"), "", 400, 3, field, "grpc-timeout"),
+        (
+            get().header("request-timeout", "-1"),
+            "",
+            400,
+            3,
+            field,
+            "request-timeout",
+        ),
+        (
+            get().header("x-server-timeout", "soon"),
+            "",
+            400,
+            3,
+            field,
+            "x-server-timeout",
+        ),
+        (get().header("data-bin", "not base64"), "", 400, 3, field, "data-bin"),
+        (json_post("/v1/items:upload"), "{}", 501, 12, "WRONG_DOOR", "gRPC"),
     ];
     let stage = Stage::new(|_| messages(&[item("items/7", 0)]));
-    for (request, body, http, code, part) in table {
+    for (request, body, http, code, reason, part) in table {
         let what = format!("{request:?}");
         let answer = stage.ask(request, body.to_owned()).await;
         assert_eq!(answer.status, http, "{what}: {:?}", answer.body);
         let json = answer.json();
         assert_eq!(json["code"], code, "{what}");
         assert!(json["message"].as_str().unwrap().contains(part), "{what}: {json}");
+        let given = reasons(&json);
+        assert_eq!(given, [reason], "{what}: {json}");
+        assert!(
+            gateway().schema().reason("millrace", reason).is_some(),
+            "{reason} is in no catalogue"
+        );
         assert_eq!(answer.header("content-type"), "application/json");
         assert_eq!(answer.header("x-request-id"), "new-id");
         assert_eq!(answer.header("x-content-type-options"), "nosniff");
         assert_eq!(answer.header("allow").is_empty(), http != 405, "{what}");
     }
     assert!(stage.seen().is_empty(), "nothing of it reached the service");
+}
+
+/// The reasons in the details of an error.
+fn reasons(error: &serde_json::Value) -> Vec<&str> {
+    let details = error["details"].as_array().unwrap();
+    details.iter().filter_map(|detail| detail["reason"].as_str()).collect()
+}
+
+#[tokio::test]
+async fn every_refusal_is_a_problem_for_those_who_ask_for_one() {
+    let stage = Stage::new(|_| messages(&[item("items/7", 0)]));
+    let web = Request::post("/test.v1.Shop/GetItem").header("content-type", "application/grpc-web+json");
+    let table = [
+        (Request::get("/nothing"), 404, "NOT_FOUND"),
+        (Request::patch("/v1/items/7"), 405, "METHOD_NOT_ALLOWED"),
+        (Request::get("/v1/items/7?nope=1"), 400, "INVALID_FIELD"),
+        (Request::post("/v1/items"), 415, "UNSUPPORTED_MEDIA"),
+        (web, 415, "UNSUPPORTED_MEDIA"),
+    ];
+    for (request, status, reason) in table {
+        let body = if status == 415 { "{}" } else { "" };
+        let answer = stage
+            .ask(request.header("accept", "application/problem+json"), body)
+            .await;
+        let type_and_status = (answer.header("content-type"), answer.status);
+        assert_eq!(type_and_status, ("application/problem+json", status), "{answer:?}");
+        assert_eq!(answer.json()["reason"], reason);
+        assert_eq!(answer.json()["status"], status);
+    }
+}
+
+#[tokio::test]
+async fn a_wish_for_problems_alone_is_no_wish_about_answers() {
+    for accept in ["application/problem+json", "application/problem+json, */*;q=0"] {
+        let stage = Stage::new(|_| messages(&[item("items/7", 0)]));
+        for (path, content_type) in [
+            ("/v1/items/7", "application/json"),
+            ("/v1/items:watch", "application/x-ndjson"),
+        ] {
+            let answer = stage.ask(Request::get(path).header("accept", accept), "").await;
+            assert_eq!(
+                (answer.status, answer.header("content-type")),
+                (200, content_type),
+                "{path}"
+            );
+        }
+        let failing = Stage::new(|_| error(&Status::not_found("gone")));
+        for path in ["/v1/items/7", "/v1/items:watch"] {
+            let answer = failing.ask(Request::get(path).header("accept", accept), "").await;
+            let problem = (404, "application/problem+json");
+            assert_eq!((answer.status, answer.header("content-type")), problem, "{path}");
+        }
+    }
 }
 
 #[tokio::test]
@@ -241,37 +364,6 @@ async fn a_refusal_names_its_reason_and_field() {
         "{}",
         problem.text()
     );
-}
-
-#[tokio::test]
-async fn a_chunked_body_has_the_same_limit() {
-    let stage = Stage::new(|_| messages(&[]));
-    let chunk = Bytes::from(vec![b' '; 64 * 1024]);
-    let chunks = (0..17).map(move |_| Ok::<_, std::io::Error>(http_body::Frame::data(chunk.clone())));
-    let body = http_body_util::StreamBody::new(futures_util::stream::iter(chunks));
-    let request = json_post("/v1/items")
-        .body(millrace_gateway::RequestBody::new(body))
-        .unwrap();
-    let response = tower::ServiceExt::oneshot(stage.service.clone(), request)
-        .await
-        .unwrap();
-    assert_eq!(response.status(), 413);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_body_that_does_not_come_is_given_up() {
-    let stage = Stage::new(|_| messages(&[]));
-    let body = millrace_gateway::RequestBody::new(Scripted::raw(vec![Bytes::from_static(b"{")], Ending::Never));
-    let before = tokio::time::Instant::now();
-    let request = json_post("/v1/items").body(body).unwrap();
-    let answer = Answer::of(
-        tower::ServiceExt::oneshot(stage.service.clone(), request)
-            .await
-            .unwrap(),
-    )
-    .await;
-    assert_eq!((answer.status, &answer.json()["code"]), (408, &json!(4)));
-    assert_eq!(before.elapsed().as_secs(), 30);
 }
 
 /// Answers that break the rules of gRPC: what the service sent, HTTP status and code.

@@ -10,7 +10,7 @@ use http_body_util::BodyExt;
 use serde_json::json;
 use tonic::{Code, Status};
 
-use crate::support::{Answer, Ending, Scripted, Stage, error, grpc, item, messages, messages_then};
+use crate::support::{Answer, Ending, Scripted, Stage, details, error, grpc, item, messages, messages_then};
 
 const NDJSON: &str = "application/x-ndjson";
 const SSE: &str = "text/event-stream";
@@ -183,13 +183,81 @@ async fn a_stream_is_resumed_by_its_field_and_a_finished_one_is_not_run_again() 
 
     let ndjson = stage.ask(watch(NDJSON).header("last-event-id", "5;end"), "").await;
     assert_eq!(ndjson.status, 200, "only an EventSource reconnects by itself");
-    assert_eq!(stage.ask(watch(SSE).header("last-event-id", "x"), "").await.status, 400);
     let fresh = stage.ask(tail(), "").await;
     assert!(
         fresh.text().ends_with("event: end\nid: ;end\ndata: {}\n\n"),
         "{}",
         fresh.text()
     );
+}
+
+/// The server ends a stream that could go on, because it shuts down or the stream is old.
+fn cut() -> Status {
+    let info = b"\x0a\x0aSTREAM_CUT\x12\x08millrace";
+    Status::with_details(
+        Code::Unavailable,
+        "call again",
+        details(14, "google.rpc.ErrorInfo", info),
+    )
+}
+
+#[tokio::test]
+async fn a_cut_is_a_clean_end_for_an_event_source_and_an_error_for_others() {
+    let stage = Stage::new(|_| messages_then(&two()[..1], cut()));
+    let answer = stage.ask(watch(SSE), "").await;
+    let expected = "retry: 3000\n\nid: 4\ndata: {\"name\":\"a\",\"seq\":\"4\"}\n\n";
+    assert_eq!((answer.status, answer.text(), answer.broken), (200, expected, false));
+    let lines = stage.ask(watch(NDJSON), "").await;
+    assert!(
+        lines.text().lines().last().unwrap().contains("STREAM_CUT"),
+        "{}",
+        lines.text()
+    );
+    assert!(stage.ask(watch(ARRAY), "").await.broken);
+    assert!(stage.metrics().contains(r#"rpc_status_code="UNAVAILABLE",door="rest""#));
+
+    // Before the first message: an `EventSource` never comes again after a status that is no success.
+    for in_headers in [true, false] {
+        let stage = Stage::new(move |_| {
+            if in_headers {
+                error(&cut())
+            } else {
+                messages_then(&[], cut())
+            }
+        });
+        let answer = stage.ask(watch(SSE), "").await;
+        let expected = if in_headers { 503 } else { 200 };
+        assert_eq!(
+            answer.status, expected,
+            "a call that was never begun is refused as ever"
+        );
+        assert!(in_headers || answer.text() == "retry: 3000\n\n", "{}", answer.text());
+        assert_eq!(stage.ask(watch(NDJSON), "").await.status, 503);
+    }
+}
+
+#[tokio::test]
+async fn a_malformed_place_in_the_stream_is_refused_by_its_header() {
+    let stage = Stage::new(|_| messages(&two()));
+    let table: [&[&str]; 5] = [&["x"], &["-"], &["99999999999999999999"], &["1.5"], &["4", "5"]];
+    for ids in table {
+        for method in ["GET", "HEAD"] {
+            let request = ids.iter().fold(watch(SSE).method(method), |request, id| {
+                request.header("last-event-id", *id)
+            });
+            let answer = stage.ask(request, "").await;
+            assert_eq!(
+                (answer.status, answer.header("content-type")),
+                (400, ARRAY),
+                "{method} {ids:?}"
+            );
+            let said = answer.text().to_ascii_lowercase();
+            assert!(method == "HEAD" || said.contains("last-event-id"), "{said}");
+        }
+    }
+    assert!(stage.seen().is_empty());
+    let same_twice = watch(SSE).header("last-event-id", "4").header("last-event-id", "4");
+    assert_eq!(stage.ask(same_twice, "").await.status, 200);
 }
 
 #[tokio::test]
@@ -226,7 +294,7 @@ async fn an_event_stream_without_a_first_message_begins_with_a_heartbeat_and_oth
     let response = stage.send(watch(SSE), "").await;
     assert_eq!((response.status().as_u16(), before.elapsed().as_secs()), (200, 15));
     let first = response.into_body().frame().await.unwrap().unwrap();
-    assert_eq!(first.into_data().unwrap(), ": alive\n\n");
+    assert_eq!(first.into_data().unwrap(), "retry: 3000\n\n: alive\n\n");
     let waiting = pin!(stage.send(watch(NDJSON), ""));
     assert!(tokio::time::timeout(Duration::from_secs(300), waiting).await.is_err());
 }

@@ -140,7 +140,7 @@ async fn headers_go_in_by_a_list_and_metadata_goes_out_but_grpcs_own() {
     assert!(seen["traceparent"].to_str().unwrap().starts_with("00-"));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn the_smallest_deadline_goes_in() {
     let stage = Stage::new(|_| messages(&[item("items/7", 3)]));
     let request = Request::get("/v1/items/7")
@@ -190,6 +190,10 @@ async fn a_builtin_path_is_answered_where_no_route_is_bound() {
         (200, "builtin", "new-id")
     );
     assert_eq!(stage.ask(Request::head("/health"), "").await.text(), "");
+    let refused = stage.ask(Request::post("/health"), "").await;
+    assert_eq!((refused.status, refused.header("allow")), (405, "GET, HEAD, OPTIONS"));
+    let asked = stage.ask(Request::options("/health"), "").await;
+    assert_eq!((asked.status, asked.header("allow")), (204, "GET, HEAD, OPTIONS"));
     assert_ne!(
         stage.get("/v1/items/7").await.text(),
         "builtin",

@@ -59,11 +59,21 @@ impl Stage {
         change: impl FnOnce(&mut Edge),
         script: impl Fn(&Seen) -> Response<Body> + Send + Sync + 'static,
     ) -> Self {
+        Self::of(gateway(), change, script)
+    }
+
+    /// Over a gateway with other limits.
+    pub(crate) fn of(
+        gateway: &Gateway,
+        change: impl FnOnce(&mut Edge),
+        script: impl Fn(&Seen) -> Response<Body> + Send + Sync + 'static,
+    ) -> Self {
+        crate::logs::start();
         let mut registry = Registry::default();
         let mut edge = edge(&mut registry);
         change(&mut edge);
         let seen = Arc::new(Mutex::new(Vec::new()));
-        let service = gateway().serve(inner(Arc::new(script), seen.clone()), edge);
+        let service = gateway.serve(inner(Arc::new(script), seen.clone()), edge);
         Self {
             service,
             registry,
@@ -73,6 +83,11 @@ impl Stage {
 
     pub(crate) async fn send(&self, request: http::request::Builder, body: impl Into<Bytes>) -> HttpResponse {
         let body = RequestBody::new(http_body_util::Full::new(body.into()));
+        self.upload(request, body).await
+    }
+
+    /// Sends a body that is on its way.
+    pub(crate) async fn upload(&self, request: http::request::Builder, body: RequestBody) -> HttpResponse {
         self.service.clone().oneshot(request.body(body).unwrap()).await.unwrap()
     }
 
@@ -140,9 +155,15 @@ impl Answer {
     }
 }
 
-fn gateway() -> &'static Gateway {
+pub(crate) fn gateway() -> &'static Gateway {
     static GATEWAY: OnceLock<Gateway> = OnceLock::new();
-    GATEWAY.get_or_init(|| {
+    GATEWAY.get_or_init(|| builder().build().unwrap())
+}
+
+/// A gateway for the shop; tests set the limits that they are about.
+pub(crate) fn builder() -> millrace_gateway::Builder {
+    static DESCRIPTORS: OnceLock<Vec<u8>> = OnceLock::new();
+    let descriptors = DESCRIPTORS.get_or_init(|| {
         let here = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doors");
         let protos = concat!(env!("CARGO_MANIFEST_DIR"), "/../proto");
         let mut compiler = protox::Compiler::new([here, protos]).unwrap();
@@ -150,13 +171,11 @@ fn gateway() -> &'static Gateway {
         compiler
             .open_files(["shop.proto", "google/rpc/error_details.proto"])
             .unwrap();
-        let extra = ["x-api-key", "x-millrace-consistency"];
-        Gateway::builder()
-            .descriptors(&compiler.encode_file_descriptor_set())
-            .request_headers(extra)
-            .build()
-            .unwrap()
-    })
+        compiler.encode_file_descriptor_set()
+    });
+    Gateway::builder()
+        .descriptors(descriptors)
+        .request_headers(["x-api-key", "x-millrace-consistency", "data-bin"])
 }
 
 fn inner(script: Script, seen: Arc<Mutex<Vec<Seen>>>) -> GrpcService {
@@ -164,11 +183,15 @@ fn inner(script: Script, seen: Arc<Mutex<Vec<Seen>>>) -> GrpcService {
         let (script, seen) = (script.clone(), seen.clone());
         async move {
             let (head, body) = request.into_parts();
+            let body = match body.collect().await {
+                Ok(body) => body.to_bytes(),
+                Err(status) => return Ok(status.into_http()),
+            };
             let call = Seen {
                 path: head.uri.path().to_owned(),
                 version: head.version,
                 headers: head.headers,
-                body: body.collect().await.unwrap().to_bytes(),
+                body,
                 extensions: head.extensions,
             };
             seen.lock().unwrap().push(call.clone());
@@ -201,6 +224,28 @@ pub(crate) fn messages_then(messages: &[Bytes], status: tonic::Status) -> Respon
 /// An error at once, in the headers.
 pub(crate) fn error(status: &tonic::Status) -> Response<Body> {
     status.clone().into_http()
+}
+
+/// A body of single bytes, one each second, that would take an hour.
+pub(crate) fn trickle() -> RequestBody {
+    let bytes = futures_util::stream::unfold(3_600, |left: u32| async move {
+        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        let frame = Frame::data(Bytes::from_static(b" "));
+        Some((Ok::<_, Infallible>(frame), left.checked_sub(1)?))
+    });
+    RequestBody::new(http_body_util::StreamBody::new(bytes))
+}
+
+/// The encoded `google.rpc.Status` of one detail.
+pub(crate) fn details(code: u8, type_name: &str, value: &[u8]) -> Bytes {
+    let type_url = format!("type.googleapis.com/{type_name}");
+    let mut any = vec![0x0a, u8::try_from(type_url.len()).unwrap()];
+    any.extend_from_slice(type_url.as_bytes());
+    any.extend_from_slice(&[0x12, u8::try_from(value.len()).unwrap()]);
+    any.extend_from_slice(value);
+    let mut status = vec![0x08, code, 0x1a, u8::try_from(any.len()).unwrap()];
+    status.extend_from_slice(&any);
+    status.into()
 }
 
 /// One `Item` on the wire.

@@ -107,3 +107,56 @@ async fn a_connection_that_is_closed_ends_the_inner_stream() {
     }
     panic!("the inner stream goes on without a caller");
 }
+
+#[tokio::test]
+async fn a_chunked_body_with_a_length_ends_with_its_chunks_and_ends_the_connection() {
+    let stage = Stage::new(|_| messages(&[item("items/7", 3)]));
+    let head = "host: h\r\ncontent-type: application/json\r\n";
+    let next = "GET /v1/items/7 HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n";
+    // Whoever read the length would take the next request for a part of the body, or the reverse.
+    for length in ["content-length: 0\r\n", "content-length: 80\r\n"] {
+        for (before, after) in [(length, ""), ("", length)] {
+            let chunked = format!(
+                "POST /v1/items HTTP/1.1\r\n{head}{before}transfer-encoding: chunked\r\n{after}\r\n2\r\n{{}}\r\n0\r\n\r\n{next}"
+            );
+            let answer = exchange(stage.service.clone(), &chunked).await;
+            assert!(answer.starts_with("HTTP/1.1 201 Created\r\n"), "{answer}");
+            // What follows is not read: whoever is in front may have seen another end of the body.
+            assert!(answer.contains("connection: close\r\n"), "{answer}");
+            assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{answer}");
+        }
+    }
+    let calls = stage.seen().len();
+    for bad in [
+        "content-length: 2\r\ncontent-length: 3\r\n",
+        "content-length: -1\r\n",
+        "transfer-encoding: chunked, identity\r\n",
+    ] {
+        let request = format!("POST /v1/items HTTP/1.1\r\n{head}{bad}\r\n{{}}");
+        let answer = exchange(stage.service.clone(), &request).await;
+        assert!(answer.starts_with("HTTP/1.1 400 "), "{bad}: {answer}");
+    }
+    assert_eq!(stage.seen().len(), calls);
+}
+
+#[tokio::test]
+async fn a_refused_upload_reads_its_answer_and_the_connection_closes() {
+    let stage = Stage::of(
+        &crate::support::builder()
+            .body_time_max(Duration::from_millis(50))
+            .build()
+            .unwrap(),
+        |_| {},
+        |_| messages(&[item("items/7", 3)]),
+    );
+    let begun =
+        "POST /v1/items HTTP/1.1\r\nhost: h\r\ncontent-type: application/json\r\ncontent-length: 19\r\n\r\n{\"na";
+    // `exchange` returns because the server closes: the client asked for nothing of the kind.
+    let answer = exchange(stage.service.clone(), begun).await;
+    assert!(answer.starts_with("HTTP/1.1 408 Request Timeout\r\n"), "{answer}");
+    assert!(
+        answer.contains("connection: close\r\n") && answer.contains("DEADLINE_EXCEEDED"),
+        "{answer}"
+    );
+    assert!(stage.seen().is_empty());
+}

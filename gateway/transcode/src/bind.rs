@@ -10,7 +10,7 @@ use bytes::Bytes;
 use prost::Message;
 use prost_reflect::{DynamicMessage, FieldDescriptor, MessageDescriptor};
 
-use crate::codec::{Claim, JsonError, Position, Target};
+use crate::codec::{Claim, Codec, JsonError, Position, Target};
 use crate::matched::Matched;
 use crate::query::{self, Parameter};
 use crate::rule::Body;
@@ -55,6 +55,14 @@ impl BindError {
         }
     }
 
+    /// Says that the value came from a header: the caller did not name the field.
+    fn of_header(self, name: &str) -> Self {
+        match self.violations.into_iter().next() {
+            Some((field, description)) => Self::field(field, format!("{name}: {description}")),
+            None => Self::whole(format!("{name}: {}", self.message)),
+        }
+    }
+
     pub(crate) fn whole(message: impl Into<String>) -> Self {
         Self {
             code: INVALID_ARGUMENT,
@@ -87,7 +95,8 @@ impl From<JsonError> for BindError {
 }
 
 /// What path, query and headers have bound so far.
-pub(crate) struct Bound {
+pub(crate) struct Bound<'s> {
+    codec: &'s Codec,
     pub(crate) message: DynamicMessage,
     pub(crate) claims: Vec<Claim>,
 }
@@ -101,6 +110,7 @@ pub(crate) fn bind(
     let (route, options) = (matched.route, matched.schema.options());
     let input = route.rpc.input();
     let mut bound = Bound {
+        codec: matched.schema.codec(),
         message: DynamicMessage::new(input.clone()),
         claims: Vec::new(),
     };
@@ -131,7 +141,7 @@ pub(crate) fn bind(
     Ok(matched.schema.codec().json_to_wire(&target, body)?)
 }
 
-impl Bound {
+impl Bound<'_> {
     /// Binds a field that holds one value.
     pub(crate) fn singular(
         &mut self,
@@ -142,8 +152,8 @@ impl Bound {
         let Some((last, above)) = fields.split_last() else {
             return Ok(());
         };
-        let value =
-            query::value(&last.kind(), text).map_err(|description| BindError::field(path_text(fields), description))?;
+        let value = query::value(self.codec, &last.kind(), text)
+            .map_err(|description| BindError::field(path_text(fields), description))?;
         let message = self.descend(above, fields)?;
         check_oneof(message, last, fields)?;
         message.set_field(last, value.clone());
@@ -177,7 +187,7 @@ impl Bound {
             Some(key) => Some(query::key(last, key).map_err(invalid)?),
             None => None,
         };
-        let value = query::value(&query::element_kind(last), text).map_err(invalid)?;
+        let value = query::value(self.codec, &query::element_kind(last), text).map_err(invalid)?;
         let message = self.descend(above, fields)?;
         let slot = message.get_field_mut(last);
         match key {
@@ -203,12 +213,14 @@ impl Bound {
         if let (Some(field), Some(text)) = (rpc.idempotency_key_field(), headers.idempotency_key) {
             let fields = std::slice::from_ref(field);
             match self.claims.iter().position(|claim| claim.path == fields) {
-                Some(at) if self.claims[at].value == query::value(&field.kind(), text).ok() => {}
+                Some(at) if self.claims[at].value == query::value(self.codec, &field.kind(), text).ok() => {}
                 Some(at) => {
                     let description = format!("Idempotency-Key contradicts the {}", self.claims[at].source);
                     return Err(BindError::field(field.name(), description));
                 }
-                None => self.singular(fields, text, "header Idempotency-Key")?,
+                None => self
+                    .singular(fields, text, "header Idempotency-Key")
+                    .map_err(|error| error.of_header("Idempotency-Key"))?,
             }
         }
         if let (Some(field), Some(text)) = (rpc.sse_last_event_id_field(), headers.last_event_id) {
@@ -218,7 +230,8 @@ impl Bound {
                 .retain(|claim| claim.path != fields || claim.source == "path");
             if !self.claims.iter().any(|claim| claim.path == fields) {
                 self.message.clear_field(field);
-                self.singular(fields, text, "header Last-Event-ID")?;
+                self.singular(fields, text, "header Last-Event-ID")
+                    .map_err(|error| error.of_header("Last-Event-ID"))?;
             }
         }
         Ok(())
@@ -507,7 +520,12 @@ mod tests {
             ("GET /watch", "", key, Ok(r#"{"after":7}"#)),
             ("GET /watch?after=3", "", key, Ok(r#"{"after":7}"#)),
             ("GET /watch?after=3", "", HeaderFields::default(), Ok(r#"{"after":3}"#)),
-            ("GET /watch", "", odd, Err("after: \"x\" is not an integer")),
+            (
+                "GET /watch",
+                "",
+                odd,
+                Err("after: Last-Event-ID: \"x\" is not an integer"),
+            ),
         ] {
             let (method, target) = request.split_once(' ').unwrap();
             match (bound_with(&schema, method, target, body, &headers), expected) {

@@ -1,41 +1,59 @@
-//! The codec seam: ProtoJSON to wire bytes and back. Bytes in, bytes out; nothing outside knows how.
+//! The codec: ProtoJSON to wire bytes and back. Bytes in, bytes out; nothing outside knows how.
 //!
-//! Today both ways run over prost-reflect's `DynamicMessage`: JSON is parsed once by a strict reader of ours (`json`),
-//! which knows where each value stands, and bound by descriptor (`read`); answers are decoded and written (`write`).
-//! A compiled field plan replaces what is behind [`Codec`], and none of its callers.
+//! At load every message becomes a flat field plan (`plan`). A body then goes through a tokenizer (`token`) straight to
+//! the wire (`read`), and an answer from the wire (`wire`) straight to JSON (`write`): one pass each, no tree of the
+//! message, and no allocation but the output's and, where there are maps, one list of their keys.
 
-pub(crate) mod json;
+mod error;
 pub(crate) mod known;
-pub(crate) mod mask;
-pub(crate) mod read;
+#[cfg(test)]
+mod oracle;
+mod plan;
+mod read;
 pub(crate) mod scalar;
-pub(crate) mod write;
+pub(crate) mod token;
+pub(crate) mod wire;
+mod write;
 
 use bytes::Bytes;
-use prost::Message;
-use prost_reflect::{DynamicMessage, FieldDescriptor, MessageDescriptor, Value};
+use prost_reflect::{DescriptorPool, DynamicMessage, FieldDescriptor, MessageDescriptor, Value};
 
-use crate::codec::read::Reader;
+pub use error::{JsonError, Position, RenderError};
+pub use wire::WireError;
 
-/// Turns JSON into wire bytes and back, by descriptor.
-pub trait Codec: std::fmt::Debug + Send + Sync {
-    /// Reads a JSON body into a message on the wire, merged with what is bound elsewhere.
-    ///
-    /// # Errors
-    /// The first thing in the body that is wrong, with its place.
-    fn json_to_wire(&self, target: &Target<'_>, json: &[u8]) -> Result<Bytes, JsonError>;
+use crate::edition::Beyond;
+use plan::{MessageId, Plans};
+use read::{Claims, Problem, Reader};
+use write::{Reason, Writer};
 
-    /// Writes a message as JSON at the end of `out`; with a field, only that field's value.
-    ///
-    /// # Errors
-    /// Bytes that are no such message, or a value that has no JSON form.
-    fn wire_to_json(
-        &self,
-        message: &MessageDescriptor,
-        field: Option<&FieldDescriptor>,
-        wire: &[u8],
-        out: &mut Vec<u8>,
-    ) -> Result<(), RenderError>;
+/// Turns JSON into wire bytes and back, by the plans of a schema.
+#[derive(Debug)]
+pub struct Codec {
+    plans: Plans,
+    read: ReadOptions,
+    write: WriteOptions,
+}
+
+/// How JSON is read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ReadOptions {
+    /// Drops unknown fields and enum names instead of refusing them.
+    pub unknown_ignored: bool,
+}
+
+/// How JSON is written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct WriteOptions {
+    /// Leaves out fields without presence that have their default value, and empty lists and maps.
+    pub defaults_omitted: bool,
+    /// Writes enum values as numbers.
+    pub enums_as_numbers: bool,
+    /// Names fields as the schema does, not in lowerCamelCase.
+    pub proto_names: bool,
+    /// Writes 64-bit integers as numbers, which JavaScript does not read exactly.
+    pub int64_as_number: bool,
 }
 
 /// Where a JSON body goes, and what it must agree with.
@@ -54,17 +72,15 @@ pub struct Target<'a> {
 }
 
 impl<'a> Target<'a> {
-    /// The claims that the body can touch. A query may bind many fields; beside `body: "f"` none of them is in `f`, and
-    /// each field of the body is compared with what is left here.
-    fn reachable_claims(&self) -> Vec<&'a Claim> {
-        let reaches = |claim: &&Claim| match (self.field, claim.path.first()) {
-            (Some(field), Some(first)) => {
-                let oneof = field.containing_oneof();
-                first == field || (oneof.is_some() && first.containing_oneof() == oneof)
-            }
-            _ => true,
-        };
-        self.claims.iter().filter(reaches).collect()
+    /// A whole message that nothing else has a part in.
+    pub fn message(message: &'a MessageDescriptor) -> Self {
+        Self {
+            message,
+            field: None,
+            bound: &[],
+            claims: &[],
+            mask_field: None,
+        }
     }
 }
 
@@ -79,123 +95,128 @@ pub struct Claim {
     pub source: &'static str,
 }
 
-/// A place in a body.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Position {
-    /// From 1.
-    pub line: usize,
-    /// In bytes, from 1.
-    pub column: usize,
-    /// In bytes from the start of the body.
-    pub offset: usize,
-}
-
-impl Position {
-    pub(crate) fn at(body: &[u8], offset: usize) -> Self {
-        let before = &body[..offset.min(body.len())];
-        let line_start = before
-            .iter()
-            .rposition(|byte| *byte == b'\n')
-            .map_or(0, |newline| newline + 1);
-        let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+impl Codec {
+    /// Compiles the plans of every message.
+    pub(crate) fn new(pool: &DescriptorPool, beyond: &Beyond, read: ReadOptions, write: WriteOptions) -> Self {
         Self {
-            line,
-            column: before.len() - line_start + 1,
-            offset: before.len(),
+            plans: Plans::compile(pool, beyond),
+            read,
+            write,
         }
     }
-}
 
-/// Why a JSON body is refused.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{problem} at line {}, column {} (byte {})", position.line, position.column, position.offset)]
-pub struct JsonError {
-    /// Path of the field, from the request message; empty for the body itself.
-    pub field: String,
-    /// What is wrong there.
-    pub problem: String,
-    /// Where.
-    pub position: Position,
-}
-
-/// Why an answer has no JSON.
-#[derive(Debug, thiserror::Error)]
-pub enum RenderError {
-    /// The bytes are no such message.
-    #[error("the answer is not a valid {message}")]
-    Decode {
-        /// The expected message.
-        message: String,
-        /// What the decoder says.
-        source: prost::DecodeError,
-    },
-    /// A value that ProtoJSON has no form for (a timestamp out of range, NaN in a `Value`).
-    #[error("the answer holds a {message} without a JSON form")]
-    NoForm {
-        /// The message type of the value.
-        message: String,
-    },
-}
-
-/// The codec over prost-reflect.
-#[derive(Debug)]
-pub(crate) struct Dynamic {
-    unknown_ignored: bool,
-    defaults_omitted: bool,
-}
-
-impl Dynamic {
-    pub(crate) fn new(unknown_ignored: bool, defaults_omitted: bool) -> Self {
-        Self {
-            unknown_ignored,
-            defaults_omitted,
-        }
+    /// Reads a JSON body into a message on the wire, merged with what is bound elsewhere.
+    ///
+    /// # Errors
+    /// The first thing in the body that is wrong, with its field and its place.
+    pub fn json_to_wire(&self, target: &Target<'_>, json: &[u8]) -> Result<Bytes, JsonError> {
+        self.json_to_wire_with(self.read, target, json)
     }
-}
 
-impl Codec for Dynamic {
-    fn json_to_wire(&self, target: &Target<'_>, json: &[u8]) -> Result<Bytes, JsonError> {
-        let locate = |problem: read::Problem| JsonError {
-            position: Position::at(json, problem.offset),
-            field: problem.field,
-            problem: problem.text,
+    /// The same with other options than the schema's.
+    ///
+    /// # Errors
+    /// The first thing in the body that is wrong, with its field and its place.
+    pub fn json_to_wire_with(&self, read: ReadOptions, target: &Target<'_>, json: &[u8]) -> Result<Bytes, JsonError> {
+        self.bind(read, target, json)
+            .map(Bytes::from)
+            .map_err(|problem| JsonError {
+                position: Position::at(json, problem.offset),
+                field: problem.field(),
+                problem: problem.text,
+            })
+    }
+
+    fn bind(&self, read: ReadOptions, target: &Target<'_>, json: &[u8]) -> Result<Vec<u8>, Box<Problem>> {
+        let id = self.id(target.message).ok_or_else(|| foreign(target.message))?;
+        let plan = self.plans.message(id);
+        let index = |field: &FieldDescriptor| plan.by_number(field.number()).ok_or_else(|| foreign(target.message));
+        let claims = Claims::new(target.claims);
+        // Mostly the wire is shorter than its JSON, and never much longer: one allocation, as a rule.
+        let out = Vec::with_capacity(json.len() + target.bound.len());
+        let reader = Reader::new(&self.plans, read.unknown_ignored, json, out)?;
+        let mut wire = match target.field {
+            None => reader.whole(id, claims.as_ref())?,
+            Some(field) => {
+                let mask_field = target.mask_field.map(index).transpose()?;
+                let mask_field = mask_field.map(|index| &plan.fields[index]);
+                reader.field(plan, index(field)?, mask_field, claims.as_ref())?
+            }
         };
-        let body = json::parse(json).map_err(|error| locate(error.into()))?;
-        let mut reader = Reader::new(self.unknown_ignored, target.reachable_claims());
-        let mut message = DynamicMessage::new(target.message.clone());
-        match target.field {
-            Some(field) => reader.field(&mut message, field, &body).map_err(locate)?,
-            None => reader.message(&mut message, &body).map_err(locate)?,
-        }
-        if let (Some(mask_field), Some(field)) = (target.mask_field, target.field)
-            && let Some(mask) = mask::of_body(mask_field, field, &body, target.claims)
-        {
-            message.set_field(mask_field, mask);
-        }
-        // The bound fields merge into the body's: claims have made sure that they agree.
-        message.merge(target.bound).map_err(|_| JsonError {
-            field: String::new(),
-            problem: "the bound fields do not merge".to_owned(),
-            position: Position::at(json, 0),
-        })?;
-        Ok(message.encode_to_vec().into())
+        // Bytes one after the other are merged, by the rules of the wire; claims have made sure that they agree.
+        wire.extend_from_slice(target.bound);
+        Ok(wire)
     }
 
-    fn wire_to_json(
+    /// Writes a message as JSON at the end of `out`; with a field, only that field's value.
+    ///
+    /// # Errors
+    /// Bytes that are no such message, or a value that has no JSON form. `out` is then as it was.
+    pub fn wire_to_json(
         &self,
         message: &MessageDescriptor,
         field: Option<&FieldDescriptor>,
         wire: &[u8],
         out: &mut Vec<u8>,
     ) -> Result<(), RenderError> {
-        let decoded = DynamicMessage::decode(message.clone(), wire).map_err(|source| RenderError::Decode {
-            message: message.full_name().to_owned(),
-            source,
-        })?;
-        let mut writer = write::Writer::new(out, self.defaults_omitted);
-        match field {
-            Some(field) => writer.response_field(&decoded, field),
-            None => writer.message(&decoded),
-        }
+        self.wire_to_json_with(self.write, message, field, wire, out)
     }
+
+    /// The same with other options than the schema's.
+    ///
+    /// # Errors
+    /// Bytes that are no such message, or a value that has no JSON form. `out` is then as it was.
+    pub fn wire_to_json_with(
+        &self,
+        write: WriteOptions,
+        message: &MessageDescriptor,
+        field: Option<&FieldDescriptor>,
+        wire: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), RenderError> {
+        let failed = |field: String, source: WireError| RenderError::Decode {
+            message: message.full_name().to_owned(),
+            field,
+            source,
+        };
+        let id = self.id(message).ok_or_else(|| failed(String::new(), WireError::Tag))?;
+        let index = field.map(|field| self.plans.message(id).by_number(field.number()));
+        // JSON is about twice as long as its wire: room at once, instead of growing there.
+        out.reserve(2 * wire.len());
+        let mut writer = Writer::new(&self.plans, write, out);
+        let written = match index {
+            None => writer.whole(id, wire),
+            Some(Some(index)) => writer.field(id, index, wire),
+            Some(None) => return Err(failed(String::new(), WireError::Tag)),
+        };
+        written.map_err(|failure| match failure.reason {
+            Reason::Wire(error) => failed(failure.field(), error),
+            // A second pass has everything in order.
+            Reason::Disorder => failed(failure.field(), WireError::Tag),
+            Reason::NoForm(name) => RenderError::NoForm {
+                message: name.to_owned(),
+                field: failure.field(),
+            },
+        })
+    }
+
+    /// Reads a JSON text that stands elsewhere than in a body into a message.
+    pub(crate) fn message_from_json(&self, message: &MessageDescriptor, json: &str) -> Result<DynamicMessage, String> {
+        let target = Target::message(message);
+        let read = self.bind(ReadOptions::default(), &target, json.as_bytes());
+        let wire = read.map_err(|problem| match problem.is_syntax {
+            true => format!("not JSON: {}", problem.text),
+            false => problem.text,
+        })?;
+        DynamicMessage::decode(message.clone(), wire.as_slice()).map_err(|error| error.to_string())
+    }
+
+    fn id(&self, message: &MessageDescriptor) -> Option<MessageId> {
+        self.plans.find(message.full_name())
+    }
+}
+
+/// A descriptor of another schema: a mistake of the caller, which is refused like a body.
+fn foreign(message: &MessageDescriptor) -> Box<Problem> {
+    Problem::new(0, format!("{} is not of this schema", message.full_name()))
 }

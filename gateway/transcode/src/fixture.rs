@@ -3,10 +3,11 @@
 use std::path::Path;
 use std::sync::OnceLock;
 
-use prost_reflect::{DynamicMessage, MessageDescriptor};
+use prost_reflect::MessageDescriptor;
 use protox::file::{ChainFileResolver, File, FileResolver, GoogleFileResolver, IncludeFileResolver};
 
 use crate::bind::HeaderFields;
+use crate::codec::WriteOptions;
 use crate::load::{LoadError, Options};
 use crate::rule::HttpRule;
 use crate::schema::Schema;
@@ -115,16 +116,18 @@ pub(crate) fn bound_with(
     let wire = matched
         .bind(query, body.as_bytes(), headers)
         .map_err(|error| error.to_string())?;
-    Ok(shown(&matched.method().input(), &wire))
+    Ok(shown(schema, &matched.method().input(), &wire))
 }
 
 /// A message as JSON without defaults.
-pub(crate) fn shown(kind: &MessageDescriptor, wire: &[u8]) -> String {
-    let message = DynamicMessage::decode(kind.clone(), wire).unwrap();
+pub(crate) fn shown(schema: &Schema, kind: &MessageDescriptor, wire: &[u8]) -> String {
+    let options = WriteOptions {
+        defaults_omitted: true,
+        ..WriteOptions::default()
+    };
     let mut out = Vec::new();
-    crate::codec::write::Writer::new(&mut out, true)
-        .message(&message)
-        .unwrap();
+    let codec = schema.codec();
+    codec.wire_to_json_with(options, kind, None, wire, &mut out).unwrap();
     String::from_utf8(out).unwrap()
 }
 

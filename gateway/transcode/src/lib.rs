@@ -13,6 +13,7 @@
 
 pub mod bind;
 pub mod codec;
+mod edition;
 #[cfg(test)]
 mod fixture;
 mod load;
@@ -40,3 +41,4 @@ pub use reason::ReasonInfo;
 pub use renderer::Renderer;
 pub use rule::{Body, HttpRule, Route};
 pub use schema::{RouteError, Schema};
+pub use suggest::nearest;

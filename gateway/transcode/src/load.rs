@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use prost_reflect::{DescriptorError, DescriptorPool};
 
-use crate::codec::Dynamic;
+use crate::codec::{Codec, ReadOptions, WriteOptions};
+use crate::edition::{self, Beyond};
 use crate::method::Method;
 use crate::reason::Reasons;
 use crate::route::{InsertError, Router};
@@ -29,9 +30,32 @@ pub struct Options {
     pub trailing_slash_stripped: bool,
     /// `json.omit_defaults`: leaves fields with default values out of answers.
     pub json_defaults_omitted: bool,
+    /// `json.enums_as_numbers`: writes enum values as numbers.
+    pub json_enums_as_numbers: bool,
+    /// `json.proto_names`: names fields in answers as the schema does. In bodies both names are read.
+    pub json_proto_names: bool,
+    /// `json.int64_as_number`: writes 64-bit integers as numbers, which JavaScript does not read exactly.
+    pub json_int64_as_number: bool,
     /// HTTP rules beside the schema, by selector; they replace the annotation of the RPCs that they select. Of two that
     /// select one RPC the last wins.
     pub rules: Vec<HttpRule>,
+}
+
+impl Options {
+    fn read(&self) -> ReadOptions {
+        ReadOptions {
+            unknown_ignored: self.json_unknown_ignored,
+        }
+    }
+
+    fn write(&self) -> WriteOptions {
+        WriteOptions {
+            defaults_omitted: self.json_defaults_omitted,
+            enums_as_numbers: self.json_enums_as_numbers,
+            proto_names: self.json_proto_names,
+            int64_as_number: self.json_int64_as_number,
+        }
+    }
 }
 
 /// Collects what a [`Schema`] is built from.
@@ -136,8 +160,9 @@ impl SchemaBuilder {
     /// The first rule or descriptor that is wrong.
     pub fn build(self) -> Result<Schema, LoadError> {
         let mut pool = DescriptorPool::new();
+        let mut beyond = Beyond::default();
         for bytes in &self.descriptors {
-            pool.decode_file_descriptor_set(bytes.as_slice())
+            pool.decode_file_descriptor_set(edition::lowered(bytes, &mut beyond).as_ref())
                 .map_err(LoadError::Descriptors)?;
         }
         let methods: Vec<_> = pool
@@ -182,10 +207,7 @@ impl SchemaBuilder {
                 .collect(),
             routes,
             router,
-            codec: Box::new(Dynamic::new(
-                self.options.json_unknown_ignored,
-                self.options.json_defaults_omitted,
-            )),
+            codec: Codec::new(&pool, &beyond, self.options.read(), self.options.write()),
             options: self.options,
             pool,
         })

@@ -8,6 +8,12 @@ use prost_reflect::{DescriptorPool, DynamicMessage, FieldDescriptor, MessageDesc
 
 /// HTTP status of a success, on a method.
 pub(crate) const SUCCESS_CODE: &str = "millrace.api.v1.success_code";
+/// Who may call a method.
+pub(crate) const POLICY: &str = "millrace.api.v1.policy";
+/// The enum of [`POLICY`]'s values.
+pub(crate) const POLICIES: &str = "millrace.api.v1.Policy";
+/// The boolean setting that opens a method to anybody.
+pub(crate) const OPEN_BY: &str = "millrace.api.v1.open_by";
 /// The field of a streamed message that is its SSE `id`.
 pub(crate) const SSE_ID: &str = "millrace.api.v1.sse_id";
 /// The request field that takes `Last-Event-ID`.

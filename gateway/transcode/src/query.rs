@@ -3,11 +3,10 @@
 //! `a.b=1` reaches into messages, `a=1&a=2` repeats, `m[key]=v` and `m.key=v` fill maps of scalars; proto and JSON names
 //! both work. `+` is a space, `&` the only separator. `Struct`, `Value` and `ListValue` take JSON text.
 
-use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MapKey, Value};
+use prost_reflect::{FieldDescriptor, Kind, MapKey, Value};
 
 use crate::bind::{self, BindError, Bound};
-use crate::codec::read::Reader;
-use crate::codec::{json, known, scalar};
+use crate::codec::{Codec, known, scalar, token};
 use crate::load::Options;
 use crate::percent;
 use crate::rule::{Body, FIELD_PATH_MAX, Route};
@@ -28,7 +27,7 @@ pub(crate) struct Parameter<'n> {
 }
 
 /// Binds a raw query.
-pub(crate) fn bind(bound: &mut Bound, route: &Route, options: &Options, query: &str) -> Result<(), BindError> {
+pub(crate) fn bind(bound: &mut Bound<'_>, route: &Route, options: &Options, query: &str) -> Result<(), BindError> {
     if query.len() > QUERY_BYTES_MAX {
         let error = BindError::whole(format!("query: longer than {QUERY_BYTES_MAX} bytes"));
         return Err(BindError {
@@ -164,7 +163,7 @@ pub(crate) fn key(field: &FieldDescriptor, text: &str) -> Result<MapKey, String>
 }
 
 /// One value from the text of a path or query.
-pub(crate) fn value(kind: &Kind, text: &str) -> Result<Value, String> {
+pub(crate) fn value(codec: &Codec, kind: &Kind, text: &str) -> Result<Value, String> {
     match kind {
         Kind::String => Ok(Value::String(text.to_owned())),
         Kind::Bool => match text {
@@ -173,20 +172,15 @@ pub(crate) fn value(kind: &Kind, text: &str) -> Result<Value, String> {
             _ => Err(format!("{} is neither true nor false", scalar::quote(text))),
         },
         Kind::Bytes => scalar::bytes(text).map(Value::Bytes),
-        Kind::Enum(kind) if json::is_number(text) => scalar::enum_number(kind, text),
+        Kind::Enum(kind) if token::is_number(text) => scalar::enum_number(kind, text),
         Kind::Enum(kind) => scalar::enum_name(kind, text),
         Kind::Message(kind) if known::is_wrapper(kind.full_name()) => {
             let field = kind.get_field(known::WRAPPED).ok_or("not a wrapper")?;
-            let inner = value(&field.kind(), text)?;
+            let inner = value(codec, &field.kind(), text)?;
             known::make(kind, [(known::WRAPPED, inner)]).map(Value::Message)
         }
         Kind::Message(kind) if matches!(kind.full_name(), known::STRUCT | known::VALUE | known::LIST) => {
-            let node = json::parse(text.as_bytes()).map_err(|error| format!("not JSON: {}", error.problem))?;
-            let mut message = DynamicMessage::new(kind.clone());
-            Reader::new(false, Vec::new())
-                .message(&mut message, &node)
-                .map_err(|problem| problem.text)?;
-            Ok(Value::Message(message))
+            codec.message_from_json(kind, text).map(Value::Message)
         }
         Kind::Message(kind) => match known::from_text(kind, text) {
             Some(message) => message.map(Value::Message),

@@ -145,31 +145,48 @@ impl Router {
 
     /// Finds the route for a method and the segments of a raw, well-formed path.
     pub(crate) fn find(&self, method: &str, segments: &[&str]) -> Lookup {
-        let Some(last) = segments.last() else {
+        let Some(mut search) = self.search(segments) else {
             return Lookup::Nothing;
         };
         let position = |wanted: &str| self.methods.iter().position(|known| known == wanted);
-        let mut search = Search {
-            router: self,
-            segments,
-            splits: self.splits(last),
-            exact: position(method),
-            get: if method == "HEAD" { position("GET") } else { None },
-            any: position(ANY),
-            seen: 0,
-        };
+        search.exact = position(method);
+        search.get = if method == "HEAD" { position("GET") } else { None };
+        search.any = position(ANY);
         if let Some(route) = search.walk(0, 0) {
             return Lookup::Route(route);
         }
         if search.seen == 0 {
             return Lookup::Nothing;
         }
-        let seen = self
-            .methods
-            .iter()
-            .enumerate()
-            .filter(|(at, _)| search.seen & (1 << at) != 0);
-        Lookup::Methods(seen.map(|(_, method)| method.clone()).collect())
+        Lookup::Methods(self.named(search.seen))
+    }
+
+    /// Every method for which a path is bound.
+    pub(crate) fn methods(&self, segments: &[&str]) -> Vec<String> {
+        let Some(mut search) = self.search(segments) else {
+            return Vec::new();
+        };
+        // Without a method that it could be content with, the search sees all ends.
+        search.walk(0, 0);
+        self.named(search.seen)
+    }
+
+    fn search<'r, 'p>(&'r self, segments: &'p [&'p str]) -> Option<Search<'r, 'p>> {
+        let last = segments.last()?;
+        Some(Search {
+            router: self,
+            segments,
+            splits: self.splits(last),
+            exact: None,
+            get: None,
+            any: None,
+            seen: 0,
+        })
+    }
+
+    fn named(&self, bits: u64) -> Vec<String> {
+        let seen = self.methods.iter().enumerate().filter(|(at, _)| bits & (1 << at) != 0);
+        seen.map(|(_, method)| method.clone()).collect()
     }
 
     /// Ways to read the last segment: text and verb, the longest bound verb first, no verb last.

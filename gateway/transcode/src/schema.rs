@@ -32,7 +32,7 @@ pub struct Schema {
     pub(crate) router: Router,
     pub(crate) reasons: Reasons,
     pub(crate) options: Options,
-    pub(crate) codec: Box<dyn Codec>,
+    pub(crate) codec: Codec,
 }
 
 /// Why no route is found.
@@ -81,13 +81,7 @@ impl Schema {
     /// # Errors
     /// See [`RouteError`].
     pub fn find<'s>(&'s self, method: &str, raw_path: &str) -> Result<Matched<'s>, RouteError> {
-        let well_formed = percent::is_well_formed(raw_path) && !raw_path.contains("%00") && !raw_path.contains('\0');
-        let Some(relative) = raw_path
-            .strip_prefix('/')
-            .filter(|_| well_formed && raw_path.len() <= PATH_BYTES_MAX)
-        else {
-            return Err(RouteError::BadPath);
-        };
+        let relative = relative(raw_path).ok_or(RouteError::BadPath)?;
         let mut segments: Vec<&str> = relative.split('/').collect();
         let mut lookup = self.router.find(method, &segments);
         if lookup == Lookup::Nothing && self.options.trailing_slash_stripped && segments.last() == Some(&"") {
@@ -113,6 +107,18 @@ impl Schema {
         }
     }
 
+    /// The HTTP methods for which a raw path is bound, in the order of `Allow` but without OPTIONS, HEAD with GET; `*`
+    /// is any. `None` if it is bound for none.
+    pub fn methods_at(&self, raw_path: &str) -> Option<String> {
+        let mut segments: Vec<&str> = relative(raw_path)?.split('/').collect();
+        let mut methods = self.router.methods(&segments);
+        if methods.is_empty() && self.options.trailing_slash_stripped && segments.last() == Some(&"") {
+            segments.pop();
+            methods = self.router.methods(&segments);
+        }
+        (!methods.is_empty()).then(|| ordered(methods).join(", "))
+    }
+
     /// What the schema says about an error's reason.
     pub fn reason(&self, domain: &str, reason: &str) -> Option<&ReasonInfo> {
         self.reasons.get(domain, reason)
@@ -134,8 +140,8 @@ impl Schema {
     }
 
     /// JSON to wire and back.
-    pub fn codec(&self) -> &dyn Codec {
-        self.codec.as_ref()
+    pub fn codec(&self) -> &Codec {
+        &self.codec
     }
 
     /// The OpenAPI 3.1 document of all routes. Deterministic.
@@ -184,8 +190,23 @@ fn template_distance(template: &Template, segments: &[&str]) -> Option<usize> {
     Some(edits).filter(|edits| *edits <= 3)
 }
 
-/// The value of `Allow`: HEAD comes with GET, OPTIONS always.
-fn allow(mut methods: Vec<String>) -> String {
+/// A raw path without its `/`; `None` for one that is malformed or absurdly long.
+fn relative(raw_path: &str) -> Option<&str> {
+    let well_formed = percent::is_well_formed(raw_path) && !raw_path.contains("%00") && !raw_path.contains('\0');
+    raw_path
+        .strip_prefix('/')
+        .filter(|_| well_formed && raw_path.len() <= PATH_BYTES_MAX)
+}
+
+/// The value of `Allow`: OPTIONS is always there.
+fn allow(methods: Vec<String>) -> String {
+    let mut methods = ordered(methods);
+    methods.push("OPTIONS".to_owned());
+    methods.join(", ")
+}
+
+/// The usual order, without OPTIONS; HEAD comes with GET.
+fn ordered(mut methods: Vec<String>) -> Vec<String> {
     const ORDER: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
     if methods.iter().any(|method| method == "GET") && !methods.iter().any(|method| method == "HEAD") {
         methods.push("HEAD".to_owned());
@@ -197,8 +218,7 @@ fn allow(mut methods: Vec<String>) -> String {
             method.clone(),
         )
     });
-    methods.push("OPTIONS".to_owned());
-    methods.join(", ")
+    methods
 }
 
 #[cfg(test)]
@@ -240,6 +260,27 @@ mod tests {
         assert!(lax.find("GET", "/foo/").is_ok());
         assert!(lax.find("GET", "/foo//").is_err());
         assert!(lax.find("GET", "/").is_err());
+    }
+
+    #[test]
+    fn the_methods_of_a_path_are_those_of_all_its_templates() {
+        let schema = load(vec![
+            rule("Routes.R0", "GET /foo/{id}", ""),
+            rule("Routes.R1", "DELETE /foo/{id=*}", ""),
+            rule("Routes.R2", "POST /foo/bar", ""),
+            rule("Routes.R3", "* /any", ""),
+        ])
+        .unwrap();
+        for (path, expected) in [
+            ("/foo/7", Some("GET, HEAD, DELETE")),
+            ("/foo/bar", Some("GET, HEAD, POST, DELETE")),
+            ("/any", Some("*")),
+            ("/foo", None),
+            ("/foo/%zz", None),
+            ("foo", None),
+        ] {
+            assert_eq!(schema.methods_at(path).as_deref(), expected, "{path}");
+        }
     }
 
     #[test]

@@ -3,8 +3,8 @@
 /// Longest word that is compared, in bytes.
 const WORD_BYTES_MAX: usize = 64;
 
-/// The candidate nearest to `word`, if near enough to be what was meant.
-pub(crate) fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
+/// The candidate nearest to `word`, if near enough to be what was meant; of two that are as near the first.
+pub fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     let tolerance = 1 + word.len() / 4;
     candidates
         .into_iter()
@@ -49,6 +49,16 @@ mod tests {
             ("", None),
         ] {
             assert_eq!(nearest(word, words), expected, "{word}");
+        }
+        let settings = ["listen", "admin_listen", "reflection"];
+        for (word, expected) in [
+            ("lisen", Some("listen")),
+            ("listenn", Some("listen")),
+            ("admin-listen", Some("admin_listen")),
+            ("reflexion", Some("reflection")),
+            ("port", None),
+        ] {
+            assert_eq!(nearest(word, settings), expected, "{word}");
         }
         assert_eq!(distance("kitten", "sitting", 3), Some(3));
         assert_eq!(distance("kitten", "sitting", 2), None);

@@ -2,24 +2,24 @@
 
 mod builtin;
 mod error;
+mod listeners;
 mod options;
 mod routes;
 mod running;
 mod shards;
-mod upload;
 
 use std::collections::HashMap;
-use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::Request;
 use hyper::body::Incoming;
-use millrace_gateway::Gateway;
 use millrace_gateway::edge::{Edge, Metrics};
+use millrace_gateway::heartbeat::Heartbeat;
+use millrace_gateway::probes::Probes;
+use millrace_gateway::serve::serve;
+use millrace_gateway::{Gateway, HttpService, RequestBody, admin};
 use prometheus_client::registry::Registry;
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tonic::server::NamedService;
 use tower::ServiceExt;
@@ -27,26 +27,27 @@ use tower::service_fn;
 use tower::util::BoxCloneSyncService;
 
 use crate::caller::Authenticator;
+use crate::config;
 use crate::health::{self, Readiness};
-use crate::heartbeat::Heartbeat;
 use crate::id::Ids;
 use crate::module::{GrpcService, Module};
 use crate::platform::Platform;
-use crate::probes::Probes;
-use crate::serve::{ConnectionLimits, listen, serve};
 use crate::shard::migrate::{self, Change, MigrateError};
+use crate::shard::{self, OpenError};
 use crate::stack::{Authentication, Concurrency, Deadlines, Layers, Policy, Rules, Stack};
-use crate::{admin, reflection, supervise};
+use crate::{reflection, supervise};
 
 pub use error::StartError;
-use options::check;
-pub use options::{Options, Pages};
+use listeners::Listeners;
+pub use options::{FreePort, Options, Pages};
 pub use routes::{RouteLine, routes};
-pub use running::{Running, signal};
-use shards::{any_answers, place, watch_shards};
+pub use running::Running;
+use shards::{ShardWatch, place};
 
 /// Request metadata of ours that REST hands on besides the gateway's own list.
-const REQUEST_HEADERS: [&str; 2] = ["x-api-key", "x-millrace-consistency"];
+const REQUEST_HEADERS: [&str; 2] = [KEY_HEADER, "x-millrace-consistency"];
+/// The header that takes an API key besides `Authorization: Bearer`.
+const KEY_HEADER: &str = "x-api-key";
 
 /// A platform with its modules, ready to be served.
 pub struct Chassis {
@@ -72,13 +73,15 @@ impl Chassis {
         self
     }
 
-    /// Applies the schema changes that the databases lack, the platform's own first, and returns them.
+    /// Applies the schema changes that the databases lack, the platform's own first, and returns them, together with those
+    /// by which opening has made an empty set into a cluster.
     ///
     /// # Errors
     /// See [`MigrateError`]; what was applied before stays.
     pub async fn migrate(&self) -> Result<Vec<Change>, MigrateError> {
         let shards = &self.platform.shards;
-        let mut applied = migrate::apply_base(shards).await?;
+        let mut applied = shards.made().to_vec();
+        applied.extend(migrate::apply_base(shards).await?);
         for module in &self.modules {
             applied.extend(migrate::apply(shards, module.name, module.global_schema, module.shard_schema).await?);
         }
@@ -98,6 +101,16 @@ impl Chassis {
         Ok(pending)
     }
 
+    /// Returns what [`migrate`](Self::migrate) would do to the databases that settings name, without opening or changing
+    /// any. The platform may be one on [`Shards::unopened`](shard::Shards::unopened).
+    ///
+    /// # Errors
+    /// What opening or migrating would refuse.
+    pub async fn preview(&self, database: &config::Database) -> Result<Vec<Change>, OpenError> {
+        let schemas: Vec<_> = self.modules.iter().map(Module::schema).collect();
+        shard::open::preview(database, &schemas).await
+    }
+
     /// Loads the descriptors and routes of the modules without serving, as for `millrace routes`.
     ///
     /// # Errors
@@ -106,7 +119,13 @@ impl Chassis {
         let builder = self
             .descriptors()
             .fold(Gateway::builder(), |builder, set| builder.descriptors(set));
-        Ok(builder.request_headers(REQUEST_HEADERS).build()?)
+        let limits = &self.options.limits;
+        let builder = builder
+            .request_headers(REQUEST_HEADERS)
+            .body_memory_bytes(limits.body_memory_bytes)
+            .body_time_max(Duration::from_millis(limits.body_ms))
+            .deadline_max(Duration::from_millis(limits.deadline_max_ms));
+        Ok(builder.build()?)
     }
 
     fn descriptors(&self) -> impl Iterator<Item = &'static [u8]> + Clone {
@@ -120,54 +139,72 @@ impl Chassis {
     /// A module is not complete (a method without policy or shard key is named), two modules claim one service or
     /// route, the schema is not up to date, or an address cannot be bound.
     pub async fn start(self) -> Result<Running, StartError> {
-        check(&self.options.limits)?;
+        self.options.check()?;
         let gateway = self.gateway()?;
         let pending = self.pending().await?;
         if !pending.is_empty() {
             return Err(StartError::Pending(pending));
         }
-        let Listeners {
-            public,
-            public_addr,
-            admin,
-        } = Listeners::bind(&self.options)?;
+        let listeners = Listeners::bind(&self.options)?;
+        let built = self.build(&gateway)?;
+        self.run(gateway, listeners, built).await
+    }
 
+    /// Builds what answers: the services behind the stack and the doors. Nothing runs yet.
+    fn build(&self, gateway: &Gateway) -> Result<Built, StartError> {
         let (draining, watched) = watch::channel(false);
         let readiness = Readiness::new();
         let (services, authenticator) = self.services(&readiness)?;
-        let stack = self.stack(&gateway, services, authenticator, watched.clone())?;
+        let stack = self.stack(gateway, services, authenticator, watched)?;
         self.platform.local.connect(stack.clone());
-
-        let probes = Probes {
-            heartbeat: Heartbeat::start(),
-            readiness: readiness.clone(),
-        };
+        let probed = readiness.clone();
+        let detailed = probed.clone();
+        let probes = Probes::new(Heartbeat::start(), move || probed.probe()).with_details(move || detailed.details());
         let mut registry = Registry::default();
         registry.register_collector(self.platform.shards.pool_metrics());
-        let http = gateway.serve(stack, self.edge(&gateway, &mut registry, probes.clone()));
-        let admin_addr = admin.as_ref().map(|(_, address)| *address);
-        let admin = match admin {
-            Some((listener, _)) => Some(admin::start(listener, probes, registry).map_err(StartError::Admin)?),
-            None => None,
-        };
+        let http = gateway.serve(stack, self.edge(gateway, &mut registry, probes.clone()));
+        Ok(Built {
+            http,
+            probes,
+            registry,
+            readiness,
+            draining,
+        })
+    }
+
+    /// Starts what runs: the admin listener, the accept loop, the workers.
+    async fn run(self, gateway: Gateway, listeners: Listeners, built: Built) -> Result<Running, StartError> {
+        let Built {
+            http,
+            probes,
+            registry,
+            readiness,
+            draining,
+        } = built;
+        let Options { server, limits, .. } = &self.options;
+        let admin_addr = listeners.admin.as_ref().map(|(_, address)| *address);
+        let start_admin =
+            |(listener, _)| admin::start(&gateway, listener, probes, registry, server.admin_hosts.clone());
+        let admin = listeners.admin.map(start_admin).transpose();
+        let admin = admin.map_err(StartError::Admin)?;
+        let schemas = self.modules.iter().map(Module::schema).collect();
+        let mut shard_watch = ShardWatch::new(self.platform.shards.clone(), schemas, readiness.clone());
         // Ready from the first accepted connection on, if a shard answers.
-        readiness.set_reachable(any_answers(&self.platform.shards).await);
-        let drain_max = self.options.limits.drain();
-        let body_max = Duration::from_millis(self.options.limits.body_ms);
+        shard_watch.look().await;
+        let drain_max = limits.drain();
         let serving = tokio::spawn(serve(
-            public,
-            service_fn(move |request: Request<Incoming>| http.clone().oneshot(upload::bounded(request, body_max))),
-            ConnectionLimits::from(&self.options.limits),
-            watched.clone(),
+            listeners.public,
+            service_fn(move |request: Request<Incoming>| http.clone().oneshot(request.map(RequestBody::new))),
+            limits.of_connections(),
+            draining.subscribe(),
             running::Parts::connections_max(drain_max),
         ));
-        let workers = self.modules.into_iter().flat_map(|module| {
+        let of_chassis = ("chassis/shards".to_owned(), shard_watch.worker());
+        let of_modules = self.modules.into_iter().flat_map(|module| {
             let of_module = move |(name, worker)| (format!("{}/{name}", module.name), worker);
             module.workers.into_iter().map(of_module)
         });
-        let mut workers = supervise::start(workers, &watched);
-        workers.spawn(watch_shards(self.platform.shards.clone(), readiness.clone(), watched));
-
+        let workers = supervise::start(of_modules.chain([of_chassis]), &draining.subscribe());
         let (stop, stopping) = watch::channel(false);
         let parts = running::Parts {
             readiness: readiness.clone(),
@@ -179,7 +216,7 @@ impl Chassis {
             drain_max,
         };
         Ok(Running {
-            public_addr,
+            public_addr: listeners.public_addr,
             admin_addr,
             local: self.platform.local,
             gateway,
@@ -246,6 +283,9 @@ impl Chassis {
         let info = millrace_gateway::transcode::openapi::Info {
             title: title.clone(),
             version: version.clone(),
+            bearer: Some("An API key, `mr_...`.".to_owned()),
+            key_header: Some(KEY_HEADER.to_owned()),
+            switches: self.options.switches.clone(),
             ..Default::default()
         };
         let openapi = gateway.schema().openapi(&info);
@@ -265,43 +305,20 @@ impl Chassis {
     }
 }
 
+/// What answers, before it runs.
+struct Built {
+    http: HttpService,
+    probes: Probes,
+    registry: Registry,
+    readiness: Readiness,
+    draining: watch::Sender<bool>,
+}
+
 /// Full service name to service.
 type Services = HashMap<&'static str, GrpcService>;
 
 fn name_of<S: NamedService>(_: &S) -> &'static str {
     S::NAME
-}
-
-/// The bound addresses.
-struct Listeners {
-    public: TcpListener,
-    public_addr: SocketAddr,
-    admin: Option<(TcpListener, SocketAddr)>,
-}
-
-impl Listeners {
-    fn bind(options: &Options) -> Result<Self, StartError> {
-        let bound = |address| {
-            bind(address, options.free_port_if_taken).map_err(|source| StartError::Listen { address, source })
-        };
-        let (public, public_addr) = bound(options.server.listen)?;
-        Ok(Self {
-            public,
-            public_addr,
-            admin: options.server.admin_listen.map(bound).transpose()?,
-        })
-    }
-}
-
-fn bind(address: SocketAddr, free_port_if_taken: bool) -> io::Result<(TcpListener, SocketAddr)> {
-    let listener = match listen(address) {
-        Err(error) if error.kind() == io::ErrorKind::AddrInUse && free_port_if_taken => {
-            listen(SocketAddr::new(address.ip(), 0))
-        }
-        bound => bound,
-    }?;
-    let address = listener.local_addr()?;
-    Ok((listener, address))
 }
 
 /// Request ids are 32 hexadecimal digits, which is also the form of a trace id.

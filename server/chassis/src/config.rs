@@ -17,20 +17,26 @@
 //! # Ok::<(), config::ConfigError>(())
 //! ```
 
+mod check;
 mod database;
+mod error;
 mod load;
+mod problems;
 mod redact;
-mod suggest;
+pub(crate) mod server_url;
 
 use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use millrace_gateway::serve::ConnectionLimits;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub use database::{Database, DatabaseSection};
-pub use load::{ConfigError, Flag, Loaded, Setting, load};
-pub use suggest::nearest;
+pub use error::ConfigError;
+pub use load::{Flag, Loaded, Setting, load, load_checked};
+pub use millrace_gateway::transcode::nearest;
+pub use problems::Problems;
 
 /// `[server]`: where the platform listens.
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -41,6 +47,9 @@ pub struct Server {
     /// Admin address: metrics, health, readiness; `off` turns it off. Default `127.0.0.1:9464`.
     #[serde(with = "address_or_off")]
     pub admin_listen: Option<SocketAddr>,
+    /// Names, without a port, under which the admin address answers besides loopback names and its own address; for a
+    /// scraper that calls it by name. Default none.
+    pub admin_hosts: Vec<String>,
     /// Origins, beside its own, whose pages may call: `https://shop.example`. Default none.
     pub cors_origins: Vec<String>,
     /// Whether everybody may read the descriptors by server reflection. Default false (`dev` sets true).
@@ -52,6 +61,7 @@ impl Default for Server {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             admin_listen: Some(SocketAddr::from(([127, 0, 0, 1], 9464))),
+            admin_hosts: Vec::new(),
             cors_origins: Vec::new(),
             reflection: false,
         }
@@ -70,10 +80,15 @@ pub struct Limits {
     pub streams_per_connection: u32,
     /// How long a connection may take to its first request, TLS and preface included. Default 10 s.
     pub first_request_ms: u64,
-    /// How long the body of a REST or gRPC-Web request may take to arrive. Default 30 s.
+    /// How long the body of a request may take to arrive, a client's stream apart. Default 30 s.
     pub body_ms: u64,
+    /// Bytes of all REST bodies in calls in progress; more are RESOURCE_EXHAUSTED. Default 256 MiB.
+    pub body_memory_bytes: usize,
     /// How long a connection may stay without a request in progress. Default 300 s.
     pub idle_ms: u64,
+    /// How long a peer may take nothing of an answer that is there, because it does not read or opens no HTTP/2 window,
+    /// before its connection is closed. Default 300 s.
+    pub unread_ms: u64,
     /// Calls in progress, server streams apart; more are UNAVAILABLE. Default 1,024.
     pub calls: usize,
     /// Server streams in progress; more are UNAVAILABLE. Default 4,096.
@@ -84,7 +99,7 @@ pub struct Limits {
     pub deadline_default_ms: u64,
     /// Longest deadline of a call, server streams apart. Default 60 s.
     pub deadline_max_ms: u64,
-    /// Longest life of a server stream; 0 is without end. Default 0.
+    /// Longest life of a server stream, after which its caller goes on with a new one; 0 is without end. Default 1 h.
     pub stream_max_ms: u64,
     /// How long a drain may take before what is left is cut. Default 10 s.
     pub drain_ms: u64,
@@ -98,13 +113,15 @@ impl Default for Limits {
             streams_per_connection: 100,
             first_request_ms: 10_000,
             body_ms: 30_000,
+            body_memory_bytes: 256 << 20,
             idle_ms: 300_000,
+            unread_ms: 300_000,
             calls: 1_024,
             streams: 4_096,
             message_bytes: 4 << 20,
             deadline_default_ms: 5_000,
             deadline_max_ms: 60_000,
-            stream_max_ms: 0,
+            stream_max_ms: 3_600_000,
             drain_ms: 10_000,
         }
     }
@@ -113,6 +130,17 @@ impl Default for Limits {
 impl Limits {
     pub(crate) fn drain(&self) -> Duration {
         Duration::from_millis(self.drain_ms)
+    }
+
+    pub(crate) fn of_connections(&self) -> ConnectionLimits {
+        ConnectionLimits {
+            connections: self.connections,
+            connections_per_ip: self.connections_per_ip,
+            streams: self.streams_per_connection,
+            first_request: Duration::from_millis(self.first_request_ms),
+            idle: Duration::from_millis(self.idle_ms),
+            unread: Duration::from_millis(self.unread_ms),
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Readiness, and the gRPC health service that says the same. (tonic-health has no `List`, so the server is ours.)
 //!
 //! A platform is ready while it does not drain and at least one shard answers. Liveness is another thing: see
-//! [`heartbeat`](crate::heartbeat).
+//! [`heartbeat`](millrace_gateway::heartbeat).
 
 use std::collections::HashMap;
 use std::pin::Pin;
@@ -33,10 +33,20 @@ const LIST_MAX: usize = 100;
 #[derive(Clone)]
 pub struct Readiness(Arc<watch::Sender<State>>);
 
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct State {
     reachable: bool,
     draining: bool,
+    unreachable: Vec<Unreachable>,
+}
+
+/// A database that does not answer.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Unreachable {
+    /// `shard 3`, or `global database`.
+    pub database: String,
+    /// Why, in words that anybody may read.
+    pub reason: String,
 }
 
 impl Readiness {
@@ -47,7 +57,7 @@ impl Readiness {
 
     /// Tells whether calls should be sent here.
     pub fn is_ready(&self) -> bool {
-        serving(*self.0.borrow()) == ServingStatus::Serving
+        serving(&self.0.borrow()) == ServingStatus::Serving
     }
 
     /// Tells whether the platform drains.
@@ -55,10 +65,40 @@ impl Readiness {
         self.0.borrow().draining
     }
 
-    /// Says whether at least one shard answers.
-    pub(crate) fn set_reachable(&self, reachable: bool) {
-        self.0
-            .send_if_modified(|state| std::mem::replace(&mut state.reachable, reachable) != reachable);
+    /// Tells whether calls should be sent here, and if not, why in one word.
+    pub(crate) fn probe(&self) -> Result<(), &'static str> {
+        let state = self.0.borrow();
+        if serving(&state) == ServingStatus::Serving {
+            Ok(())
+        } else if state.draining {
+            Err("draining")
+        } else {
+            Err("no_shard")
+        }
+    }
+
+    /// What `/readiness` says besides its status: who watches a platform that is ready still wants to know whose users
+    /// are not served, and why.
+    pub(crate) fn details(&self) -> serde_json::Map<String, serde_json::Value> {
+        let unreachable = self.unreachable();
+        let member = (!unreachable.is_empty()).then(|| ("unreachable".to_owned(), serde_json::json!(unreachable)));
+        member.into_iter().collect()
+    }
+
+    /// Returns the databases that did not answer the last time they were asked. While one shard answers the platform
+    /// is ready all the same: the users of the others are served.
+    pub fn unreachable(&self) -> Vec<Unreachable> {
+        self.0.borrow().unreachable.clone()
+    }
+
+    /// Says whether at least one shard answers, and which databases do not.
+    pub(crate) fn set_databases(&self, any_shard: bool, unreachable: &[Unreachable]) {
+        self.0.send_if_modified(|state| {
+            let changed = state.reachable != any_shard || state.unreachable != unreachable;
+            state.reachable = any_shard;
+            state.unreachable = unreachable.to_vec();
+            changed
+        });
     }
 
     /// Says that the platform ends; there is no way back.
@@ -77,7 +117,7 @@ impl Readiness {
     }
 }
 
-fn serving(state: State) -> ServingStatus {
+fn serving(state: &State) -> ServingStatus {
     if state.reachable && !state.draining {
         ServingStatus::Serving
     } else {
@@ -125,14 +165,14 @@ impl Health for HealthService {
         if !self.names.contains(&request.get_ref().service) {
             return Err(status(&HealthError::UnknownService));
         }
-        Ok(Response::new(answer(serving(*self.readiness.0.borrow()))))
+        Ok(Response::new(answer(serving(&self.readiness.0.borrow()))))
     }
 
     async fn list(&self, _: Request<HealthListRequest>) -> Result<Response<HealthListResponse>, Status> {
         if self.names.len() > LIST_MAX {
             return Err(status(&HealthError::TooMany));
         }
-        let now = answer(serving(*self.readiness.0.borrow()));
+        let now = answer(serving(&self.readiness.0.borrow()));
         let statuses: HashMap<_, _> = self.names.iter().map(|name| (name.clone(), now)).collect();
         Ok(Response::new(HealthListResponse { statuses }))
     }
@@ -148,7 +188,7 @@ impl Health for HealthService {
         let receiver = self.readiness.0.subscribe();
         let changes = stream::unfold((receiver, None), |(mut receiver, last)| async move {
             loop {
-                let now = serving(*receiver.borrow_and_update());
+                let now = serving(&receiver.borrow_and_update());
                 if last != Some(now) {
                     return Some((Ok(answer(now)), (receiver, Some(now))));
                 }
@@ -183,13 +223,13 @@ mod tests {
             ("at first", |_| {}, ServingStatus::NotServing),
             (
                 "a shard answers",
-                |readiness| readiness.set_reachable(true),
+                |readiness| readiness.set_databases(true, &[]),
                 ServingStatus::Serving,
             ),
             ("it drains", Readiness::drain, ServingStatus::NotServing),
             (
                 "for good",
-                |readiness| readiness.set_reachable(true),
+                |readiness| readiness.set_databases(true, &[]),
                 ServingStatus::NotServing,
             ),
         ];
@@ -218,9 +258,9 @@ mod tests {
         let (readiness, service) = fixture();
         let mut watch = service.watch(ask("")).await.unwrap().into_inner();
         assert_eq!(watch.next().await.unwrap().unwrap().status(), ServingStatus::NotServing);
-        readiness.set_reachable(true);
+        readiness.set_databases(true, &[]);
         assert_eq!(watch.next().await.unwrap().unwrap().status(), ServingStatus::Serving);
-        readiness.set_reachable(true);
+        readiness.set_databases(true, &[]);
         readiness.drain();
         assert_eq!(watch.next().await.unwrap().unwrap().status(), ServingStatus::NotServing);
 

@@ -50,6 +50,11 @@ impl Ids {
         bytes
     }
 
+    /// Draws a secret as text: 64 hexadecimal digits, as `openssl rand -hex 32` prints them.
+    pub fn secret_text(&self) -> String {
+        self.secret().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
     /// Draws 64 random bits.
     pub fn random_u64(&self) -> u64 {
         let mut bytes = [0; 8];

@@ -10,6 +10,8 @@
 //! })
 //! ```
 
+mod sweep;
+
 use std::time::Duration;
 
 use diesel::prelude::*;
@@ -19,8 +21,10 @@ use diesel_async::RunQueryDsl;
 use crate::on;
 use crate::shard::fence::{self, owned_row};
 use crate::shard::scope::HoldsStoreError;
-use crate::shard::{Conn, Global, Shards, StoreError, UserScope};
+use crate::shard::{Conn, DatabaseName, Global, StoreError, UserScope};
 use crate::status::{Fault, Kind};
+
+pub use sweep::{Swept, sweep};
 
 /// What a request id stands for.
 #[derive(Debug, PartialEq, Eq)]
@@ -35,10 +39,10 @@ pub enum Claim {
 #[derive(Debug, thiserror::Error)]
 pub enum ClaimError {
     /// Used before with another body.
-    #[error("the request id was used before with another body")]
+    #[error("request_id was used before with another body: draw a new one")]
     Reused,
     /// The first call with this request id did not end in time; ABORTED, and a retry will find its answer.
-    #[error("the first call with this request id is still under way")]
+    #[error("the first call with this request_id is still under way: send the request again")]
     InProgress,
     /// The store failed.
     #[error(transparent)]
@@ -66,7 +70,7 @@ impl Fault for ClaimError {
     fn reason(&self) -> &'static str {
         match self {
             Self::Reused => "IDEMPOTENCY_KEY_REUSED",
-            Self::InProgress => "STORE_UNAVAILABLE",
+            Self::InProgress => "IN_PROGRESS",
             Self::Store(error) => error.reason(),
         }
     }
@@ -74,7 +78,7 @@ impl Fault for ClaimError {
     fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Reused => None,
-            Self::InProgress => Some(Duration::from_millis(500)),
+            Self::InProgress => Some(Duration::from_millis(100)),
             Self::Store(error) => error.retry_after(),
         }
     }
@@ -156,7 +160,7 @@ pub async fn claim_user(conn: &mut Conn<UserScope>, key: Key<'_>) -> Result<Clai
         .on_conflict_do_nothing()
         .execute(c)
         .await)
-    .map_err(|error| waited(conn.fault(error)))?;
+    .map_err(waited)?;
     if inserted == 1 {
         return Ok(Claim::Fresh);
     }
@@ -166,8 +170,7 @@ pub async fn claim_user(conn: &mut Conn<UserScope>, key: Key<'_>) -> Result<Clai
         .select((t::request_hash, t::response))
         .first(c)
         .await
-        .optional())
-    .map_err(|error| conn.fault(error))?;
+        .optional())?;
     if earlier.is_none() {
         fence::check(conn).await?;
     }
@@ -184,9 +187,8 @@ pub async fn store_user(conn: &mut Conn<UserScope>, key: Key<'_>, response: &[u8
     let stored = on!(conn, c => diesel::update(t::table.find((user, key.method, key.request_id)))
         .set(t::response.eq(response))
         .execute(c)
-        .await)
-    .map_err(|error| conn.fault(error))?;
-    claimed(stored)
+        .await)?;
+    claimed(stored, conn.database())
 }
 
 /// The same as [`claim_user`] for methods on the global database.
@@ -206,7 +208,7 @@ pub async fn claim_global(conn: &mut Conn<Global>, key: Key<'_>) -> Result<Claim
         .on_conflict_do_nothing()
         .execute(c)
         .await)
-    .map_err(|error| waited(conn.fault(error)))?;
+    .map_err(waited)?;
     if inserted == 1 {
         return Ok(Claim::Fresh);
     }
@@ -215,8 +217,7 @@ pub async fn claim_global(conn: &mut Conn<Global>, key: Key<'_>) -> Result<Claim
         .select((t::request_hash, t::response))
         .first(c)
         .await
-        .optional())
-    .map_err(|error| conn.fault(error))?;
+        .optional())?;
     answer(key, earlier)
 }
 
@@ -229,9 +230,8 @@ pub async fn store_global(conn: &mut Conn<Global>, key: Key<'_>, response: &[u8]
     let stored = on!(conn, c => diesel::update(t::table.find((key.method, key.request_id)))
         .set(t::response.eq(response))
         .execute(c)
-        .await)
-    .map_err(|error| conn.fault(error))?;
-    claimed(stored)
+        .await)?;
+    claimed(stored, conn.database())
 }
 
 fn answer(key: Key<'_>, earlier: Earlier) -> Result<Claim, ClaimError> {
@@ -251,55 +251,10 @@ fn waited(error: StoreError) -> ClaimError {
     }
 }
 
-fn claimed(rows: usize) -> Result<(), StoreError> {
+fn claimed(rows: usize, database: DatabaseName) -> Result<(), StoreError> {
     if rows == 1 {
         Ok(())
     } else {
-        Err(StoreError::Query(diesel::result::Error::NotFound))
+        Err(StoreError::of(diesel::result::Error::NotFound, database))
     }
-}
-
-/// Rows deleted by one statement of [`sweep`]: few, so that a user's write never waits long behind it.
-const SWEEP_ROWS: i64 = 500;
-/// Statements per database in one call of [`sweep`].
-const SWEEP_STATEMENTS_MAX: usize = 20;
-
-/// Deletes expired rows of every database, at most 10,000 each; a worker calls it from time to time. Returns how many
-/// were deleted.
-///
-/// # Errors
-/// A database cannot be used; the ones before it are swept.
-pub async fn sweep(shards: &Shards, now_us: i64) -> Result<usize, StoreError> {
-    let mut total = 0;
-    for _ in 0..SWEEP_STATEMENTS_MAX {
-        let mut conn = shards.global().write().await?;
-        let delete = diesel::sql_query(
-            "DELETE FROM idempotency WHERE (method, key) IN \
-             (SELECT method, key FROM idempotency WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)",
-        )
-        .bind::<BigInt, _>(now_us)
-        .bind::<BigInt, _>(SWEEP_ROWS);
-        let deleted = on!(conn, c => delete.execute(c).await).map_err(|error| conn.fault(error))?;
-        total += deleted;
-        if (deleted as i64) < SWEEP_ROWS {
-            break;
-        }
-    }
-    for scope in shards.ids().filter_map(|shard| shards.scatter().shard(shard)) {
-        for _ in 0..SWEEP_STATEMENTS_MAX {
-            let mut conn = scope.write().await?;
-            let delete = diesel::sql_query(
-                "DELETE FROM idempotency WHERE (user_id, method, key) IN \
-                 (SELECT user_id, method, key FROM idempotency WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)",
-            )
-            .bind::<BigInt, _>(now_us)
-            .bind::<BigInt, _>(SWEEP_ROWS);
-            let deleted = on!(conn, c => delete.execute(c).await).map_err(|error| conn.fault(error))?;
-            total += deleted;
-            if (deleted as i64) < SWEEP_ROWS {
-                break;
-            }
-        }
-    }
-    Ok(total)
 }

@@ -4,14 +4,11 @@
 //! - [`Module`]: what a service gives the platform: its descriptors, gRPC services, schema and workers, as data.
 //! - [`Chassis`]: mounts modules behind the gateway's doors and the layers of [`stack`], and serves them on one port.
 
-mod admin;
 pub mod caller;
 pub mod chassis;
 pub mod clock;
 pub mod config;
-mod drain;
 pub mod health;
-pub mod heartbeat;
 pub mod id;
 pub mod idempotency;
 pub mod local;
@@ -19,9 +16,7 @@ pub mod module;
 pub mod name;
 pub mod page;
 pub mod platform;
-mod probes;
 mod reflection;
-mod serve;
 pub mod shard;
 pub mod stack;
 pub mod status;
@@ -29,6 +24,7 @@ mod supervise;
 pub mod telemetry;
 
 pub use caller::Caller;
-pub use chassis::{Chassis, Options, Pages, Running, StartError, signal};
+pub use chassis::{Chassis, FreePort, Options, Pages, Running, StartError};
+pub use millrace_gateway::signals::{Signals, Stop};
 pub use module::Module;
 pub use platform::Platform;

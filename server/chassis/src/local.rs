@@ -1,5 +1,6 @@
 //! The channel by which one service calls another in the same process: the whole stack, without a socket. It hands on
-//! what is left of the deadline of the call in progress, and is part of that call for the cap on calls.
+//! the request id and the trace of the call in progress and what is left of its deadline, and is part of that call for
+//! the cap on calls. All that holds in the handler's own task; a task that it spawns makes calls of its own.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -13,7 +14,7 @@ use tonic::body::Body;
 use tower::{Service, ServiceExt};
 
 use crate::module::GrpcService;
-use crate::stack::{Admitted, Deadline, GRPC_TIMEOUT, timeout_asked, timeout_text};
+use crate::stack::{Admitted, Current, Deadline, GRPC_TIMEOUT, timeout_asked, timeout_text};
 use crate::status;
 
 /// A channel for generated clients. It is empty until the chassis has built the stack, and again when the platform has
@@ -47,8 +48,9 @@ impl Service<Request<Body>> for LocalChannel {
         let Some(stack) = self.0.load_full() else {
             return Box::pin(async { Ok(status::unavailable("the platform is not running").into_http()) });
         };
-        hand_on_deadline(&mut request, Deadline::current());
-        if Deadline::is_within_call() {
+        if let Some(current) = Current::get() {
+            current.hand_on(request.headers_mut());
+            hand_on_deadline(&mut request, current.deadline());
             request.extensions_mut().insert(Admitted);
         }
         Box::pin(GrpcService::clone(&stack).oneshot(request))

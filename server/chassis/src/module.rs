@@ -1,6 +1,8 @@
 //! A service as the platform sees it: data. Adding a service is one more [`Module`] in one list; routes, reflection,
 //! health, OpenAPI, rights, metrics and migrations follow from it.
 
+mod periodic;
+
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
@@ -11,7 +13,9 @@ use tower::Service;
 use tower::util::BoxCloneSyncService;
 
 use crate::caller::Authenticator;
-use crate::shard::Migration;
+use crate::shard::{Migration, ModuleSchema};
+
+pub use periodic::periodic;
 
 /// A gRPC service over HTTP messages, boxed.
 pub type GrpcService =
@@ -74,6 +78,15 @@ impl Module {
     pub fn shard_schema(mut self, migrations: &'static [Migration]) -> Self {
         self.shard_schema = migrations;
         self
+    }
+
+    /// Returns the module's migrations.
+    pub fn schema(&self) -> ModuleSchema {
+        ModuleSchema {
+            module: self.name,
+            global: self.global_schema,
+            shard: self.shard_schema,
+        }
     }
 
     /// Adds a background task. It is restarted with a delay if it ends or panics before the platform drains.

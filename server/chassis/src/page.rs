@@ -132,18 +132,23 @@ impl PageTokens {
             return Ok(None);
         }
         if token.len() > TOKEN_BYTES_MAX {
-            return Err(token_error("is malformed"));
+            return Err(token_error("is malformed; start again from the first page"));
         }
-        let bytes = URL_SAFE_NO_PAD.decode(token).map_err(|_| token_error("is malformed"))?;
+        let bytes = URL_SAFE_NO_PAD
+            .decode(token)
+            .map_err(|_| token_error("is malformed; start again from the first page"))?;
         let Some((payload, signature)) = bytes.split_last_chunk::<MAC_BYTES>() else {
-            return Err(token_error("is malformed"));
+            return Err(token_error("is malformed; start again from the first page"));
         };
         // Every secret is tried, in constant time each.
         let signed = |secret| mac(secret, binding, payload).verify_slice(signature).is_ok();
         if !self.secrets.iter().any(signed) {
-            return Err(token_error("does not belong to this list, its filter or this caller"));
+            return Err(token_error(
+                "does not belong to this list, its filter or this caller; start again from the first page",
+            ));
         }
-        let payload = Payload::decode(payload).map_err(|_| token_error("is malformed"))?;
+        let payload =
+            Payload::decode(payload).map_err(|_| token_error("is malformed; start again from the first page"))?;
         if payload.expires_at_us <= self.clock.now_us() {
             return Err(token_error("has expired; start again from the first page"));
         }
@@ -155,7 +160,7 @@ impl PageTokens {
             last_key: payload.last_key,
             missed: missed
                 .collect::<Result<_, _>>()
-                .map_err(|_| token_error("is malformed"))?,
+                .map_err(|_| token_error("is malformed; start again from the first page"))?,
         }))
     }
 }
@@ -186,7 +191,7 @@ pub fn page_size(requested: i32) -> Result<usize, PageError> {
     match requested {
         ..0 => Err(PageError {
             field: "page_size",
-            problem: "is negative",
+            problem: "must be 0 to 1000: 0 stands for 50",
         }),
         0 => Ok(50),
         1.. => Ok(usize::try_from(requested.min(1_000)).unwrap_or(1_000)),

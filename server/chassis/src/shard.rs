@@ -16,7 +16,7 @@
 //! use millrace_chassis::{on, shard::{Shards, StoreError, UserId, fence::bucket_fence}};
 //! async fn of_one(shards: &Shards, user: UserId) -> Result<Vec<(i32, i64, i32)>, StoreError> {
 //!     let mut conn = shards.for_user(user).read().await?;
-//!     Ok(on!(conn, c => bucket_fence::table.load(c).await)?)
+//!     on!(conn, c => bucket_fence::table.load(c).await)
 //! }
 //! ```
 //!
@@ -26,6 +26,7 @@
 
 use std::fs::File;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU8;
 
 use tokio::time::Instant;
 
@@ -38,6 +39,7 @@ pub mod error;
 pub mod fence;
 mod identity;
 pub mod key;
+mod late;
 pub mod lite;
 mod map;
 mod metrics;
@@ -52,6 +54,8 @@ pub mod scope;
 pub use conn::{Conn, ShardConn};
 pub use error::StoreError;
 pub use key::{BUCKETS, Bucket, DatabaseName, ShardId, UserId};
+pub use late::{Closed, ModuleSchema};
+pub use map::MapDamage;
 pub use migrate::{MigrateError, Migration};
 pub use open::OpenError;
 pub use pool::PoolLimits;
@@ -61,7 +65,9 @@ pub use scope::{Global, ShardScope, UserScope};
 #[cfg(test)]
 mod tests;
 
+use identity::Cluster;
 use map::BucketMap;
+use migrate::Change;
 use pg::Role;
 use pool::{Location, Pool};
 
@@ -72,6 +78,9 @@ pub struct Shards(Arc<Inner>);
 struct Inner {
     global: Database,
     shards: Box<[Database]>,
+    cluster: Cluster,
+    /// The platform's own changes that opening made.
+    made: Vec<Change>,
     map: BucketMap,
     clock: Clock,
     ids: Ids,
@@ -85,6 +94,8 @@ struct Database {
     location: Location,
     writer: Pool,
     reader: Pool,
+    /// Why no call may use it, if so.
+    closed: AtomicU8,
 }
 
 impl Database {
@@ -92,18 +103,35 @@ impl Database {
         Self {
             writer: Pool::new(&location, name, Role::Writer, limits),
             reader: Pool::new(&location, name, Role::Reader, limits),
+            closed: AtomicU8::new(0),
             location,
         }
     }
 
+    /// A database that no call uses. Its pools make no connection by themselves.
+    fn unopened(location: Location, name: DatabaseName, limits: &PoolLimits) -> Self {
+        let database = Self {
+            writer: Pool::new(&location, name, Role::Admin, limits),
+            reader: Pool::new(&location, name, Role::Admin, limits),
+            closed: AtomicU8::new(0),
+            location,
+        };
+        database.close(Closed::Down);
+        database
+    }
+
     async fn conn<S>(&self, role: Role, scope: S, deadline: Option<Instant>) -> Result<Conn<S>, StoreError> {
+        if let Some(closed) = self.closed() {
+            return Err(closed.fault(self.writer.name()));
+        }
         let pool = if role == Role::Reader {
             &self.reader
         } else {
             &self.writer
         };
-        let engine = pool.get(deadline).await?;
-        Ok(Conn::new(engine, scope, pool.name(), pool.role()))
+        let mut conn = Conn::new(pool.get(deadline).await?, scope, pool.name(), pool.role());
+        conn.bound(deadline).await?;
+        Ok(conn)
     }
 }
 
@@ -146,6 +174,11 @@ impl Shards {
             // The map holds no number above the count: checked by `refresh_map`; `ShardScope` checks its own.
             DatabaseName::Shard(shard) => &self.0.shards[usize::from(shard.0)],
         }
+    }
+
+    /// Returns the schema changes by which opening made an empty set of databases into a cluster.
+    pub fn made(&self) -> &[Change] {
+        &self.0.made
     }
 
     /// Returns every database, the global one first.

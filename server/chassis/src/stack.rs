@@ -4,12 +4,14 @@
 mod authentication;
 mod catch_panic;
 mod concurrency;
+mod current;
 mod deadline;
 mod frame;
 mod message_limit;
 mod policy;
 mod refusal;
 mod reply;
+mod revocation;
 mod rules;
 
 use std::collections::HashMap;
@@ -19,7 +21,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use http::{Extensions, Request, Response};
+use http::{Extensions, HeaderMap, Request, Response};
 use millrace_gateway::edge::CallRecord;
 use tokio::sync::watch;
 use tonic::Status;
@@ -32,7 +34,10 @@ use crate::status;
 
 pub(crate) use authentication::Authentication;
 pub(crate) use concurrency::{Admitted, Concurrency};
+pub(crate) use current::Current;
 pub use deadline::Deadline;
+#[cfg(test)]
+pub(crate) use deadline::with_deadline;
 pub(crate) use deadline::{Deadlines, GRPC_TIMEOUT, asked as timeout_asked, text as timeout_text};
 pub(crate) use policy::{Place, Policy};
 pub use rules::RuleError;
@@ -64,10 +69,11 @@ impl Layers {
             return status::unimplemented("this server has no such RPC").into_http();
         };
         // Deadline: outside everything that can take time. A malformed one is refused, never taken for "none".
-        let deadline = match self.deadlines.of(rule, request.headers()) {
-            Ok(deadline) => deadline,
+        let end = match self.deadlines.of(rule, request.headers()) {
+            Ok(end) => end,
             Err(refusal) => return refusal.into(),
         };
+        let current = Current::new(end.deadline, request.headers());
         let call = async {
             // Concurrency cap: the cheapest refusal, before a credential costs a look-up.
             let permit = self.concurrency.admit(rule, request.extensions())?;
@@ -76,21 +82,41 @@ impl Layers {
             // Authentication: who calls. A bad credential is refused here, on public methods too.
             let caller = self.authentication.identify(request.headers()).await?;
             note_user(request.extensions(), caller);
+            let stream = rule
+                .server_streaming()
+                .then(|| self.stream_guards(request.headers(), caller));
             // Policy: may this caller make this call. Reads the user out of the first message; before any validation.
             let request = self.policy.admit(rule, caller, request).await?;
             // The RPC.
             let response = self.serve(rule.service(), request).await;
-            Ok::<_, Status>((response, permit))
+            // The place of a unary call is free when its handler is done, however slowly the peer reads the answer. A
+            // stream keeps it.
+            let stream = stream.map(|stream| reply::StreamGuards {
+                permit,
+                is_life: end.is_life,
+                ..stream
+            });
+            Ok::<_, Status>((response, stream))
         };
         // Catch-panic: inside the deadline, around all the rest. A panic is INTERNAL, not a broken connection.
-        let outcome = deadline::within(deadline, catch_panic::guard(rule.full_name(), call)).await;
-        match outcome {
-            Ok((response, permit)) => {
-                // The answer's body stays under the deadline, the drain, the panic guard and the cap until it ends.
-                let draining = rule.server_streaming().then(|| self.draining.clone());
-                response.map(|body| reply::guarded(body, rule.full_name(), deadline, draining, permit))
-            }
+        let guarded = catch_panic::guard(call);
+        match deadline::within(Arc::clone(&current), guarded).await {
+            // The answer's body stays under the deadline and the panic guard until it ends, a stream's under more.
+            Ok((response, stream)) => response.map(|body| reply::guarded(body, current, stream)),
             Err(status) => status.into_http(),
+        }
+    }
+
+    /// What a stream stays under once it is open: the drain, and its caller's credential if one was sent.
+    fn stream_guards(&self, headers: &HeaderMap, caller: Caller) -> reply::StreamGuards {
+        let credential = authentication::credential_of(headers);
+        reply::StreamGuards {
+            draining: self.draining.clone(),
+            revoked: credential.map(|credential| -> reply::Waiting {
+                Box::pin(revocation::revoked(self.authentication.clone(), credential, caller))
+            }),
+            is_life: false,
+            permit: None,
         }
     }
 

@@ -83,6 +83,11 @@ pub trait Fault: std::error::Error {
     fn retry_after(&self) -> Option<Duration> {
         None
     }
+
+    /// Whether the log says it already.
+    fn is_logged(&self) -> bool {
+        false
+    }
 }
 
 impl Kind {
@@ -108,6 +113,7 @@ impl Kind {
 /// learns no more than that it is one.
 pub fn status(fault: &(impl Fault + ?Sized)) -> Status {
     match fault.kind() {
+        Kind::Internal if fault.is_logged() => {}
         Kind::Internal => tracing::error!(fault = %fault, causes = %causes(fault), "a defect ended a call"),
         // One without a source is a refusal at a limit, of which there may be many: its call's own line says enough.
         Kind::Unavailable if fault.source().is_some() => {

@@ -5,11 +5,11 @@ use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use futures_util::FutureExt;
+use millrace_gateway::drain::begun;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use crate::drain::begun;
 use crate::module::Worker;
 
 const DELAY_FIRST: Duration = Duration::from_millis(100);

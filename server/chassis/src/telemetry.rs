@@ -1,25 +1,48 @@
 //! Log lines on standard error: pretty on a terminal, one JSON object a line elsewhere. The lines themselves come from
-//! where things happen; one line a call comes from the gateway's trace layer.
+//! where things happen; one line a call comes from the gateway's trace layer, and one a panic from here.
 
+use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io::IsTerminal;
 
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::ParseError;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-use crate::config::{ConfigError, Log, LogFormat};
+use crate::config::{ConfigError, Log, LogFormat, Problems};
+
+/// Writes each panic as one log line, wherever it is caught: it names the place, and stands in the span of the call that
+/// panicked. Who catches a panic need not log it again. Where errors are not logged it is printed as ever.
+pub fn log_panics() {
+    let printed = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        if !tracing::enabled!(tracing::Level::ERROR) {
+            return printed(info);
+        }
+        let payload = info.payload();
+        let text = payload
+            .downcast_ref::<&str>()
+            .copied()
+            .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+            .unwrap_or("a panic without text");
+        let location = info.location().map(ToString::to_string);
+        // Empty unless RUST_BACKTRACE asks for it.
+        let backtrace = Backtrace::capture();
+        let backtrace = (backtrace.status() == BacktraceStatus::Captured).then(|| backtrace.to_string());
+        tracing::error!(panic = text, location, backtrace, "the program panicked");
+    }));
+}
 
 /// Starts to write log lines. A process that has a subscriber already, as a test may, keeps it.
 ///
 /// # Errors
 /// `log.filter` cannot be read.
 pub fn start(log: &Log) -> Result<(), ConfigError> {
-    let filter = EnvFilter::builder().parse(&log.filter).map_err(|error| {
-        ConfigError::value(
-            "log.filter",
-            format!("cannot be read: {error}; write it as `info,target=debug`"),
-        )
-    })?;
+    let mut problems = Problems::default();
+    log.check(&mut problems);
+    problems.done()?;
+    // Checked just now.
+    let filter = filter(&log.filter).unwrap_or_default();
     let pretty = match log.format {
         LogFormat::Auto => std::io::stderr().is_terminal(),
         LogFormat::Pretty => true,
@@ -36,7 +59,13 @@ pub fn start(log: &Log) -> Result<(), ConfigError> {
     };
     // The only failure is that a subscriber is there already.
     drop(started);
+    log_panics();
     Ok(())
+}
+
+/// Reads the levels by target.
+pub(crate) fn filter(text: &str) -> Result<EnvFilter, ParseError> {
+    EnvFilter::builder().parse(text)
 }
 
 #[cfg(test)]

@@ -5,12 +5,11 @@ use millrace_chassis::status::Violation;
 use millrace_proto::catalog::v1::{Product, UpdateProductRequest};
 
 use super::store::ProductRow;
-use crate::field::{Check, DISPLAY_NAME_CHARS_MAX};
+use crate::field::Check;
 use crate::mask::{self, Field};
+use crate::text::{DESCRIPTION, DISPLAY_NAME};
 use crate::{etag, money, timestamp};
 
-/// Most characters of a description.
-const DESCRIPTION_CHARS_MAX: usize = 4_000;
 /// Most characters of a product id.
 const ID_CHARS_MAX: usize = 63;
 
@@ -47,26 +46,20 @@ pub(super) fn new_row(id: String, product: &Product, now_us: i64, check: &mut Ch
     let price = product.price.clone().unwrap_or_default();
     let row = ProductRow {
         product_id: id,
-        display_name: product.display_name.clone(),
-        description: product.description.clone(),
+        display_name: check.text("product.display_name", &product.display_name, &DISPLAY_NAME),
+        description: check.text("product.description", &product.description, &DESCRIPTION),
         currency: price.currency_code,
         price_minor: price.minor_units,
         version: 1,
         created_at: now_us,
         updated_at: now_us,
     };
-    check_texts(&row.display_name, &row.description, check);
     if product.price.is_none() {
         check.fail("product.price", "is required: send currency_code and minor_units");
     } else {
         check_price(&row.currency, row.price_minor, check);
     }
     row
-}
-
-fn check_texts(display_name: &str, description: &str, check: &mut Check) {
-    check.text("product.display_name", display_name, 1..=DISPLAY_NAME_CHARS_MAX);
-    check.text("product.description", description, 0..=DESCRIPTION_CHARS_MAX);
 }
 
 fn check_price(currency: &str, minor_units: i64, check: &mut Check) {
@@ -104,8 +97,14 @@ impl Change {
         let mut change = Self::default();
         for path in mask::paths(request.update_mask.as_ref(), &fields, check) {
             match path {
-                "display_name" => change.display_name = Some(product.display_name.clone()),
-                "description" => change.description = Some(product.description.clone()),
+                "display_name" => {
+                    let text = check.text("product.display_name", &product.display_name, &DISPLAY_NAME);
+                    change.display_name = Some(text);
+                }
+                "description" => {
+                    let text = check.text("product.description", &product.description, &DESCRIPTION);
+                    change.description = Some(text);
+                }
                 _ if price.is_none() => check.fail("product.price", "is required by the mask: send it"),
                 _ => {
                     let price = price.clone().unwrap_or_default();
@@ -119,11 +118,6 @@ impl Change {
             }
         }
         // A value that stays is known to be good, so any good one may stand for it.
-        check_texts(
-            change.display_name.as_deref().unwrap_or("kept"),
-            change.description.as_deref().unwrap_or_default(),
-            check,
-        );
         check_price(
             change.currency.as_deref().unwrap_or("EUR"),
             change.price_minor.unwrap_or_default(),
@@ -132,8 +126,18 @@ impl Change {
         change
     }
 
-    /// Applies the change to a row.
+    /// Tells whether a row is as the change would make it.
+    pub(super) fn is_met_by(&self, row: &ProductRow) -> bool {
+        let same = |new: &Option<String>, present: &str| new.as_deref().is_none_or(|new| new == present);
+        same(&self.display_name, &row.display_name)
+            && same(&self.description, &row.description)
+            && same(&self.currency, &row.currency)
+            && self.price_minor.is_none_or(|new| new == row.price_minor)
+    }
+
+    /// Applies the change to a row, which makes it another version.
     pub(super) fn apply(self, row: &mut ProductRow, now_us: i64) {
+        row.version += 1;
         row.display_name = self.display_name.unwrap_or_else(|| row.display_name.clone());
         row.description = self.description.unwrap_or_else(|| row.description.clone());
         row.currency = self.currency.unwrap_or_else(|| row.currency.clone());
@@ -260,8 +264,14 @@ mod tests {
                 updated_at: 1,
             };
             let mut check = Check::default();
-            Change::read(&request, &mut check).apply(&mut row, 2);
+            let change = Change::read(&request, &mut check);
             check.done().unwrap();
+            assert!(!change.is_met_by(&row), "{paths:?}");
+            change.apply(&mut row, 2);
+            assert!(
+                Change::read(&request, &mut Check::default()).is_met_by(&row),
+                "{paths:?}"
+            );
             let found = (
                 row.display_name.as_str(),
                 row.description.as_str(),
@@ -269,7 +279,7 @@ mod tests {
                 row.price_minor,
             );
             assert_eq!(found, expected, "{paths:?}");
-            assert_eq!(row.updated_at, 2);
+            assert_eq!((row.updated_at, row.version), (2, 2));
         }
     }
 }

@@ -42,37 +42,37 @@ pub(super) async fn insert(conn: &mut Conn<Global>, row: &ProductRow) -> Result<
 
 /// Reads one product.
 pub(super) async fn get(conn: &mut Conn<Global>, id: &str) -> Result<Option<ProductRow>, StoreError> {
-    Ok(on!(conn, c => product::table.find(id).select(ProductRow::as_select()).first(c).await.optional())?)
+    on!(conn, c => product::table.find(id).select(ProductRow::as_select()).first(c).await.optional())
 }
 
 /// Reads several products, in no order; an id that does not exist has no row.
 pub(super) async fn get_all(conn: &mut Conn<Global>, ids: &[&str]) -> Result<Vec<ProductRow>, StoreError> {
-    Ok(on!(conn, c => product::table
+    on!(conn, c => product::table
         .filter(product::product_id.eq_any(ids))
         .select(ProductRow::as_select())
         .load(c)
-        .await)?)
+        .await)
 }
 
 /// Reads products by id, beginning after `after`.
 pub(super) async fn list(conn: &mut Conn<Global>, after: &str, limit: usize) -> Result<Vec<ProductRow>, StoreError> {
-    Ok(on!(conn, c => product::table
+    on!(conn, c => product::table
         .filter(product::product_id.gt(after))
         .order(product::product_id)
         .limit(i64::try_from(limit).unwrap_or(i64::MAX))
         .select(ProductRow::as_select())
         .load(c)
-        .await)?)
+        .await)
 }
 
-/// Locks a product for a change, raises its version, and returns it as it was but for that.
+/// Locks a product for a change, and returns it.
 pub(super) async fn lock(conn: &mut Conn<Global>, id: &str) -> Result<Option<ProductRow>, StoreError> {
-    Ok(on!(conn, c => diesel::update(product::table.find(id))
-        .set(product::version.eq(product::version + 1))
+    on!(conn, c => diesel::update(product::table.find(id))
+        .set(product::version.eq(product::version))
         .returning(ProductRow::as_returning())
         .get_result(c)
         .await
-        .optional())?)
+        .optional())
 }
 
 /// Writes a locked product back.

@@ -1,19 +1,18 @@
 //! `millrace dev`.
 
 use std::io::IsTerminal;
-use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::str::FromStr;
 
 use clap::Args;
 use millrace_chassis::config::{Loaded, LogFormat};
-use millrace_chassis::{signal, telemetry};
+use millrace_chassis::telemetry;
 
+use super::listen::ListenArgs;
 use super::open::SettingsArgs;
-use super::{Environment, Exit, Failure, output};
+use super::{Environment, Exit, Failure, output, stopping};
 use crate::dev::banner::{Place, banner};
 use crate::dev::{self, DevOptions};
-use crate::settings::Settings;
+use crate::settings::{Purpose, Settings};
 
 /// Flags of `millrace dev`.
 #[derive(Debug, Clone, Args)]
@@ -21,12 +20,8 @@ pub(super) struct Dev {
     /// Folder of the databases and keys
     #[arg(long, value_name = "FOLDER", default_value = ".millrace")]
     data_dir: PathBuf,
-    /// Public address: gRPC, gRPC-Web, REST [default: 127.0.0.1:8080, or a free port where that is taken]
-    #[arg(long, value_name = "ADDRESS")]
-    listen: Option<SocketAddr>,
-    /// Admin address: metrics and health, or `off` [default: 127.0.0.1:9464, or a free port]
-    #[arg(long, value_name = "ADDRESS|off")]
-    admin_listen: Option<AddressOrOff>,
+    #[command(flatten)]
+    listen: ListenArgs,
     /// Number of shards, 1 to 64; a folder keeps the number it began with
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
     shards: u16,
@@ -43,27 +38,10 @@ pub(super) struct Dev {
     settings: SettingsArgs,
 }
 
-/// An address, or the word `off`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct AddressOrOff(pub(super) Option<SocketAddr>);
-
-impl FromStr for AddressOrOff {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "off" => Ok(Self(None)),
-            address => match address.parse() {
-                Ok(address) => Ok(Self(Some(address))),
-                Err(_) => Err("give an address such as 127.0.0.1:9464, or `off`".to_owned()),
-            },
-        }
-    }
-}
-
 impl Dev {
     pub(super) async fn run(self, environment: Environment) -> Result<Exit, Failure> {
-        let loaded = self.settings.load(environment, Vec::new())?;
+        let mut signals = stopping::watch()?;
+        let loaded = self.settings.load(environment, self.listen.flags(), Purpose::Dev)?;
         telemetry::start(&loaded.settings.log)?;
         let options = self.options(&loaded);
         let defaults = [
@@ -74,50 +52,35 @@ impl Dev {
                 .then_some(loaded.settings.server.admin_listen)
                 .flatten(),
         ];
-        let dev = dev::start(options).await?;
+        let start = async { Ok(dev::start(options).await?) };
+        let dev = match stopping::unless_stopped(&mut signals, start).await? {
+            Ok(dev) => dev,
+            Err(exit) => return Ok(exit),
+        };
         let place = Place {
             terminal: std::io::stdout().is_terminal(),
             program: std::env::args().next().unwrap_or_else(|| "millrace".to_owned()),
             defaults,
         };
         output::text(&banner(&dev, &place))?;
-        signal()
-            .await
-            .map_err(|error| Failure::new(Exit::Unreachable, "signals cannot be watched", error))?;
+        signals.next().await;
         if matches!(loaded.settings.log.format, LogFormat::Auto | LogFormat::Pretty) {
-            eprintln!("  Stopping; a second Ctrl-C stops at once");
+            output::note("  Stopping; a second Ctrl-C stops at once");
         }
-        stop(dev.running).await;
-        Ok(Exit::Ok)
+        Ok(stopping::drained(dev.running, &mut signals).await)
     }
 
+    /// An address that somebody has given, by whatever source, is kept; only a default gives way.
     fn options(&self, loaded: &Loaded<Settings>) -> DevOptions {
-        let given = |key: &str| {
-            loaded
-                .show()
-                .iter()
-                .any(|setting| setting.key == key && setting.source != "default")
-        };
         let server = &loaded.settings.server;
-        let listen = given("server.listen").then_some(server.listen);
-        let admin_listen = given("server.admin_listen").then_some(server.admin_listen);
         DevOptions {
-            listen: self.listen.or(listen),
-            admin_listen: self.admin_listen.map(|AddressOrOff(address)| address).or(admin_listen),
+            listen: loaded.is_given("server.listen").then_some(server.listen),
+            admin_listen: loaded.is_given("server.admin_listen").then_some(server.admin_listen),
             shards: self.shards,
             sample_seed: (!self.no_sample_data).then_some(self.seed),
             allow_remote: self.allow_remote,
             settings: loaded.settings.clone(),
             ..DevOptions::new(&self.data_dir)
         }
-    }
-}
-
-/// Drains the platform; a second signal does not wait for it.
-pub(super) async fn stop(running: millrace_chassis::Running) {
-    running.shutdown();
-    tokio::select! {
-        () = running.wait() => {}
-        _ = signal() => {}
     }
 }

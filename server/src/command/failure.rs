@@ -7,6 +7,7 @@ use millrace_chassis::StartError;
 use millrace_chassis::config::ConfigError;
 use millrace_chassis::shard::{MigrateError, OpenError, StoreError};
 
+use super::output;
 use crate::dev::DevError;
 
 /// How a command ends.
@@ -89,14 +90,14 @@ impl Failure {
     /// Shows the failure and returns its exit code.
     pub(super) fn report(self) -> ExitCode {
         let exit = self.exit;
-        eprintln!("{:?}", miette::Report::new(self));
+        output::note(format_args!("{:?}", miette::Report::new(self)));
         exit.into()
     }
 }
 
 impl From<ConfigError> for Failure {
     fn from(error: ConfigError) -> Self {
-        Self::new(Exit::Configuration, "the settings cannot be used", error)
+        Self::new(exit_of_settings(&error), "the settings cannot be used", error)
             .help("`millrace config show` lists every setting and where its value came from")
     }
 }
@@ -141,7 +142,7 @@ impl From<DevError> for Failure {
                 Some("`dev` opens sign-up to all and is for this machine: add --allow-remote if you mean it"),
             ),
             DevError::Listen { .. } => (Exit::Unreachable, Some(LISTEN_HELP)),
-            DevError::Config(_) => (Exit::Configuration, None),
+            DevError::Config(error) => (exit_of_settings(error), None),
             DevError::Open(error) => (exit_of_open(error), open_help(error)),
             DevError::Migrate(error) => (exit_of_migrate(error), None),
             DevError::Start(error) => (exit_of_start(error), None),
@@ -159,14 +160,23 @@ const LISTEN_HELP: &str = "stop what listens there, or give another address with
 fn open_help(error: &OpenError) -> Option<&'static str> {
     match error {
         OpenError::OtherCount { .. } => Some("give that number with --shards, or another folder with --data-dir"),
-        OpenError::InUse(_) | OpenError::Folder { .. } => Some("give another folder with --data-dir"),
+        OpenError::InUse { .. } | OpenError::Folder { .. } => Some("give another folder with --data-dir"),
         _ => None,
+    }
+}
+
+/// What only the command line says is a mistake in usage.
+fn exit_of_settings(error: &ConfigError) -> Exit {
+    if error.is_by_flags() {
+        Exit::Usage
+    } else {
+        Exit::Configuration
     }
 }
 
 fn exit_of_open(error: &OpenError) -> Exit {
     match error {
-        OpenError::Folder { .. } | OpenError::InUse(_) | OpenError::Unusable { .. } | OpenError::Locked(_) => {
+        OpenError::Folder { .. } | OpenError::InUse { .. } | OpenError::Unusable { .. } | OpenError::Locked(_) => {
             Exit::Unreachable
         }
         _ => Exit::Configuration,

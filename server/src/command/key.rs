@@ -1,4 +1,5 @@
-//! `millrace key create`: a key without the API, as for the first operator of an installation.
+//! `millrace key create`: a key without the API, as for the first operator of an installation. It writes into the
+//! databases of the settings, and calls no server: what listens at an address may be anybody.
 
 use clap::{Args, Subcommand};
 use millrace_chassis::Options;
@@ -6,11 +7,15 @@ use millrace_chassis::Options;
 use super::open::{self, SettingsArgs};
 use super::{Environment, Exit, Failure, output};
 use crate::identity::{self, Account};
+use crate::settings::Purpose;
 
 /// Commands on keys.
 #[derive(Debug, Clone, Subcommand)]
 pub(super) enum Key {
-    /// Creates a key and prints it; it is not shown again
+    /// Creates a key and prints it to standard output; it is not shown again
+    ///
+    /// The key is written into the databases of the settings, whether `serve` runs on them or not; no server is called.
+    /// It works at once.
     Create(Create),
 }
 
@@ -33,9 +38,9 @@ pub(super) struct Create {
 impl Key {
     pub(super) async fn run(self, environment: Environment) -> Result<Exit, Failure> {
         let Self::Create(create) = self;
-        let settings = create.settings.load(environment, Vec::new())?.settings;
-        settings.check()?;
-        let platform = open::platform(&settings).await?;
+        let loaded = create.settings.load(environment, Vec::new(), Purpose::Databases)?;
+        let settings = loaded.settings;
+        let platform = open::platform_beside(&settings).await?;
         open::require_schema(&open::chassis(&platform, &settings, Options::default())).await?;
         let failed = |error: identity::Error| {
             let exit = if matches!(error, identity::Error::Invalid(_)) {
@@ -53,8 +58,14 @@ impl Key {
         let word = &settings.identity.key_environment;
         let made = identity::create_key(&platform, user, word, &create.display_name, create.admin);
         let made = made.await.map_err(failed)?;
-        eprintln!("{} for {}; it is not shown again:", made.name, account.email);
-        output::line(format_args!("{}", made.text))?;
+        output::note(format_args!(
+            "{} for {}; it is not shown again:",
+            made.name, account.email
+        ));
+        output::once(&made.text).map_err(|error| {
+            let message = format!("the key cannot be shown, and nobody has seen it: {}", made.name);
+            Failure::new(Exit::Unreachable, message, error).help("create another, and revoke this one with it")
+        })?;
         Ok(Exit::Ok)
     }
 }

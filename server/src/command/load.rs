@@ -1,10 +1,10 @@
 //! `millrace load`: places and cancels orders through the public API, as any client would, so that there is something
 //! to watch. It ends after `--for`, or by Ctrl-C, with a summary.
 
+mod pace;
 mod summary;
 
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,12 +14,14 @@ use millrace_client::catalog::v1::ListProductsRequest;
 use millrace_client::catalog::v1::catalog_service_client::CatalogServiceClient;
 use millrace_client::ordering::v1::ordering_service_client::OrderingServiceClient;
 use millrace_client::ordering::v1::{CancelOrderRequest, CreateOrderRequest, Order, OrderLine};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Mutex, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 use super::{Environment, Exit, Failure, output};
 use crate::dev::read_environment;
+use pace::Rate;
 use summary::Summary;
 
 /// Most orders under way; more are not begun, and are counted.
@@ -30,13 +32,13 @@ const PROGRESS: Duration = Duration::from_secs(5);
 /// Flags of `millrace load`.
 #[derive(Debug, Clone, Args)]
 pub(super) struct Load {
-    /// Orders per second or minute, as in `2/s` or `30/m`
+    /// Orders per second, minute or hour, as in `2/s`, `30/m` or `1/h`
     #[arg(long, default_value = "2/s")]
     rate: Rate,
-    /// How long, as in `30s` or `5m` [default: until Ctrl-C]
-    #[arg(long = "for", value_name = "TIME", value_parser = duration)]
+    /// How long, as in `30s`, `5m` or `1h` [default: until Ctrl-C]
+    #[arg(long = "for", value_name = "TIME", visible_alias = "duration", value_parser = pace::duration)]
     lasting: Option<Duration>,
-    /// Where the platform is [default: MILLRACE_URL, or that of the data folder]
+    /// Where the platform is [env: MILLRACE_URL=] [default: that of the data folder]
     #[arg(long)]
     url: Option<String>,
     /// Data folder of a running `millrace dev`, whose `dev.env` holds address and key
@@ -44,54 +46,17 @@ pub(super) struct Load {
     data_dir: PathBuf,
 }
 
-/// A number of orders per time.
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct Rate {
-    per_second: f64,
-}
-
-impl FromStr for Rate {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || "give a number per second or minute, as in `2/s` or `30/m`, at most 10000/s".to_owned();
-        let (number, unit) = text.split_once('/').ok_or_else(wrong)?;
-        let number: f64 = number.parse().map_err(|_| wrong())?;
-        let per_second = match unit {
-            "s" => number,
-            "m" => number / 60.0,
-            _ => return Err(wrong()),
-        };
-        if per_second > 0.0 && per_second <= 10_000.0 {
-            Ok(Self { per_second })
-        } else {
-            Err(wrong())
-        }
-    }
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    let wrong = || "give seconds, minutes or hours, as in `30s`, `5m` or `1h`".to_owned();
-    let unit = text.chars().last().ok_or_else(wrong)?;
-    let seconds = match unit {
-        's' => 1,
-        'm' => 60,
-        'h' => 3_600,
-        _ => return Err(wrong()),
-    };
-    let number: u64 = text.trim_end_matches(unit).parse().map_err(|_| wrong())?;
-    number
-        .checked_mul(seconds)
-        .filter(|seconds| *seconds > 0)
-        .map(Duration::from_secs)
-        .ok_or_else(wrong)
-}
-
 /// Where to call, and with what key.
-#[derive(Debug)]
 struct Target {
     url: String,
     key: String,
+}
+
+/// Without the key.
+impl std::fmt::Debug for Target {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Target").field("url", &self.url).finish_non_exhaustive()
+    }
 }
 
 impl Load {
@@ -123,11 +88,11 @@ impl Load {
                     .help("start `millrace dev` without --no-sample-data, or create a product"),
             );
         }
-        eprintln!(
-            "placing {} orders a second at {}; Ctrl-C stops",
-            self.rate.per_second, target.url
-        );
-        let (summary, interrupted) = self.drive(&client, &products).await;
+        // Watched before it is said: from here on Ctrl-C ends in a summary.
+        let stop = signal(SignalKind::interrupt())
+            .map_err(|error| Failure::new(Exit::Unreachable, "signals cannot be watched", error))?;
+        output::note(format_args!("placing {} at {}; Ctrl-C stops", self.rate, target.url));
+        let (summary, interrupted) = self.drive(&client, &products, stop).await;
         output::line(format_args!("{summary}"))?;
         Ok(match (interrupted, summary.failed()) {
             (true, _) => Exit::Interrupted,
@@ -163,11 +128,11 @@ impl Load {
     }
 
     /// Begins orders at the rate until the time is over or the user stops it, then waits for those under way.
-    async fn drive(&self, client: &Client, products: &Arc<[String]>) -> (Summary, bool) {
+    async fn drive(&self, client: &Client, products: &Arc<[String]>, mut stop: Signal) -> (Summary, bool) {
         let summary = Arc::new(Mutex::new(Summary::default()));
         let slots = Arc::new(Semaphore::new(UNDER_WAY_MAX));
         let mut orders = JoinSet::new();
-        let mut due = interval(Duration::from_secs_f64(1.0 / self.rate.per_second));
+        let mut due = interval(self.rate.period());
         due.set_missed_tick_behavior(MissedTickBehavior::Burst);
         let mut progress = interval(PROGRESS);
         progress.tick().await;
@@ -176,9 +141,9 @@ impl Load {
         let interrupted = loop {
             tokio::select! {
                 biased;
-                _ = tokio::signal::ctrl_c() => break true,
+                _ = stop.recv() => break true,
                 () = until(end) => break false,
-                _ = progress.tick() => eprintln!("{}", summary.lock().await),
+                _ = progress.tick() => output::note(summary.lock().await),
                 Some(_) = orders.join_next() => {}
                 _ = due.tick() => {
                     number += 1;
@@ -271,33 +236,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rates_and_times_have_units() {
-        for (text, expected) in [
-            ("2/s", Some(2.0)),
-            ("30/m", Some(0.5)),
-            ("0.5/s", Some(0.5)),
-            ("0/s", None),
-            ("-1/s", None),
-            ("NaN/s", None),
-            ("2", None),
-            ("2/h", None),
-            ("10001/s", None),
-        ] {
-            assert_eq!(
-                text.parse::<Rate>().ok().map(|rate| rate.per_second),
-                expected,
-                "{text}"
-            );
-        }
-        for (text, expected) in [
-            ("30s", Some(30)),
-            ("5m", Some(300)),
-            ("1h", Some(3_600)),
-            ("0s", None),
-            ("5", None),
-            ("", None),
-        ] {
-            assert_eq!(duration(text).ok(), expected.map(Duration::from_secs), "{text}");
-        }
+    fn a_targets_key_is_not_printed() {
+        let target = Target {
+            url: "http://h".to_owned(),
+            key: "mr_dev_hush".to_owned(),
+        };
+        let printed = format!("{target:?}");
+        assert!(printed.contains("http://h") && !printed.contains("hush"), "{printed}");
     }
 }

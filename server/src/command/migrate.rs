@@ -4,12 +4,13 @@ use clap::Args;
 use millrace_chassis::Options;
 
 use super::open::{self, SettingsArgs};
-use super::{Environment, Exit, Failure, output};
+use super::{Environment, Exit, Failure, output, stopping};
+use crate::settings::Purpose;
 
 /// Flags of `millrace migrate`.
 #[derive(Debug, Clone, Args)]
 pub(super) struct Migrate {
-    /// Lists the changes of the services without applying them; empty databases are made into a cluster first
+    /// Lists what would be applied to each database, and changes nothing
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
@@ -18,19 +19,32 @@ pub(super) struct Migrate {
 
 impl Migrate {
     pub(super) async fn run(self, environment: Environment) -> Result<Exit, Failure> {
-        let settings = self.settings.load(environment, Vec::new())?.settings;
-        let platform = open::platform(&settings).await?;
-        let chassis = open::chassis(&platform, &settings, Options::default());
-        let changes = if self.dry_run {
-            chassis.pending().await?
-        } else {
-            chassis.migrate().await?
+        let mut signals = stopping::watch()?;
+        let settings = self
+            .settings
+            .load(environment, Vec::new(), Purpose::Databases)?
+            .settings;
+        let start = async {
+            Ok(if self.dry_run {
+                let platform = open::unopened_platform(&settings)?;
+                let chassis = open::chassis(&platform, &settings, Options::default());
+                chassis.preview(&settings.database.database()?).await?
+            } else {
+                let platform = open::platform(&settings).await?;
+                open::chassis(&platform, &settings, Options::default())
+                    .migrate()
+                    .await?
+            })
+        };
+        let changes = match stopping::unless_stopped(&mut signals, start).await? {
+            Ok(changes) => changes,
+            Err(exit) => return Ok(exit),
         };
         for change in &changes {
             output::line(format_args!("{change}"))?;
         }
         let what = if self.dry_run { "to be applied" } else { "applied" };
-        eprintln!("{} schema changes {what}", changes.len());
+        output::note(format_args!("{} schema changes {what}", changes.len()));
         Ok(Exit::Ok)
     }
 }

@@ -1,5 +1,7 @@
 //! `millrace new service NAME`: writes what a new service is made of, into the source tree.
 
+mod name;
+
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -7,6 +9,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 
 use super::{Exit, Failure, output};
+use name::service_name;
 
 const PROTO: &str = include_str!("new_service/service.proto.txt");
 const MODULE: &str = include_str!("new_service/module.rs.txt");
@@ -31,33 +34,6 @@ pub(super) struct Service {
     root: Option<PathBuf>,
 }
 
-/// Rust's keywords of small letters, the reserved ones included: no module can have such a name.
-const KEYWORDS: [&str; 50] = [
-    "abstract", "as", "async", "await", "become", "box", "break", "const", "continue", "crate", "do", "dyn", "else",
-    "enum", "extern", "false", "final", "fn", "for", "gen", "if", "impl", "in", "let", "loop", "macro", "match", "mod",
-    "move", "mut", "override", "priv", "pub", "ref", "return", "self", "static", "struct", "super", "trait", "true",
-    "try", "type", "typeof", "unsafe", "unsized", "use", "virtual", "where", "while",
-];
-
-fn service_name(text: &str) -> Result<String, String> {
-    let good = (2..=30).contains(&text.len())
-        && text.starts_with(|c: char| c.is_ascii_lowercase())
-        && text
-            .chars()
-            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
-        && !text.ends_with('_')
-        && !text.contains("__");
-    if good && KEYWORDS.contains(&text) {
-        Err(format!(
-            "`{text}` is a word of Rust, and the module is named after the service; choose another"
-        ))
-    } else if good {
-        Ok(text.to_owned())
-    } else {
-        Err("use 2 to 30 small letters, digits and `_`, as in `shipping`".to_owned())
-    }
-}
-
 impl New {
     pub(super) fn run(self) -> Result<Exit, Failure> {
         let Self::Service(Service { name, root }) = self;
@@ -66,8 +42,12 @@ impl New {
             None => find_root()?,
         };
         let made = write(&root, &name).map_err(|error| {
+            let exit = match error.kind() {
+                io::ErrorKind::AlreadyExists => Exit::CheckFailed,
+                _ => Exit::Unreachable,
+            };
             Failure::new(
-                Exit::Unreachable,
+                exit,
                 format!("service {name} cannot be written below {}", root.display()),
                 error,
             )
@@ -76,7 +56,8 @@ impl New {
             output::line(format_args!("wrote {}", path.display()))?;
         }
         output::line(format_args!(
-            "\nNext: write the RPCs in the proto (each with policy and shard_key), then their methods in the module.\n\
+            "\nNext: write the RPCs in the proto (each with policy and shard_key), then their methods in the module; \
+             format with `cargo fmt`.\n\
              Try:  cargo run --release, then curl http://127.0.0.1:8080/v1/{name}:ping"
         ))?;
         Ok(Exit::Ok)
@@ -98,26 +79,45 @@ fn find_root() -> Result<PathBuf, Failure> {
     })
 }
 
-/// Writes the files of a service and the two lines that name it; returns the paths. New files are made first, and never
-/// over old ones, so that a name that is taken changes nothing.
+/// Writes the files of a service and the two lines that name it; returns the paths. Every text is made before the first
+/// file is touched, new files are never written over old ones, and what a failure leaves undone is taken back: a name
+/// that is taken, a tree that is not ours and a full disk change nothing.
 fn write(root: &Path, name: &str) -> io::Result<Vec<PathBuf>> {
     let proto = root.join(format!("proto/millrace/{name}/v1/{name}.proto"));
     let module = root.join(format!("server/src/{name}.rs"));
     let package = root.join(format!("proto/millrace/{name}"));
     let (modules, library) = (root.join("server/src/modules.rs"), root.join("server/src/lib.rs"));
-    let mounted = insert(&modules, MARK, &format!("        crate::{name}::module(platform),\n"))?;
-    let declared = declare(&library, name)?;
-
-    if module.exists() || package.exists() {
-        return Err(io::Error::new(
-            io::ErrorKind::AlreadyExists,
-            format!("there is a {name} already"),
-        ));
+    for taken in [&package, &module, &module.with_extension("")] {
+        if taken.exists() {
+            let problem = format!(
+                "{} exists already: choose another name, or move it away",
+                taken.display()
+            );
+            return Err(io::Error::new(io::ErrorKind::AlreadyExists, problem));
+        }
     }
-    create(&proto, &fill(PROTO, name))?;
-    create(&module, &fill(MODULE, name))?;
-    fs::write(&modules, mounted)?;
-    fs::write(&library, declared)?;
+    let (modules_before, library_before) = (read(&modules)?, read(&library)?);
+    let line = format!("        crate::{name}::module(platform),\n");
+    let mounted = insert(&modules_before, MARK, &line).ok_or_else(|| {
+        let problem = format!(
+            "{} has lost the line {MARK:?}: put it below the last module",
+            modules.display()
+        );
+        io::Error::new(io::ErrorKind::InvalidData, problem)
+    })?;
+    let declared = declare(&library_before, name);
+
+    let written = create(&proto, &fill(PROTO, name))
+        .and_then(|()| create(&module, &fill(MODULE, name)))
+        .and_then(|()| replace(&library, &declared))
+        .and_then(|()| replace(&modules, &mounted));
+    if let Err(error) = written {
+        // None of these was there before, or it was as it is put back. What cannot be undone, the next call names.
+        let _ = fs::remove_dir_all(&package);
+        let _ = fs::remove_file(&module);
+        let _ = replace(&library, &library_before);
+        return Err(error);
+    }
     Ok(vec![proto, module, modules, library])
 }
 
@@ -128,22 +128,14 @@ fn fill(template: &str, name: &str) -> String {
     template.replace("{{name}}", name).replace("{{Name}}", &camel)
 }
 
-/// The text of a file with a line before the mark.
-fn insert(path: &Path, mark: &str, line: &str) -> io::Result<String> {
-    let text = fs::read_to_string(path)?;
-    let missing = || {
-        io::Error::new(
-            io::ErrorKind::InvalidData,
-            format!("{} has lost its mark", path.display()),
-        )
-    };
-    let at = text.find(mark).ok_or_else(missing)?;
-    Ok(format!("{}{line}{}", &text[..at], &text[at..]))
+/// The text with a line before the mark, `None` if the mark is not there.
+fn insert(text: &str, mark: &str, line: &str) -> Option<String> {
+    let at = text.find(mark)?;
+    Some(format!("{}{line}{}", &text[..at], &text[at..]))
 }
 
 /// The text of the crate root with the module declared, in the order of the alphabet.
-fn declare(path: &Path, name: &str) -> io::Result<String> {
-    let text = fs::read_to_string(path)?;
+fn declare(text: &str, name: &str) -> String {
     let noun = |line: &str| {
         line.trim_start_matches("pub ")
             .strip_prefix("mod ")
@@ -158,44 +150,46 @@ fn declare(path: &Path, name: &str) -> io::Result<String> {
     }
     let line = format!("pub mod {name};");
     lines.insert(at, &line);
-    Ok(lines.join("\n") + "\n")
+    lines.join("\n") + "\n"
+}
+
+/// Names the file in an error.
+fn at(path: &Path) -> impl FnOnce(io::Error) -> io::Error + '_ {
+    |error| io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+}
+
+fn read(path: &Path) -> io::Result<String> {
+    fs::read_to_string(path).map_err(at(path))
 }
 
 fn create(path: &Path, text: &str) -> io::Result<()> {
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder)?;
-    }
-    OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .open(path)?
-        .write_all(text.as_bytes())
+    let written = || {
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
+        file.write_all(text.as_bytes())
+    };
+    written().map_err(at(path))
+}
+
+/// Replaces a file at once: whoever reads it sees the old text or the new one.
+fn replace(path: &Path, text: &str) -> io::Result<()> {
+    let beside = path.with_extension("rs.new");
+    fs::write(&beside, text)
+        .and_then(|()| fs::rename(&beside, path))
+        .map_err(|error| {
+            let _ = fs::remove_file(&beside);
+            at(path)(error)
+        })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn names_are_nouns_of_packages() {
-        for (name, good) in [
-            ("shipping", true),
-            ("shipping_zones", true),
-            ("v2", true),
-            ("Shipping", false),
-            ("s", false),
-            ("2shipping", false),
-            ("shipping-zones", false),
-            ("shipping_", false),
-            ("../x", false),
-            ("match", false),
-        ] {
-            assert_eq!(service_name(name).is_ok(), good, "{name}");
-        }
-    }
-
-    #[test]
-    fn a_service_is_written_once() {
+    /// A tree with the two files that are changed.
+    fn tree() -> tempfile::TempDir {
         let root = tempfile::tempdir().unwrap();
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
         let target = root.path().join("server/src");
@@ -203,28 +197,103 @@ mod tests {
         for file in ["modules.rs", "lib.rs"] {
             fs::copy(source.join(file), target.join(file)).unwrap();
         }
+        root
+    }
+
+    /// Every file below a folder with its text.
+    fn files(folder: &Path) -> Vec<(PathBuf, String)> {
+        let mut found = Vec::new();
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                found.extend(files(&path));
+            } else {
+                found.push((path.clone(), fs::read_to_string(&path).unwrap()));
+            }
+        }
+        found.sort();
+        found
+    }
+
+    #[test]
+    fn a_service_is_written_once() {
+        let root = tree();
         write(root.path(), "shipping_zones").unwrap();
-        let modules = fs::read_to_string(target.join("modules.rs")).unwrap();
+        let text = |path: &str| fs::read_to_string(root.path().join(path)).unwrap();
+        let modules = text("server/src/modules.rs");
         assert!(
             modules.contains("        crate::shipping_zones::module(platform),\n        //"),
             "{modules}"
         );
-        let library = fs::read_to_string(target.join("lib.rs")).unwrap();
+        let library = text("server/src/lib.rs");
         assert!(
             library.contains("pub mod settings;\npub mod shipping_zones;\n#[cfg(test)]\nmod testing;\n"),
             "{library}"
         );
-        let proto = fs::read_to_string(
-            root.path()
-                .join("proto/millrace/shipping_zones/v1/shipping_zones.proto"),
-        )
-        .unwrap();
+        let proto = text("proto/millrace/shipping_zones/v1/shipping_zones.proto");
         assert!(
             proto.contains("service ShippingZonesService {") && !proto.contains("{{"),
             "{proto}"
         );
 
-        assert!(write(root.path(), "shipping_zones").is_err());
-        assert_eq!(fs::read_to_string(target.join("modules.rs")).unwrap(), modules);
+        // A second call loses nothing of what was made of the first one's files, and a second service loses neither.
+        fs::write(root.path().join("server/src/shipping_zones.rs"), "// Our work.\n").unwrap();
+        let before = files(root.path());
+        let refused = write(root.path(), "shipping_zones").unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::AlreadyExists);
+        assert!(
+            refused.to_string().contains("proto/millrace/shipping_zones exists"),
+            "{refused}"
+        );
+        assert_eq!(files(root.path()), before);
+        write(root.path(), "abroad").unwrap();
+        let modules = text("server/src/modules.rs");
+        assert!(
+            modules.contains("crate::shipping_zones::module(platform),\n        crate::abroad::module(platform),"),
+            "{modules}"
+        );
+    }
+
+    #[test]
+    fn a_refused_name_or_tree_leaves_nothing() {
+        // What stands in the way, and what the message names.
+        type Spoil = fn(&Path);
+        let cases: [(&str, Spoil, &str); 6] = [
+            ("modules", |_| (), "server/src/modules.rs exists"),
+            (
+                "dev",
+                |root| fs::create_dir_all(root.join("server/src/dev")).unwrap(),
+                "server/src/dev exists",
+            ),
+            (
+                "api",
+                |root| fs::create_dir_all(root.join("proto/millrace/api")).unwrap(),
+                "proto/millrace/api exists",
+            ),
+            (
+                "shipping",
+                |root| fs::remove_file(root.join("server/src/lib.rs")).unwrap(),
+                "server/src/lib.rs",
+            ),
+            (
+                "shipping",
+                |root| fs::write(root.join("server/src/modules.rs"), "vec![]").unwrap(),
+                "lost the line",
+            ),
+            // The last file cannot be written: all before it is taken back.
+            (
+                "shipping",
+                |root| fs::create_dir(root.join("server/src/modules.rs.new")).unwrap(),
+                "server/src/modules.rs",
+            ),
+        ];
+        for (name, spoil, part) in cases {
+            let root = tree();
+            spoil(root.path());
+            let before = files(root.path());
+            let refused = write(root.path(), name).unwrap_err().to_string();
+            assert!(refused.contains(part), "{name}: {refused}");
+            assert_eq!(files(root.path()), before, "{name}");
+        }
     }
 }

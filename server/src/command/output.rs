@@ -1,4 +1,4 @@
-//! Standard output. A reader that goes away, as `head` does, ends a command quietly.
+//! Standard output for data, standard error for notes. A reader that goes away, as `head` does, is no failure and no panic.
 
 use std::io::{self, Write};
 
@@ -13,6 +13,17 @@ pub(super) fn line(text: impl std::fmt::Display) -> Result<(), Failure> {
 pub(super) fn text(text: &str) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     written(out.write_all(text.as_bytes()).and_then(|()| out.flush()))
+}
+
+/// Writes one line of data that nobody can ask for again: a reader that is gone is a failure.
+pub(super) fn once(text: impl std::fmt::Display) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{text}").and_then(|()| out.flush())
+}
+
+/// Writes one line for people to standard error. Nothing hangs on it: where nobody reads, nothing is said.
+pub(super) fn note(text: impl std::fmt::Display) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
 fn written(outcome: io::Result<()>) -> Result<(), Failure> {

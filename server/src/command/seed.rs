@@ -6,6 +6,7 @@ use millrace_chassis::Options;
 use super::open::{self, SettingsArgs};
 use super::{Environment, Exit, Failure, output};
 use crate::sample;
+use crate::settings::Purpose;
 
 /// Flags of `millrace seed`.
 #[derive(Debug, Clone, Args)]
@@ -19,7 +20,10 @@ pub(super) struct Seed {
 
 impl Seed {
     pub(super) async fn run(self, environment: Environment) -> Result<Exit, Failure> {
-        let settings = self.settings.load(environment, Vec::new())?.settings;
+        let settings = self
+            .settings
+            .load(environment, Vec::new(), Purpose::Databases)?
+            .settings;
         let platform = open::platform(&settings).await?;
         open::require_schema(&open::chassis(&platform, &settings, Options::default())).await?;
         let seeding = sample::seed(&platform, self.seed)

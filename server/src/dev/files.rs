@@ -92,7 +92,7 @@ pub(super) fn page_token_secret(data_dir: &Path, ids: &Ids) -> Result<String, Fi
     {
         return Ok(secret);
     }
-    let secret: String = ids.secret().iter().map(|byte| format!("{byte:02x}")).collect();
+    let secret = ids.secret_text();
     replace(&path, &secret)?;
     Ok(secret)
 }

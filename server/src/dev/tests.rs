@@ -84,3 +84,32 @@ async fn addresses_that_others_reach_or_hold_are_refused() {
         .unwrap();
     assert!(matches!(refused, DevError::Listen { .. }), "{refused}");
 }
+
+#[tokio::test]
+async fn only_an_address_that_nobody_asked_for_gives_way() {
+    let folder = tempfile::tempdir().unwrap();
+    let holder = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = holder.local_addr().unwrap();
+    let options = || DevOptions::for_test(folder.path());
+    // Asked for, it is not moved even when somebody takes it after it was looked at.
+    let asked = chassis_options(&Settings::default(), &options());
+    assert_eq!(asked.free_port_if_taken, FreePort::default());
+
+    let mut by_default = DevOptions {
+        listen: None,
+        admin_listen: None,
+        ..options()
+    };
+    by_default.settings.server.listen = taken;
+    by_default.settings.server.admin_listen = Some(taken);
+    // Two defaults alike are a mistake in the settings; one of them moves out of the way of an address asked for.
+    assert!(matches!(settings(&by_default), Err(DevError::Config(_))));
+    by_default.admin_listen = Some(Some(taken));
+    let moved = settings(&by_default);
+    assert!(
+        matches!(moved, Err(DevError::Listen { .. })),
+        "the admin address is taken"
+    );
+    drop(holder);
+    assert_eq!(settings(&by_default).unwrap().server.listen.port(), 0);
+}

@@ -1,11 +1,11 @@
 //! API keys: made with a secret that is shown once, read without it, revoked for good.
 
 use millrace_chassis::Platform;
-use millrace_chassis::shard::UserScope;
+use millrace_chassis::shard::{Conn, StoreError, UserScope};
 use millrace_proto::identity::v1::ApiKey;
 
 use super::key_text::KeyText;
-use super::store::key::KeyRow;
+use super::store::key::{self, KeyRow};
 use crate::timestamp;
 
 /// A new key: its row, and the text that its holder sends.
@@ -16,14 +16,40 @@ pub(super) struct NewKey {
     pub(super) text: String,
 }
 
-/// Draws a key for a user.
-pub(super) fn draw(
+/// What a key is to be.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Draft<'a> {
+    /// The word in its text, such as `dev`.
+    pub(super) environment: &'a str,
+    /// Shown to people.
+    pub(super) display_name: &'a str,
+    /// Whether it is an operator's.
+    pub(super) admin: bool,
+}
+
+/// Most draws of one key's number. 4,096 numbers share a millisecond; that so many are taken is a broken source of
+/// random numbers, not chance.
+const DRAWS_MAX: usize = 8;
+
+/// Draws a key for the connection's user and inserts it; a number that is taken is drawn again. In a transaction whose
+/// first statement was under the fence.
+pub(super) async fn insert(
     platform: &Platform,
-    scope: &UserScope,
-    environment: &str,
-    display_name: &str,
-    admin: bool,
-) -> NewKey {
+    conn: &mut Conn<UserScope>,
+    draft: &Draft<'_>,
+) -> Result<NewKey, StoreError> {
+    for _ in 0..DRAWS_MAX {
+        let new = draw(platform, conn.scope(), draft);
+        if key::insert(conn, &new.row).await? {
+            return Ok(new);
+        }
+    }
+    Err(StoreError::Duplicate {
+        database: conn.database(),
+    })
+}
+
+fn draw(platform: &Platform, scope: &UserScope, draft: &Draft<'_>) -> NewKey {
     let text = KeyText {
         user: scope.user(),
         key_id: platform.ids.row_id(scope.bucket()),
@@ -35,12 +61,12 @@ pub(super) fn draw(
             key_id: text.key_id,
             bucket: i32::from(scope.bucket().number()),
             secret_hash: text.secret_hash().to_vec(),
-            display_name: display_name.to_owned(),
-            admin: i32::from(admin),
+            display_name: draft.display_name.to_owned(),
+            admin: i32::from(draft.admin),
             created_at: platform.clock.now_us(),
             revoked_at: None,
         },
-        text: text.write(environment),
+        text: text.write(draft.environment),
     }
 }
 

@@ -1,5 +1,6 @@
 //! `[identity]`: settings of sign-up and keys.
 
+use millrace_chassis::config::Problems;
 use serde::{Deserialize, Serialize};
 
 /// `[identity]`: who may sign up, and how keys look.
@@ -22,12 +23,14 @@ impl Default for Identity {
 }
 
 impl Identity {
-    /// Tells whether `key_environment` can stand in a key.
-    pub fn key_environment_is_good(&self) -> bool {
+    /// Checks that `key_environment` can stand in a key.
+    pub fn check(&self, problems: &mut Problems) {
         let word = self.key_environment.as_bytes();
-        (1..=16).contains(&word.len())
-            && word
-                .iter()
-                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+        let is_plain = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+        if !(1..=16).contains(&word.len()) || !word.iter().all(is_plain) {
+            let shown = format_args!("`{}`", self.key_environment);
+            let problem = "must be 1 to 16 small letters and digits, as in `live`";
+            problems.value("identity.key_environment", shown, problem);
+        }
     }
 }

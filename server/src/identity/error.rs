@@ -8,8 +8,6 @@ use millrace_chassis::shard::StoreError;
 use millrace_chassis::shard::scope::HoldsStoreError;
 use millrace_chassis::status::{self, Fault, Kind, Violation};
 
-use crate::paging::OpenError;
-
 /// What a call of identity can fail with.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -31,37 +29,15 @@ pub enum Error {
     /// Only an operator makes an operator's key.
     #[error("only an operator may create an operator's key")]
     OperatorKey,
-    /// The page token cannot be used.
+    /// The page size or the page token cannot be used.
     #[error(transparent)]
     Page(#[from] PageError),
-    /// The request id was used before with another body.
-    #[error("request_id was used before with another body: draw a new one")]
-    RequestIdReused,
-    /// The first call with the request id has not ended yet.
-    #[error("the first call with this request_id is still under way: send the request again")]
-    InProgress,
+    /// The request id cannot be claimed.
+    #[error(transparent)]
+    Claim(#[from] ClaimError),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-}
-
-impl From<ClaimError> for Error {
-    fn from(error: ClaimError) -> Self {
-        match error {
-            ClaimError::Reused => Self::RequestIdReused,
-            ClaimError::InProgress => Self::InProgress,
-            ClaimError::Store(error) => Self::Store(error),
-        }
-    }
-}
-
-impl From<OpenError> for Error {
-    fn from(error: OpenError) -> Self {
-        match error {
-            OpenError::Size(violation) => Self::Invalid(vec![violation]),
-            OpenError::Token(error) => Self::Page(error),
-        }
-    }
 }
 
 impl From<Vec<Violation>> for Error {
@@ -74,6 +50,7 @@ impl HoldsStoreError for Error {
     fn store(&self) -> Option<&StoreError> {
         match self {
             Self::Store(error) => Some(error),
+            Self::Claim(error) => error.store(),
             _ => None,
         }
     }
@@ -82,11 +59,13 @@ impl HoldsStoreError for Error {
 impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
-            Self::Invalid(_) | Self::Page(_) | Self::RequestIdReused => Kind::Invalid,
+            Self::Invalid(_) => Kind::Invalid,
             Self::NotFound(_) => Kind::NotFound,
             Self::EmailTaken(_) => Kind::AlreadyExists,
-            Self::EtagMismatch(_) | Self::Lapsed | Self::InProgress => Kind::Aborted,
+            Self::EtagMismatch(_) | Self::Lapsed => Kind::Aborted,
             Self::OperatorKey => Kind::PermissionDenied,
+            Self::Page(error) => error.kind(),
+            Self::Claim(error) => error.kind(),
             Self::Store(error) => error.kind(),
         }
     }
@@ -94,13 +73,13 @@ impl Fault for Error {
     fn reason(&self) -> &'static str {
         match self {
             Self::Invalid(_) => "INVALID_FIELD",
-            Self::Page(_) => "PAGE_TOKEN_INVALID",
-            Self::RequestIdReused => "IDEMPOTENCY_KEY_REUSED",
             Self::NotFound(_) => "NOT_FOUND",
             Self::EmailTaken(_) => "ALREADY_EXISTS",
             Self::EtagMismatch(_) => "ETAG_MISMATCH",
-            Self::Lapsed | Self::InProgress => "IN_PROGRESS",
+            Self::Lapsed => "IN_PROGRESS",
             Self::OperatorKey => "PERMISSION_DENIED",
+            Self::Page(error) => error.reason(),
+            Self::Claim(error) => error.reason(),
             Self::Store(error) => error.reason(),
         }
     }
@@ -108,14 +87,15 @@ impl Fault for Error {
     fn violations(&self) -> Vec<Violation> {
         match self {
             Self::Invalid(violations) => violations.clone(),
-            Self::Page(_) => vec![Violation::new("page_token", "start again without a page token")],
+            Self::Page(error) => error.violations(),
             _ => Vec::new(),
         }
     }
 
     fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Lapsed | Self::InProgress => Some(Duration::from_millis(100)),
+            Self::Lapsed => Some(Duration::from_millis(100)),
+            Self::Claim(error) => error.retry_after(),
             Self::Store(error) => error.retry_after(),
             _ => None,
         }

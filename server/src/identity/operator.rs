@@ -6,8 +6,8 @@ use millrace_chassis::{Caller, Platform};
 use millrace_proto::identity::v1::User;
 
 use super::authenticator::Keys;
+use super::store::email;
 use super::store::user;
-use super::store::{email, key};
 use super::user::Draft;
 use super::{Error, api_key, sign_up};
 use crate::field::Check;
@@ -21,13 +21,21 @@ pub struct Account {
     pub email: String,
 }
 
-/// A new key.
-#[derive(Debug, Clone)]
+/// A new key. `Debug` does not show its text.
+#[derive(Clone)]
 pub struct Credential {
     /// Name of the key, `users/{user}/apiKeys/{api_key}`.
     pub name: String,
     /// The text to send.
     pub text: String,
+}
+
+impl std::fmt::Debug for Credential {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Credential")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Finds the user of an e-mail, or creates one.
@@ -71,15 +79,19 @@ pub async fn create_key(
     admin: bool,
 ) -> Result<Credential, Error> {
     let scope = platform.shards.for_user(user);
-    let new = api_key::draw(platform, &scope, environment, display_name, admin);
-    scope
+    let draft = api_key::Draft {
+        environment,
+        display_name,
+        admin,
+    };
+    let new = scope
         .fenced(async |scope| {
             let mut conn = scope.write().await?;
             conn.transaction(async |conn| {
                 if user::get(conn).await?.is_none() {
                     return Err(Error::NotFound(super::user::name_of(user.get())));
                 }
-                Ok(key::insert(conn, &new.row).await?)
+                Ok(api_key::insert(platform, conn, &draft).await?)
             })
             .await
         })
@@ -96,4 +108,22 @@ pub async fn create_key(
 /// The store failed.
 pub async fn authenticates(platform: &Platform, key_text: &str) -> Result<Option<Caller>, StoreError> {
     Keys::new(platform.shards.clone()).authenticate(key_text).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_credentials_text_is_not_printed() {
+        let credential = Credential {
+            name: "users/7/apiKeys/9".to_owned(),
+            text: "mr_dev_hush".to_owned(),
+        };
+        let printed = format!("{credential:?}");
+        assert!(
+            printed.contains("users/7/apiKeys/9") && !printed.contains("hush"),
+            "{printed}"
+        );
+    }
 }

@@ -4,11 +4,10 @@
 //! not, the reservation is dropped, but first a late writer is outrun: a tombstone under the user id stops the insert of
 //! a new user, a raised version stops the change of a present one. So no two users ever get one address.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use millrace_chassis::Platform;
-use millrace_chassis::module::Worker;
+use millrace_chassis::module::{Worker, periodic};
 
 use super::Error;
 use super::store::email::{self, EmailRow};
@@ -77,19 +76,13 @@ pub(super) async fn sweep(platform: &Platform) -> Result<(), Error> {
 
 /// Returns the reaper as a background task.
 pub(super) fn worker(platform: Platform) -> Worker {
-    Arc::new(move |mut drain| {
+    let ids = platform.ids.clone();
+    periodic(&ids, INTERVAL, move |_draining| {
         let platform = platform.clone();
-        Box::pin(async move {
-            while !*drain.borrow() {
-                if let Err(error) = sweep(&platform).await {
-                    tracing::warn!(%error, "reserved e-mails cannot be read now");
-                }
-                tokio::select! {
-                    () = tokio::time::sleep(INTERVAL) => {}
-                    // An error says that the platform is gone.
-                    changed = drain.changed() => if changed.is_err() { return },
-                }
+        async move {
+            if let Err(error) = sweep(&platform).await {
+                tracing::warn!(%error, "reserved e-mails cannot be read now");
             }
-        })
+        }
     })
 }

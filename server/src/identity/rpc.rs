@@ -18,9 +18,10 @@ use super::config::Identity;
 use super::store::{key, user};
 use super::user::{Change, Draft, name_of};
 use super::{Error, api_key, sign_up, update};
-use crate::field::{Check, DISPLAY_NAME_CHARS_MAX};
+use crate::field::Check;
 use crate::paging::Page;
 use crate::replay;
+use crate::text::OPTIONAL_DISPLAY_NAME;
 
 const CREATE_KEY: &str = "millrace.identity.v1.IdentityService/CreateApiKey";
 const LIST_KEYS: &str = "millrace.identity.v1.IdentityService/ListApiKeys";
@@ -115,19 +116,16 @@ impl IdentityRpc {
         let key = request.api_key.unwrap_or_default();
         let mut check = Check::default();
         check.request_id(&request_id);
-        check.text("api_key.display_name", &key.display_name, 0..=DISPLAY_NAME_CHARS_MAX);
+        let display_name = check.text("api_key.display_name", &key.display_name, &OPTIONAL_DISPLAY_NAME);
         check.done()?;
         if key.admin && !caller.is_admin() {
             return Err(Error::OperatorKey);
         }
 
-        let environment = &self.config.key_environment;
-        let new = api_key::draw(&self.platform, scope, environment, &key.display_name, key.admin);
-        // The secret is not stored, so this is also what a replay answers.
-        let stored = CreateApiKeyResponse {
-            name: api_key::name_of(new.row.user_id, new.row.key_id),
-            api_key: Some(new.row.clone().into()),
-            secret: String::new(),
+        let draft = api_key::Draft {
+            environment: &self.config.key_environment,
+            display_name: &display_name,
+            admin: key.admin,
         };
         let claim = replay::key(CREATE_KEY, &request_id, &hash, self.platform.clock.now_us());
         scope
@@ -137,18 +135,24 @@ impl IdentityRpc {
                     if let Some(claim) = claim
                         && let Claim::Replay(answer) = idempotency::claim_user(conn, claim).await?
                     {
-                        return Ok(replay::decode(&answer)?);
+                        return Ok(replay::decode(&answer, conn.database())?);
                     }
                     if user::get(conn).await?.is_none() {
                         return Err(Error::NotFound(parent.clone()));
                     }
-                    key::insert(conn, &new.row).await?;
+                    let new = api_key::insert(&self.platform, conn, &draft).await?;
+                    // The secret is not stored, so this is also what a replay answers.
+                    let stored = CreateApiKeyResponse {
+                        name: api_key::name_of(new.row.user_id, new.row.key_id),
+                        api_key: Some(new.row.into()),
+                        secret: String::new(),
+                    };
                     if let Some(claim) = claim {
                         idempotency::store_user(conn, claim, &stored.encode_to_vec()).await?;
                     }
                     Ok(CreateApiKeyResponse {
-                        secret: new.text.clone(),
-                        ..stored.clone()
+                        secret: new.text,
+                        ..stored
                     })
                 })
                 .await

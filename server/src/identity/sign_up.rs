@@ -4,6 +4,7 @@
 //! nobody retries.
 
 use millrace_chassis::Platform;
+use millrace_chassis::idempotency::ClaimError;
 
 use super::store::email::{self, EmailRow, RESERVED};
 use super::store::user::{self, UserRow};
@@ -58,7 +59,7 @@ async fn reserve(platform: &Platform, draft: &Draft, request: Option<&Request>) 
             return if same_body {
                 Ok(earlier)
             } else {
-                Err(Error::RequestIdReused)
+                Err(ClaimError::Reused.into())
             };
         }
         let taken = email::by_address(&mut conn, &row.email_norm).await?;

@@ -22,6 +22,11 @@ pub(super) async fn update(
         .fenced(async |scope| Ok::<_, Error>(user::get(&mut scope.read().await?).await?))
         .await?
         .ok_or_else(|| Error::NotFound(name.clone()))?;
+    // Whatever its etag: it may be the retry of the call that made the user so.
+    if change.is_met_by(&present) {
+        activate(platform, change, scope).await?;
+        return Ok(present);
+    }
     if !etag::allows(etag, &name, present.version) {
         return Err(Error::EtagMismatch(name));
     }
@@ -33,11 +38,17 @@ pub(super) async fn update(
     // A new address rests on what was read before it was reserved: see `reaper`. Any other change only on the etag.
     let strict = new_address.is_some() || change.email.is_some() || !etag.is_empty();
     let row = write(platform, scope, change, strict.then_some(present.version)).await?;
-    if let Some(address) = new_address {
-        let mut conn = platform.shards.global().write().await?;
-        email::activate(&mut conn, address, scope.user()).await?;
-    }
+    activate(platform, change, scope).await?;
     Ok(row)
+}
+
+/// Makes the address of a change that is done the active one; nothing if it is, or if the change has none.
+async fn activate(platform: &Platform, change: &Change, scope: &UserScope) -> Result<(), Error> {
+    if let Some(email) = &change.email {
+        let mut conn = platform.shards.global().write().await?;
+        email::activate(&mut conn, &email.normal, scope.user()).await?;
+    }
+    Ok(())
 }
 
 /// Reserves a new address for a user who is there.
@@ -69,6 +80,8 @@ async fn reserve(platform: &Platform, present: &UserRow, address: &str) -> Resul
             }
             Err(Error::EmailTaken(address.to_owned()))
         }
+        // The same change was made by another call since the user was read.
+        Some(own) if own.user_id == present.user_id => Ok(()),
         Some(_) => Err(Error::EmailTaken(address.to_owned())),
         None => Err(Error::Lapsed),
     }
@@ -89,8 +102,10 @@ async fn write(
             let mut conn = scope.write().await?;
             conn.transaction(async |conn| {
                 let mut row = user::lock(conn).await?.ok_or_else(|| Error::NotFound(name.clone()))?;
-                // The lock has raised the version.
-                if version.is_some_and(|version| version != row.version - 1) {
+                if change.is_met_by(&row) {
+                    return Ok(row);
+                }
+                if version.is_some_and(|version| version != row.version) {
                     return Err(Error::EtagMismatch(name.clone()));
                 }
                 change.apply(&mut row, now_us);

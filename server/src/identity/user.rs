@@ -4,8 +4,9 @@ use millrace_proto::identity::v1::{UpdateUserRequest, User};
 
 use super::email::Email;
 use super::store::user::UserRow;
-use crate::field::{Check, DISPLAY_NAME_CHARS_MAX};
+use crate::field::Check;
 use crate::mask::{self, Field};
+use crate::text::DISPLAY_NAME;
 use crate::{etag, timestamp};
 
 /// What a caller decides of a new user.
@@ -20,12 +21,9 @@ pub(super) struct Draft {
 impl Draft {
     /// Reads a new user, noting what is wrong with it below `user.`.
     pub(super) fn read(user: &User, check: &mut Check) -> Option<Self> {
-        check.text("user.display_name", &user.display_name, 1..=DISPLAY_NAME_CHARS_MAX);
+        let display_name = check.text("user.display_name", &user.display_name, &DISPLAY_NAME);
         let email = read_email(&user.email, check)?;
-        Some(Self {
-            display_name: user.display_name.clone(),
-            email,
-        })
+        Some(Self { display_name, email })
     }
 }
 
@@ -58,15 +56,23 @@ impl Change {
             if path == "email" {
                 change.email = read_email(&user.email, check);
             } else {
-                check.text("user.display_name", &user.display_name, 1..=DISPLAY_NAME_CHARS_MAX);
-                change.display_name = Some(user.display_name.clone());
+                let text = check.text("user.display_name", &user.display_name, &DISPLAY_NAME);
+                change.display_name = Some(text);
             }
         }
         change
     }
 
-    /// Applies the change to a row.
+    /// Tells whether a row is as the change would make it.
+    pub(super) fn is_met_by(&self, row: &UserRow) -> bool {
+        let has_name = self.display_name.as_ref().is_none_or(|new| *new == row.display_name);
+        let has_email = |new: &Email| new.shown == row.email && new.normal == row.email_norm;
+        has_name && self.email.as_ref().is_none_or(has_email)
+    }
+
+    /// Applies the change to a row, which makes it another version.
     pub(super) fn apply(&self, row: &mut UserRow, now_us: i64) {
+        row.version += 1;
         if let Some(display_name) = &self.display_name {
             row.display_name.clone_from(display_name);
         }

@@ -59,7 +59,7 @@ pub(super) async fn place(
         let order_id = platform.ids.row_id(scope.bucket());
         let new = new_order(scope, order_id, priced, platform.clock.now_us());
         match place_once(scope, &new, claim).await {
-            Err(Error::Store(StoreError::Duplicate)) if attempts_left > 0 => {}
+            Err(Error::Store(StoreError::Duplicate { .. })) if attempts_left > 0 => {}
             result => return result,
         }
     }
@@ -74,7 +74,7 @@ async fn place_once(scope: &UserScope, new: &StoredOrder, claim: Option<Key<'_>>
                 if let Some(claim) = claim
                     && let Claim::Replay(answer) = idempotency::claim_user(conn, claim).await?
                 {
-                    return Ok(replay::decode(&answer)?);
+                    return Ok(replay::decode(&answer, conn.database())?);
                 }
                 if store::lock_user(conn).await?.is_none() {
                     return Err(Error::no_user(scope.user()));

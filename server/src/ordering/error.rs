@@ -11,8 +11,6 @@ use millrace_proto::ordering::v1::OrderState;
 use tonic::Code;
 
 use crate::money::SumError;
-use crate::paging::OpenError;
-
 /// What a call of ordering can fail with.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -39,15 +37,12 @@ pub enum Error {
     /// The order has changed since its etag was read.
     #[error("{0} has changed since its etag was read: read it again")]
     EtagMismatch(String),
-    /// The page token cannot be used.
+    /// The page size or the page token cannot be used.
     #[error(transparent)]
     Page(#[from] PageError),
-    /// The request id was used before with another body.
-    #[error("request_id was used before with another body: draw a new one")]
-    RequestIdReused,
-    /// The first call with the request id has not ended yet.
-    #[error("the first call with this request_id is still under way: send the request again")]
-    InProgress,
+    /// The request id cannot be claimed.
+    #[error(transparent)]
+    Claim(#[from] ClaimError),
     /// The catalog did not answer.
     #[error("the catalog cannot give prices now")]
     Catalog(#[source] Box<tonic::Status>),
@@ -63,25 +58,6 @@ impl Error {
     }
 }
 
-impl From<ClaimError> for Error {
-    fn from(error: ClaimError) -> Self {
-        match error {
-            ClaimError::Reused => Self::RequestIdReused,
-            ClaimError::InProgress => Self::InProgress,
-            ClaimError::Store(error) => Self::Store(error),
-        }
-    }
-}
-
-impl From<OpenError> for Error {
-    fn from(error: OpenError) -> Self {
-        match error {
-            OpenError::Size(violation) => Self::Invalid(vec![violation]),
-            OpenError::Token(error) => Self::Page(error),
-        }
-    }
-}
-
 impl From<Vec<Violation>> for Error {
     fn from(violations: Vec<Violation>) -> Self {
         Self::Invalid(violations)
@@ -92,6 +68,7 @@ impl HoldsStoreError for Error {
     fn store(&self) -> Option<&StoreError> {
         match self {
             Self::Store(error) => Some(error),
+            Self::Claim(error) => error.store(),
             _ => None,
         }
     }
@@ -100,15 +77,17 @@ impl HoldsStoreError for Error {
 impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
-            Self::Invalid(_) | Self::Amount(_) | Self::Page(_) | Self::RequestIdReused => Kind::Invalid,
+            Self::Invalid(_) | Self::Amount(_) => Kind::Invalid,
             Self::NotFound(_) | Self::UnknownProducts(_) => Kind::NotFound,
             Self::State { .. } => Kind::FailedPrecondition,
-            Self::EtagMismatch(_) | Self::InProgress => Kind::Aborted,
+            Self::EtagMismatch(_) => Kind::Aborted,
             Self::Catalog(status) => match status.code() {
                 Code::DeadlineExceeded => Kind::DeadlineExceeded,
                 Code::Unavailable | Code::ResourceExhausted | Code::Aborted => Kind::Unavailable,
                 _ => Kind::Internal,
             },
+            Self::Page(error) => error.kind(),
+            Self::Claim(error) => error.kind(),
             Self::Store(error) => error.kind(),
         }
     }
@@ -117,17 +96,16 @@ impl Fault for Error {
         match self {
             Self::Invalid(_) => "INVALID_FIELD",
             Self::Amount(_) => "AMOUNT_INVALID",
-            Self::Page(_) => "PAGE_TOKEN_INVALID",
-            Self::RequestIdReused => "IDEMPOTENCY_KEY_REUSED",
             Self::NotFound(_) | Self::UnknownProducts(_) => "NOT_FOUND",
             Self::State { .. } => "ORDER_STATE",
             Self::EtagMismatch(_) => "ETAG_MISMATCH",
-            Self::InProgress => "IN_PROGRESS",
             Self::Catalog(_) => match self.kind() {
                 Kind::DeadlineExceeded => "DEADLINE_EXCEEDED",
                 Kind::Unavailable => "STORE_UNAVAILABLE",
                 _ => "INTERNAL",
             },
+            Self::Page(error) => error.reason(),
+            Self::Claim(error) => error.reason(),
             Self::Store(error) => error.reason(),
         }
     }
@@ -135,18 +113,15 @@ impl Fault for Error {
     fn violations(&self) -> Vec<Violation> {
         match self {
             Self::Invalid(violations) | Self::UnknownProducts(violations) => violations.clone(),
-            Self::Amount(error) => vec![Violation::new(
-                format!("order.lines[{}]", error.line()),
-                error.to_string(),
-            )],
-            Self::Page(_) => vec![Violation::new("page_token", "start again without a page token")],
+            Self::Amount(error) => vec![Violation::new(error.field(), error.to_string())],
+            Self::Page(error) => error.violations(),
             _ => Vec::new(),
         }
     }
 
     fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::InProgress => Some(Duration::from_millis(100)),
+            Self::Claim(error) => error.retry_after(),
             Self::Store(error) => error.retry_after(),
             _ => None,
         }

@@ -140,6 +140,33 @@ mod tests {
         matches!(state, Completed | Declined | OutOfStock | Cancelled | Expired)
     }
 
+    /// The whole table, as people read it: by state the state after each of [`EVENTS`]; `same` where the event came
+    /// before, `-` where it is refused.
+    #[test]
+    fn every_state_answers_every_event() {
+        let table = [
+            "PLACED        AUTHORIZED DECLINED -        -            -        -         CANCELLED EXPIRED",
+            "AUTHORIZED    same       -        RESERVED OUT_OF_STOCK -        -         CANCELLED EXPIRED",
+            "RESERVED      -          DECLINED same     -            CAPTURED -         CANCELLED EXPIRED",
+            "CAPTURED      -          -        -        -            same     COMPLETED -         -",
+            "COMPLETED     -          -        -        -            -        same      -         -",
+            "DECLINED      -          same     -        -            -        -         -         -",
+            "OUT_OF_STOCK  -          -        -        same         -        -         -         -",
+            "CANCELLED     -          -        -        -            -        -         same      -",
+            "EXPIRED       -          -        -        -            -        -         -         same",
+        ];
+        let name = |state: OrderState| state.as_str_name().trim_start_matches("ORDER_STATE_");
+        for (state, row) in STATES.into_iter().zip(table) {
+            let after = EVENTS.map(|event| match transition(state, event) {
+                Transition::To(next, _) => name(next),
+                Transition::Repeated => "same",
+                Transition::Refused => "-",
+            });
+            let expected: Vec<_> = row.split_whitespace().collect();
+            assert_eq!([&[name(state)], &after[..]].concat(), expected);
+        }
+    }
+
     #[test]
     fn an_end_is_never_left_and_every_other_state_is() {
         for state in STATES {

@@ -16,8 +16,8 @@ use millrace_proto::ordering::v1::{
 use tonic::{Request, Response, Status};
 
 use super::store::{self, StoredOrder};
-use super::watch::{self, Notices};
-use super::{Error, cart, change, message, pricing};
+use super::watched::Watched;
+use super::{Error, cart, change, message, pricing, watch};
 use crate::field::Check;
 use crate::paging::Page;
 use crate::replay;
@@ -30,15 +30,15 @@ const ALL_USERS: &str = "users/-";
 /// Ordering's gRPC service.
 pub(super) struct Ordering {
     platform: Platform,
-    notices: Notices,
+    watched: Watched,
 }
 
 impl Ordering {
     /// Ordering over the platform's shards.
-    pub(super) fn new(platform: &Platform) -> Self {
+    pub(super) fn new(platform: &Platform, watched: &Watched) -> Self {
         Self {
             platform: platform.clone(),
-            notices: Notices::new(),
+            watched: watched.clone(),
         }
     }
 
@@ -56,7 +56,7 @@ impl Ordering {
         let priced = pricing::price(&self.platform.local, &cart).await?;
         let claim = replay::key(CREATE, &request_id, &hash, self.platform.clock.now_us());
         let placed = change::place(&self.platform, scope, &priced, claim).await?;
-        self.notices.publish(scope.bucket());
+        self.watched.publish(scope.user());
         Ok(placed)
     }
 
@@ -127,7 +127,7 @@ impl Ordering {
     async fn cancel(&self, scope: &UserScope, request: &CancelOrderRequest) -> Result<Order, Error> {
         let order_id = order_id_of(scope, &request.name)?;
         let cancelled = change::cancel(&self.platform, scope, order_id, &request.etag).await?;
-        self.notices.publish(scope.bucket());
+        self.watched.publish(scope.user());
         Ok(cancelled)
     }
 
@@ -145,7 +145,7 @@ impl Ordering {
             let problem = format!("is {after}: the user's events have the numbers 1 to {last}; 0 sends all");
             return Err(Error::Invalid(vec![Violation::new("after", problem)]));
         }
-        Ok(watch::events(scope, &self.notices, after))
+        Ok(watch::events(scope, &self.watched, after))
     }
 }
 

@@ -14,6 +14,8 @@ diesel::table! {
     users (user_id) {
         /// The id in `users/{user}`.
         user_id -> BigInt,
+        /// `user_id mod 960`.
+        bucket -> Integer,
         /// 1 for a tombstone, which is no user.
         tombstone -> Integer,
         /// Number of the user's last event; rises under this row's lock.

@@ -1,13 +1,19 @@
 //! Queries of ordering, each on the user's shard and under its fence, or over all shards for operators.
 
+mod list;
+mod watched;
+
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
-use millrace_chassis::shard::{Conn, ShardId, StoreError, UserScope, fence};
-use millrace_chassis::{on, owned, readable};
+use millrace_chassis::shard::{Conn, StoreError, UserScope, fence};
+use millrace_chassis::{on, owned};
 use millrace_proto::ordering::v1::OrderState;
 
 use super::schema::{order_event, order_line, orders, users};
 use crate::paging::FIXED_BYTES;
+
+pub(super) use list::{list_of_shard, list_of_user};
+pub(super) use watched::last_events;
 
 /// An order as stored, without its lines.
 #[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable)]
@@ -171,13 +177,13 @@ pub(super) async fn get(conn: &mut Conn<UserScope>, order_id: i64) -> Result<Opt
 /// Reads the history of one order, oldest first.
 pub(super) async fn history(conn: &mut Conn<UserScope>, order_id: i64) -> Result<Vec<EventRow>, StoreError> {
     let user = conn.scope().user().get();
-    Ok(on!(conn, c => order_event::table
+    on!(conn, c => order_event::table
         .filter(order_event::user_id.eq(user))
         .filter(order_event::order_id.eq(order_id))
         .order(order_event::number)
         .select(EventRow::as_select())
         .load(c)
-        .await)?)
+        .await)
 }
 
 /// Reads the user's events by number, beginning after `after`.
@@ -200,77 +206,6 @@ pub(super) async fn events_after(
         fence::check(conn).await?;
     }
     Ok(events)
-}
-
-/// Reads orders of the user, newest first, beginning before `before`.
-pub(super) async fn list_of_user(
-    conn: &mut Conn<UserScope>,
-    before: i64,
-    limit: usize,
-) -> Result<Vec<StoredOrder>, StoreError> {
-    let (user, bucket) = (conn.scope().user().get(), conn.scope().bucket());
-    let rows = on!(conn, c => orders::table
-        .filter(orders::user_id.eq(user))
-        .filter(orders::order_id.lt(before))
-        .filter(owned!(bucket))
-        .order(orders::order_id.desc())
-        .limit(i64::try_from(limit).unwrap_or(i64::MAX))
-        .select(OrderRow::as_select())
-        .load(c)
-        .await)?;
-    if rows.is_empty() {
-        fence::check(conn).await?;
-    }
-    with_lines(conn, rows).await
-}
-
-/// Reads orders of all users of one shard, newest first, beginning before `before`.
-pub(super) async fn list_of_shard(
-    conn: &mut Conn<ShardId>,
-    before: i64,
-    limit: usize,
-) -> Result<Vec<StoredOrder>, StoreError> {
-    // UNIQUE(order_id) is walked backwards: no bucket, which would lead to a sort.
-    let rows = on!(conn, c => orders::table
-        .filter(orders::order_id.lt(before))
-        .filter(readable!(orders::bucket))
-        .order(orders::order_id.desc())
-        .limit(i64::try_from(limit).unwrap_or(i64::MAX))
-        .select(OrderRow::as_select())
-        .load(c)
-        .await)?;
-    with_lines(conn, rows).await
-}
-
-/// Reads the lines of orders that were found, all at once.
-async fn with_lines<S>(conn: &mut Conn<S>, rows: Vec<OrderRow>) -> Result<Vec<StoredOrder>, StoreError> {
-    // The primary key begins with the user, so the users are named too.
-    let mut user_ids: Vec<i64> = rows.iter().map(|row| row.user_id).collect();
-    user_ids.sort_unstable();
-    user_ids.dedup();
-    let order_ids: Vec<i64> = rows.iter().map(|row| row.order_id).collect();
-    let lines: Vec<LineRow> = on!(conn, c => order_line::table
-        .filter(order_line::user_id.eq_any(&user_ids))
-        .filter(order_line::order_id.eq_any(&order_ids))
-        .order((order_line::user_id, order_line::order_id, order_line::line_no))
-        .select(LineRow::as_select())
-        .load(c)
-        .await)?;
-    Ok(rows
-        .into_iter()
-        .map(|row| {
-            // The lines are sorted by user and order, so those of one order stand together.
-            let key = (row.user_id, row.order_id);
-            let start = lines.partition_point(|line| (line.user_id, line.order_id) < key);
-            let of_order = lines[start..]
-                .iter()
-                .take_while(|line| (line.user_id, line.order_id) == key);
-            StoredOrder {
-                lines: of_order.cloned().collect(),
-                row,
-            }
-        })
-        .collect())
 }
 
 impl OrderRow {

@@ -1,21 +1,34 @@
-//! Orders on embedded shards: numbers without gaps, one order per request, lists over all shards, watching.
+//! Orders, on both engines: numbers without gaps, one order per request, lists over all shards, watching.
 
-use std::time::Duration;
+use std::collections::BTreeSet;
 
 use futures_util::StreamExt;
 use futures_util::future::join_all;
-use millrace_chassis::idempotency::Key;
-use millrace_chassis::shard::UserScope;
+use millrace_chassis::idempotency::{ClaimError, Key};
+use millrace_chassis::shard::{UserId, UserScope};
 use millrace_chassis::{Caller, Platform};
 use millrace_proto::ordering::v1::{ListOrdersRequest, OrderState};
+use prost::Message;
 
 use super::pricing::{Priced, PricedLine, with_total};
 use super::rpc::Ordering;
-use super::watch::{self, Notices};
-use super::{Error, change, store};
+use super::watched::{self, Watched};
+use super::{Error, ImportedLine, ImportedOrder, change, store, watch};
 use crate::identity::{self, Account};
 use crate::testing::TestPlatform;
 use crate::{money, sample};
+
+crate::testing::on_both_engines!(
+    orders_that_come_at_once_are_numbered_without_gaps,
+    one_request_id_is_one_order,
+    nobody_has_no_orders_and_leaves_nothing,
+    an_order_is_cancelled_once,
+    a_watcher_gets_what_was_and_what_comes,
+    watchers_without_news_cost_one_statement_a_shard,
+    events_are_seen_in_order_and_without_gaps_while_many_write,
+    a_page_of_long_orders_ends_early_and_none_is_left_out,
+    sample_data_is_made_once_and_listed_over_all_shards,
+);
 
 async fn shopper(platform: &Platform) -> UserScope {
     let account = Account {
@@ -52,9 +65,7 @@ async fn numbers(scope: &UserScope) -> Vec<i64> {
     events.iter().map(|event| event.number).collect()
 }
 
-#[tokio::test]
-async fn orders_that_come_at_once_are_numbered_without_gaps() {
-    let test = TestPlatform::new().await;
+async fn orders_that_come_at_once_are_numbered_without_gaps(test: &TestPlatform) {
     let (scope, priced) = (shopper(&test.platform).await, priced());
     // The clock stands, so that ids collide and are drawn again.
     let placed = join_all((0..40).map(|_| change::place(&test.platform, &scope, &priced, None))).await;
@@ -66,9 +77,7 @@ async fn orders_that_come_at_once_are_numbered_without_gaps() {
     assert_eq!(numbers(&scope).await, (1..=40).collect::<Vec<_>>());
 }
 
-#[tokio::test]
-async fn one_request_id_is_one_order() {
-    let test = TestPlatform::new().await;
+async fn one_request_id_is_one_order(test: &TestPlatform) {
     let (scope, priced) = (shopper(&test.platform).await, priced());
     let claim = Some(key("a1", &[1; 32]));
     let placed = join_all((0..12).map(|_| change::place(&test.platform, &scope, &priced, claim))).await;
@@ -76,12 +85,10 @@ async fn one_request_id_is_one_order() {
     assert!(placed.iter().all(|order| order.as_ref().unwrap() == first));
     assert_eq!(numbers(&scope).await, [1]);
     let other = change::place(&test.platform, &scope, &priced, Some(key("a1", &[2; 32]))).await;
-    assert!(matches!(other, Err(Error::RequestIdReused)), "{other:?}");
+    assert!(matches!(other, Err(Error::Claim(ClaimError::Reused))), "{other:?}");
 }
 
-#[tokio::test]
-async fn nobody_has_no_orders_and_leaves_nothing() {
-    let test = TestPlatform::new().await;
+async fn nobody_has_no_orders_and_leaves_nothing(test: &TestPlatform) {
     let nobody = test.platform.shards.for_user(test.platform.ids.user_id());
     let claim = Some(key("a1", &[1; 32]));
     for _ in 0..2 {
@@ -93,9 +100,7 @@ async fn nobody_has_no_orders_and_leaves_nothing() {
     assert!(matches!(refused, Err(Error::NotFound(_))), "{refused:?}");
 }
 
-#[tokio::test]
-async fn an_order_is_cancelled_once() {
-    let test = TestPlatform::new().await;
+async fn an_order_is_cancelled_once(test: &TestPlatform) {
     let scope = shopper(&test.platform).await;
     let placed = change::place(&test.platform, &scope, &priced(), None).await.unwrap();
     let id: i64 = placed.name.rsplit('/').next().unwrap().parse().unwrap();
@@ -113,42 +118,146 @@ async fn an_order_is_cancelled_once() {
     assert_eq!(numbers(&scope).await, [1, 2]);
 }
 
-#[tokio::test]
-async fn a_watcher_gets_what_was_and_what_comes() {
-    let test = TestPlatform::new().await;
-    let (scope, notices) = (shopper(&test.platform).await, Notices::new());
+async fn a_watcher_gets_what_was_and_what_comes(test: &TestPlatform) {
+    let (scope, watched) = (shopper(&test.platform).await, Watched::default());
     for _ in 0..3 {
         change::place(&test.platform, &scope, &priced(), None).await.unwrap();
     }
-    let mut events = Box::pin(watch::events(scope.clone(), &notices, 1));
+    let mut events = Box::pin(watch::events(scope.clone(), &watched, 1));
     for number in [2, 3] {
         assert_eq!(events.next().await.unwrap().unwrap().number, number);
     }
-    // With a notice it comes at once, without one by the look once a second.
-    for (number, noticed) in [(4, true), (5, false)] {
-        change::place(&test.platform, &scope, &priced(), None).await.unwrap();
-        if noticed {
-            notices.publish(scope.bucket());
-        }
-        let limit = if noticed {
-            Duration::from_millis(900)
-        } else {
-            Duration::from_secs(30)
-        };
-        let event = tokio::time::timeout(limit, events.next()).await.unwrap();
-        assert_eq!(event.unwrap().unwrap().number, number);
+    // With a notice it comes at once; what another process wrote, by a look.
+    change::place(&test.platform, &scope, &priced(), None).await.unwrap();
+    watched.publish(scope.user());
+    assert_eq!(events.next().await.unwrap().unwrap().number, 4);
+    let waiting = watched.subscribe(scope.user(), 4);
+    change::place(&test.platform, &scope, &priced(), None).await.unwrap();
+    assert!(!waiting.is_woken());
+    assert_eq!(watched::look(&test.platform, &watched).await, 1);
+    assert!(waiting.is_woken());
+    assert_eq!(events.next().await.unwrap().unwrap().number, 5);
+}
+
+async fn watchers_without_news_cost_one_statement_a_shard(test: &TestPlatform) {
+    sample::seed(&test.platform, 1).await.unwrap();
+    let (watched, mut streams) = (Watched::default(), Vec::new());
+    let users = users_of(&test.platform).await;
+    let shards: BTreeSet<_> = users.iter().map(|user| test.platform.shards.locate(*user)).collect();
+    for user in &users {
+        let scope = test.platform.shards.for_user(*user);
+        let mut conn = scope.read().await.unwrap();
+        let last = store::last_event(&mut conn).await.unwrap().unwrap();
+        drop(conn);
+        // Twenty calls each.
+        streams.extend((0..20).map(|_| watched.subscribe(*user, last)));
+    }
+    assert_eq!(watched::look(&test.platform, &watched).await, shards.len());
+    assert!(streams.iter().all(|stream| !stream.is_woken()), "nobody has news");
+
+    // Whose shard knows nothing of the user looks by itself.
+    let stranger = watched.subscribe(test.platform.ids.user_id(), 0);
+    watched::look(&test.platform, &watched).await;
+    assert!(stranger.is_woken());
+    drop(streams);
+    drop(stranger);
+    assert_eq!(watched::look(&test.platform, &watched).await, 0);
+}
+
+async fn users_of(platform: &Platform) -> Vec<UserId> {
+    let page = Ordering::new(platform, &Watched::default())
+        .list(Caller::Anonymous, None, &all_orders(1_000))
+        .await
+        .unwrap();
+    let user = |name: &str| name.split('/').nth(1).unwrap().parse().unwrap();
+    let users: BTreeSet<UserId> = page.orders.iter().map(|order| user(&order.name)).collect();
+    users.into_iter().collect()
+}
+
+fn all_orders(page_size: i32) -> ListOrdersRequest {
+    ListOrdersRequest {
+        parent: "users/-".to_owned(),
+        page_size,
+        ..Default::default()
     }
 }
 
-#[tokio::test]
-async fn sample_data_is_made_once_and_listed_over_all_shards() {
-    let test = TestPlatform::new().await;
+async fn events_are_seen_in_order_and_without_gaps_while_many_write(test: &TestPlatform) {
+    let (scope, priced, watched) = (shopper(&test.platform).await, priced(), Watched::default());
+    let writers = (0..12).map(|_| async {
+        let placed = change::place(&test.platform, &scope, &priced, None).await.unwrap();
+        watched.publish(scope.user());
+        let id: i64 = placed.name.rsplit('/').next().unwrap().parse().unwrap();
+        change::cancel(&test.platform, &scope, id, "").await.unwrap();
+        watched.publish(scope.user());
+    });
+    let watchers = (0..4).map(|_| async {
+        let events = watch::events(scope.clone(), &watched, 0).take(24);
+        events.map(|event| event.unwrap().number).collect::<Vec<_>>().await
+    });
+    let (seen, _) = tokio::join!(join_all(watchers), join_all(writers));
+    for numbers in seen {
+        assert_eq!(numbers, (1..=24).collect::<Vec<_>>());
+    }
+}
+
+async fn a_page_of_long_orders_ends_early_and_none_is_left_out(test: &TestPlatform) {
+    let mut placed = Vec::new();
+    // On two shards, 2 × 25 orders of 100 lines, each line as long as it may be: about 100 KB an order.
+    for email in ["ada@example.com", "eve@example.com"] {
+        let account = Account {
+            display_name: "Ada".to_owned(),
+            email: email.to_owned(),
+        };
+        let user = identity::create_account(&test.platform, &account).await.unwrap();
+        let bucket = user.bucket();
+        let order = |_| ImportedOrder {
+            // An import draws no number again, so each has a millisecond of its own.
+            order_id: {
+                test.clock.advance_us(1_000);
+                test.platform.ids.row_id(bucket)
+            },
+            placed_at: test.platform.clock.now_us(),
+            cancelled_at: None,
+            lines: (0..100)
+                .map(|line| ImportedLine {
+                    product: format!("products/{line:063}"),
+                    display_name: "\u{1F33E}".repeat(200),
+                    quantity: 1,
+                    unit_price: money::of("EUR", 1),
+                })
+                .collect(),
+        };
+        let orders: Vec<_> = (0..25).map(order).collect();
+        super::import(&test.platform, user, &orders).await.unwrap();
+        placed.extend(orders.iter().map(|order| order.order_id));
+    }
+    placed.sort_unstable_by(|one, other| other.cmp(one));
+    placed.dedup();
+
+    let ordering = Ordering::new(&test.platform, &Watched::default());
+    let (mut found, mut request) = (Vec::new(), all_orders(1_000));
+    loop {
+        let page = ordering.list(Caller::Anonymous, None, &request).await.unwrap();
+        assert!(page.encoded_len() < 4 << 20, "{} bytes", page.encoded_len());
+        assert!(page.orders.len() >= 20, "{} orders", page.orders.len());
+        let id = |name: &str| name.rsplit('/').next().unwrap().parse::<i64>().unwrap();
+        found.extend(page.orders.iter().map(|order| id(&order.name)));
+        request.page_token = page.next_page_token;
+        if request.page_token.is_empty() {
+            break;
+        }
+    }
+    assert_eq!(found, placed);
+}
+
+async fn sample_data_is_made_once_and_listed_over_all_shards(test: &TestPlatform) {
     let first = sample::seed(&test.platform, 1).await.unwrap();
     let again = sample::seed(&test.platform, 2).await.unwrap();
     assert!(first.new && !again.new);
     assert_eq!((again.seed, again.orders), (1, first.orders));
 
-    let ordering = Ordering::new(&test.platform);
+    let ordering = Ordering::new(&test.platform, &Watched::default());
     let (mut found, mut page_token) = (Vec::new(), String::new());
     loop {
         let request = ListOrdersRequest {

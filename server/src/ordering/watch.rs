@@ -1,52 +1,31 @@
-//! Following one user's orders: the events in the table after a number, then each new one. A notice inside the process
-//! says that there is something to read; a look once a second finds what another process wrote.
+//! Following one user's orders: the events in the table after a number, then each new one.
+//!
+//! A change in this process wakes the user's watchers at once. What another process writes is found by one look a second
+//! over all watched users, one statement a shard: a watcher without news asks nothing by itself, so a thousand of them
+//! cost as much as one. Where a look finds no answer, its watchers are woken too, and learn the failure by their own read.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::Stream;
-use millrace_chassis::shard::{BUCKETS, Bucket, UserScope};
+use millrace_chassis::shard::UserScope;
 use millrace_proto::ordering::v1::OrderEvent;
-use tokio::sync::watch;
 use tonic::Status;
 
+use super::watched::{Subscription, Watched};
 use super::{Error, store};
 
-/// How long a watcher waits for a notice before it looks by itself.
-const POLL: Duration = Duration::from_secs(1);
-/// How many events are read at once.
+/// How many events are read at once; a watcher holds no more than these, however slowly it is read.
 const BATCH: i64 = 256;
-
-/// Tells watchers that a user's orders have changed: one slot per bucket, so its size is known.
-#[derive(Clone)]
-pub(super) struct Notices(Arc<[watch::Sender<()>]>);
-
-impl Notices {
-    /// Notices that nobody watches yet.
-    pub(super) fn new() -> Self {
-        Self((0..BUCKETS).map(|_| watch::Sender::new(())).collect())
-    }
-
-    /// Wakes the watchers of a bucket's users.
-    pub(super) fn publish(&self, bucket: Bucket) {
-        self.0[usize::from(bucket.number())].send_replace(());
-    }
-
-    fn subscribe(&self, bucket: Bucket) -> watch::Receiver<()> {
-        self.0[usize::from(bucket.number())].subscribe()
-    }
-}
 
 /// Returns the user's events after a number, first those that are there, then each new one. It ends only by an error.
 pub(super) fn events(
     scope: UserScope,
-    notices: &Notices,
+    watched: &Watched,
     after: i64,
 ) -> impl Stream<Item = Result<OrderEvent, Status>> + Send + use<> {
     let watcher = Watcher {
         // Subscribed before the first read, so that nothing falls between the two.
-        notices: notices.subscribe(scope.bucket()),
+        subscription: watched.subscribe(scope.user(), after),
         scope,
         after,
         read: VecDeque::new(),
@@ -60,7 +39,7 @@ pub(super) fn events(
 /// One call that follows a user's orders.
 struct Watcher {
     scope: UserScope,
-    notices: watch::Receiver<()>,
+    subscription: Subscription,
     /// Number of the last event read.
     after: i64,
     /// Events read but not sent.
@@ -73,12 +52,11 @@ impl Watcher {
             if let Some(event) = self.read.pop_front() {
                 return Ok(event);
             }
-            // Marked as seen before the read: a notice that comes during the read leads to another one.
-            self.notices.mark_unchanged();
+            // Before the read: a notice that comes during the read leads to another one.
+            self.subscription.mark_seen();
             self.read_on().await?;
             if self.read.is_empty() {
-                // Either way there is a reason to look.
-                let _ = tokio::time::timeout(POLL, self.notices.changed()).await;
+                self.subscription.notice().await;
             }
         }
     }
@@ -89,7 +67,10 @@ impl Watcher {
             .scope
             .fenced(async |scope| Ok::<_, Error>(store::events_after(&mut scope.read().await?, after, BATCH).await?))
             .await?;
-        self.after = rows.last().map_or(after, |row| row.number);
+        if let Some(last) = rows.last() {
+            self.after = last.number;
+            self.subscription.has_read(last.number);
+        }
         self.read.extend(rows.into_iter().map(OrderEvent::from));
         Ok(())
     }

@@ -12,12 +12,44 @@ pub fn millrace(arguments: &[&str], environment: &[(&str, &str)]) -> parts::Prin
     parts::run(command().args(arguments).envs(environment.iter().copied()))
 }
 
+/// Runs a command of `millrace` to its end, from a shell that has run some commands before.
+pub fn millrace_after(commands: &str, arguments: &[&str]) -> parts::Printed {
+    parts::run(command_after(commands).args(arguments))
+}
+
+/// A command of `millrace` to be started by the caller.
+pub fn millrace_command(arguments: &[&str]) -> Command {
+    let mut millrace = command();
+    millrace.args(arguments);
+    millrace
+}
+
+/// Runs a line of shell in which `"$0"` is `millrace`.
+pub fn millrace_in_shell(line: &str, environment: &[(&str, &str)]) -> parts::Printed {
+    let mut shell = clean(Command::new("sh"));
+    parts::run(shell.args(["-c", line]).arg(binary()).envs(environment.iter().copied()))
+}
+
+/// Shell commands after which no file can grow beyond a number of blocks of 1,024 bytes.
+pub fn small_disk(blocks: u32) -> String {
+    // Without the trap the signal that tells of the limit would end the process.
+    format!("trap '' XFSZ; ulimit -f {}", blocks * 2)
+}
+
+pub(super) fn command_after(commands: &str) -> Command {
+    let mut shell = clean(Command::new("sh"));
+    shell
+        .args(["-c", &format!("{commands}; exec \"$0\" \"$@\"")])
+        .arg(binary());
+    shell
+}
+
 pub(super) fn command() -> Command {
     clean(Command::new(binary()))
 }
 
 /// A command without the settings of whoever runs the tests.
-pub(super) fn clean(mut command: Command) -> Command {
+pub fn clean(mut command: Command) -> Command {
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("MILLRACE_") {
             command.env_remove(name);
@@ -27,7 +59,10 @@ pub(super) fn clean(mut command: Command) -> Command {
 }
 
 /// The binary under test: the one that `tests/run` built, or one that is built now, the same way.
-pub(super) fn binary() -> PathBuf {
+///
+/// # Panics
+/// It cannot be built.
+pub fn binary() -> PathBuf {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     let path = BINARY.get_or_init(|| {
         if let Some(path) = parts::optional("MILLRACE_BIN") {

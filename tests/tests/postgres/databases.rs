@@ -27,7 +27,9 @@ impl Databases {
             shards: shards.collect(),
         };
         for database in std::iter::once(&databases.global).chain(&databases.shards) {
-            execute("postgres", &format!("CREATE DATABASE {database}")).await;
+            // Another order than that of bytes, in which `a-c` comes after `ab`: no query may rely on the default.
+            let order = "TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'en-US-u-ka-shifted'";
+            execute("postgres", &format!("CREATE DATABASE {database} {order}")).await;
         }
         databases
     }

@@ -12,15 +12,26 @@ pub(crate) const LIST: &str = "google.protobuf.ListValue";
 pub(crate) const EMPTY: &str = "google.protobuf.Empty";
 pub(crate) const NULL: &str = "google.protobuf.NullValue";
 
-/// Field numbers: of `Timestamp` and `Duration`, `FieldMask`, the wrappers, `Struct`, `ListValue`, `Any`.
+/// Field numbers: of `Timestamp` and `Duration`, `FieldMask`, the wrappers, `Any`, `Value`.
 pub(crate) const SECONDS: u32 = 1;
 pub(crate) const NANOS: u32 = 2;
 pub(crate) const PATHS: u32 = 1;
 pub(crate) const WRAPPED: u32 = 1;
-pub(crate) const STRUCT_FIELDS: u32 = 1;
-pub(crate) const LIST_VALUES: u32 = 1;
 pub(crate) const TYPE_URL: u32 = 1;
 pub(crate) const ANY_VALUE: u32 = 2;
+pub(crate) const VALUE_NULL: u32 = 1;
+pub(crate) const VALUE_NUMBER: u32 = 2;
+pub(crate) const VALUE_STRING: u32 = 3;
+pub(crate) const VALUE_BOOL: u32 = 4;
+pub(crate) const VALUE_STRUCT: u32 = 5;
+pub(crate) const VALUE_LIST: u32 = 6;
+
+/// Tags of the same: varints are 0, strings, bytes and messages 2.
+pub(crate) const SECONDS_TAG: u8 = 1 << 3;
+pub(crate) const NANOS_TAG: u8 = 2 << 3;
+pub(crate) const PATHS_TAG: u8 = 1 << 3 | 2;
+pub(crate) const TYPE_URL_TAG: u8 = 1 << 3 | 2;
+pub(crate) const ANY_VALUE_TAG: u8 = 2 << 3 | 2;
 
 const NANOS_PER_SECOND: i64 = 1_000_000_000;
 const SECONDS_PER_DAY: i64 = 86_400;
@@ -89,7 +100,7 @@ pub(crate) fn from_text(kind: &MessageDescriptor, text: &str) -> Option<Result<D
 }
 
 /// RFC 3339, with any offset; seconds since the epoch and nanoseconds.
-fn parse_timestamp(text: &str) -> Result<(i64, i32), String> {
+pub(crate) fn parse_timestamp(text: &str) -> Result<(i64, i32), String> {
     let malformed = || "not a timestamp as in 2026-01-31T10:00:00.5Z".to_owned();
     let bytes = text.as_bytes();
     let digits = |from: usize, count: usize| number_at(bytes, from, count).ok_or_else(malformed);
@@ -130,22 +141,28 @@ fn parse_timestamp(text: &str) -> Result<(i64, i32), String> {
     Ok((seconds, nanos))
 }
 
-/// RFC 3339 in UTC with 0, 3, 6 or 9 digits; `None` out of range.
-pub(crate) fn format_timestamp(seconds: i64, nanos: i32) -> Option<String> {
+/// Appends RFC 3339 in UTC with 0, 3, 6 or 9 digits; `None` out of range.
+pub(crate) fn put_timestamp(out: &mut Vec<u8>, seconds: i64, nanos: i32) -> Option<()> {
     if !TIMESTAMP_SECONDS.contains(&seconds) || !(0..NANOS_PER_SECOND).contains(&nanos.into()) {
         return None;
     }
     let (year, month, day) = civil_from_days(seconds.div_euclid(SECONDS_PER_DAY));
     let of_day = seconds.rem_euclid(SECONDS_PER_DAY);
-    let (hour, minute, second) = (of_day / 3600, of_day / 60 % 60, of_day % 60);
-    let fraction = format_fraction(nanos.unsigned_abs());
-    Some(format!(
-        "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}{fraction}Z"
-    ))
+    let mut text = *b"0000-00-00T00:00:00";
+    let parts = [(0, year / 100), (2, year % 100), (5, month), (8, day)];
+    let times = [(11, of_day / 3600), (14, of_day / 60 % 60), (17, of_day % 60)];
+    for (at, number) in parts.into_iter().chain(times) {
+        text[at] += (number / 10) as u8;
+        text[at + 1] += (number % 10) as u8;
+    }
+    out.extend_from_slice(&text);
+    put_fraction(out, nanos.unsigned_abs());
+    out.push(b'Z');
+    Some(())
 }
 
 /// Decimal seconds and `s`.
-fn parse_duration(text: &str) -> Result<(i64, i32), String> {
+pub(crate) fn parse_duration(text: &str) -> Result<(i64, i32), String> {
     let malformed = || "not a duration as in 1.5s".to_owned();
     let unsigned = text.strip_prefix('-').unwrap_or(text);
     let number = unsigned.strip_suffix('s').ok_or_else(malformed)?.as_bytes();
@@ -157,7 +174,7 @@ fn parse_duration(text: &str) -> Result<(i64, i32), String> {
     if end != number.len() {
         return Err(malformed());
     }
-    if seconds > DURATION_SECONDS_MAX || seconds == DURATION_SECONDS_MAX && nanos > 0 {
+    if seconds > DURATION_SECONDS_MAX {
         return Err("duration is longer than 315576000000s".to_owned());
     }
     if unsigned.len() < text.len() {
@@ -167,24 +184,33 @@ fn parse_duration(text: &str) -> Result<(i64, i32), String> {
     }
 }
 
-/// Decimal seconds with 0, 3, 6 or 9 digits; `None` out of range or with two signs.
-pub(crate) fn format_duration(seconds: i64, nanos: i32) -> Option<String> {
+/// Appends decimal seconds with 0, 3, 6 or 9 digits; `None` out of range or with two signs.
+pub(crate) fn put_duration(out: &mut Vec<u8>, seconds: i64, nanos: i32) -> Option<()> {
     let in_range = (-DURATION_SECONDS_MAX..=DURATION_SECONDS_MAX).contains(&seconds)
         && i64::from(nanos.unsigned_abs()) < NANOS_PER_SECOND;
     let signs_agree = seconds == 0 || nanos == 0 || (seconds < 0) == (nanos < 0);
     if !in_range || !signs_agree {
         return None;
     }
-    let sign = if seconds < 0 || nanos < 0 { "-" } else { "" };
-    Some(format!(
-        "{sign}{}{}s",
-        seconds.unsigned_abs(),
-        format_fraction(nanos.unsigned_abs())
-    ))
+    if seconds < 0 || nanos < 0 {
+        out.push(b'-');
+    }
+    out.extend_from_slice(itoa::Buffer::new().format(seconds.unsigned_abs()).as_bytes());
+    put_fraction(out, nanos.unsigned_abs());
+    out.push(b's');
+    Some(())
 }
 
-/// Paths joined by commas, in lowerCamelCase or snake_case; as snake_case.
-fn parse_mask(text: &str) -> Result<Vec<String>, String> {
+/// As in JSON, where paths are in lowerCamelCase only; as snake_case.
+pub(crate) fn parse_json_mask(text: &str) -> Result<Vec<String>, String> {
+    match text.split(',').find(|path| path.contains('_')) {
+        Some(path) => Err(format!("{path:?} is not a field path in lowerCamelCase")),
+        None => parse_mask(text),
+    }
+}
+
+/// As in a path or a query: paths joined by commas, in lowerCamelCase or snake_case; as snake_case.
+pub(crate) fn parse_mask(text: &str) -> Result<Vec<String>, String> {
     let paths = text.split(',').filter(|_| !text.is_empty());
     paths
         .map(|path| {
@@ -209,18 +235,29 @@ fn to_snake(camel: &str) -> String {
     snake
 }
 
-/// lowerCamelCase of a snake_case path; `None` if it could not be read back.
-pub(crate) fn to_camel(snake: &str) -> Option<String> {
-    let mut camel = String::with_capacity(snake.len());
-    let mut letters = snake.chars();
+/// Appends the lowerCamelCase of a snake_case path; `None` if it could not be read back.
+pub(crate) fn put_camel(out: &mut Vec<u8>, snake: &[u8]) -> Option<()> {
+    let mut letters = snake.iter();
     while let Some(letter) = letters.next() {
         match letter {
-            '_' => camel.push(letters.next().filter(char::is_ascii_lowercase)?.to_ascii_uppercase()),
-            'A'..='Z' => return None,
-            _ => camel.push(letter),
+            b'_' => out.push(
+                letters
+                    .next()
+                    .filter(|next| next.is_ascii_lowercase())?
+                    .to_ascii_uppercase(),
+            ),
+            b'A'..=b'Z' => return None,
+            _ => out.push(*letter),
         }
     }
-    Some(camel)
+    Some(())
+}
+
+/// lowerCamelCase of a snake_case path; `None` if it could not be read back.
+fn to_camel(snake: &str) -> Option<String> {
+    let mut camel = Vec::with_capacity(snake.len());
+    put_camel(&mut camel, snake.as_bytes())?;
+    String::from_utf8(camel).ok()
 }
 
 fn number_at(bytes: &[u8], from: usize, count: usize) -> Option<i64> {
@@ -245,13 +282,19 @@ fn fraction(bytes: &[u8], at: usize) -> Option<(i32, usize)> {
     Some((nanos as i32, at + 1 + digits))
 }
 
-fn format_fraction(nanos: u32) -> String {
-    match nanos {
-        0 => String::new(),
-        _ if nanos.is_multiple_of(1_000_000) => format!(".{:03}", nanos / 1_000_000),
-        _ if nanos.is_multiple_of(1_000) => format!(".{:06}", nanos / 1_000),
-        _ => format!(".{nanos:09}"),
+fn put_fraction(out: &mut Vec<u8>, nanos: u32) {
+    let (mut number, digits) = match nanos {
+        0 => return,
+        _ if nanos.is_multiple_of(1_000_000) => (nanos / 1_000_000, 3),
+        _ if nanos.is_multiple_of(1_000) => (nanos / 1_000, 6),
+        _ => (nanos, 9),
+    };
+    let mut text = *b".000000000";
+    for digit in text[1..=digits].iter_mut().rev() {
+        *digit += (number % 10) as u8;
+        number /= 10;
     }
+    out.extend_from_slice(&text[..=digits]);
 }
 
 fn days_in_month(year: i64, month: i64) -> i64 {
@@ -293,6 +336,12 @@ fn civil_from_days(days: i64) -> (i64, i64, i64) {
 mod tests {
     use super::*;
 
+    fn shown(put: impl FnOnce(&mut Vec<u8>) -> Option<()>) -> Option<String> {
+        let mut out = Vec::new();
+        put(&mut out)?;
+        String::from_utf8(out).ok()
+    }
+
     #[test]
     fn timestamps() {
         for (text, expected) in [
@@ -323,7 +372,7 @@ mod tests {
         ] {
             let parsed = parse_timestamp(text)
                 .ok()
-                .and_then(|(seconds, nanos)| format_timestamp(seconds, nanos));
+                .and_then(|(seconds, nanos)| shown(|out| put_timestamp(out, seconds, nanos)));
             assert_eq!(parsed.as_deref(), expected, "{text}");
         }
     }
@@ -354,7 +403,7 @@ mod tests {
             ("315576000000s", Some("315576000000s")),
             ("-315576000000s", Some("-315576000000s")),
             ("315576000001s", None),
-            ("315576000000.1s", None),
+            ("315576000000.999999999s", Some("315576000000.999999999s")),
             ("1", None),
             ("s", None),
             (".5s", None),
@@ -366,10 +415,10 @@ mod tests {
         ] {
             let parsed = parse_duration(text)
                 .ok()
-                .and_then(|(seconds, nanos)| format_duration(seconds, nanos));
+                .and_then(|(seconds, nanos)| shown(|out| put_duration(out, seconds, nanos)));
             assert_eq!(parsed.as_deref(), expected, "{text}");
         }
-        assert_eq!(format_duration(1, -1), None);
+        assert_eq!(shown(|out| put_duration(out, 1, -1)), None);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use bytes::Bytes;
 use prost_reflect::{EnumDescriptor, Kind, MapKey, Syntax, Value};
 
-use crate::codec::json;
+use crate::codec::token;
 use crate::suggest;
 
 /// Longest number in text form; enough for any exact decimal of a 64-bit float that people write.
@@ -36,9 +36,9 @@ pub(crate) fn number(kind: &Kind, text: &str) -> Option<Result<Value, String>> {
 }
 
 /// An integer in `min..=max`; `1.0` and `1e2` are integers, `1.5`, `010`, `0x10` and ` 1` are not.
-fn integer(text: &str, min: i128, max: i128) -> Result<i128, String> {
+pub(crate) fn integer(text: &str, min: i128, max: i128) -> Result<i128, String> {
     let malformed = || format!("{} is not an integer", quote(text));
-    if text.len() > NUMBER_BYTES_MAX || !json::is_number(text) {
+    if text.len() > NUMBER_BYTES_MAX || !token::is_number(text) {
         return Err(malformed());
     }
     let (negative, digits) = match text.strip_prefix('-') {
@@ -78,14 +78,14 @@ fn integer(text: &str, min: i128, max: i128) -> Result<i128, String> {
     }
 }
 
-fn double(text: &str) -> Result<f64, String> {
+pub(crate) fn double(text: &str) -> Result<f64, String> {
     match decimal(text, text.parse::<f64>().ok())? {
         value if value.is_infinite() => Err(format!("{} is out of range", quote(text))),
         value => Ok(value),
     }
 }
 
-fn float(text: &str) -> Result<f32, String> {
+pub(crate) fn float(text: &str) -> Result<f32, String> {
     match decimal(text, text.parse::<f32>().ok())? {
         value if value.is_infinite() => Err(format!("{} is out of range", quote(text))),
         value => Ok(value),
@@ -94,7 +94,7 @@ fn float(text: &str) -> Result<f32, String> {
 
 // Rust's own parser takes `inf`, `+1` and `.5`, which JSON does not.
 fn decimal<F>(text: &str, parsed: Option<F>) -> Result<F, String> {
-    let parsed = parsed.filter(|_| text.len() <= NUMBER_BYTES_MAX && json::is_number(text));
+    let parsed = parsed.filter(|_| text.len() <= NUMBER_BYTES_MAX && token::is_number(text));
     parsed.ok_or_else(|| format!("{} is not a number", quote(text)))
 }
 
@@ -126,6 +126,32 @@ pub(crate) fn bytes(text: &str) -> Result<Bytes, String> {
         .map_err(|_| "not base64".to_owned())
 }
 
+/// Appends what base64 text stands for; the same forms as [`bytes`].
+pub(crate) fn put_decoded(text: &str, out: &mut Vec<u8>) -> Result<(), String> {
+    let engine = if text.contains(['-', '_']) {
+        &URL_SAFE
+    } else {
+        &STANDARD
+    };
+    let start = out.len();
+    out.resize(start + base64::decoded_len_estimate(text.len()), 0);
+    let length = engine
+        .decode_slice(text, &mut out[start..])
+        .map_err(|_| "not base64".to_owned())?;
+    out.truncate(start + length);
+    Ok(())
+}
+
+/// Appends standard, padded base64.
+pub(crate) fn put_base64(out: &mut Vec<u8>, bytes: &[u8]) {
+    let start = out.len();
+    let length = base64::encoded_len(bytes.len(), true).unwrap_or_default();
+    out.resize(start + length, 0);
+    // The room is exactly what the engine says it needs.
+    let written = base64::prelude::BASE64_STANDARD.encode_slice(bytes, &mut out[start..]);
+    out.truncate(start + written.unwrap_or_default());
+}
+
 /// Standard, padded base64.
 pub(crate) fn base64(bytes: &[u8]) -> String {
     base64::prelude::BASE64_STANDARD.encode(bytes)
@@ -137,9 +163,18 @@ pub(crate) fn enum_name(kind: &EnumDescriptor, name: &str) -> Result<Value, Stri
         return Ok(Value::EnumNumber(value.number()));
     }
     let values: Vec<_> = kind.values().collect();
-    let hint = suggest::nearest(name, values.iter().map(|value| value.name()));
+    Err(unknown_enum_name(
+        kind.full_name(),
+        name,
+        values.iter().map(|value| value.name()),
+    ))
+}
+
+/// What is wrong with a name that is not among an enum's.
+pub(crate) fn unknown_enum_name<'n>(full_name: &str, name: &str, names: impl Iterator<Item = &'n str>) -> String {
+    let hint = suggest::nearest(name, names);
     let hint = hint.map(|hint| format!("; did you mean {hint}?")).unwrap_or_default();
-    Err(format!("{} is not a value of {}{hint}", quote(name), kind.full_name()))
+    format!("{} is not a value of {full_name}{hint}", quote(name))
 }
 
 /// An enum value by number; a closed enum (proto2) has no others than it declares.

@@ -75,6 +75,31 @@ impl<'c> Schemas<'c> {
         Value::Object(schema)
     }
 
+    /// What a PATCH of the resource in a field may hold: any of its fields, none of them required.
+    pub(crate) fn changes(&mut self, field: &FieldDescriptor) -> Value {
+        let Kind::Message(kind) = field.kind() else {
+            return self.field(field);
+        };
+        if field.is_list() || field.is_map() || known::is_known(kind.full_name()) {
+            return self.field(field);
+        }
+        let name = format!("{}.Changes", kind.full_name());
+        if !self.named.contains_key(&name) {
+            let mut schema = self.object(&kind);
+            if let Value::Object(schema) = &mut schema {
+                schema.remove("required");
+                let about = format!(
+                    "Changes of a `{}`. What is absent stays as it is, `null` clears. The mask names the fields to change; \
+                     left out, it names those that the body holds.",
+                    kind.name()
+                );
+                describe(schema, Some(&about));
+            }
+            self.named.insert(name.clone(), schema);
+        }
+        reference(&name)
+    }
+
     /// The schema of a field with its comment and behavior.
     pub(crate) fn field(&mut self, field: &FieldDescriptor) -> Value {
         let mut schema = self.bare_field(field);

@@ -3,15 +3,14 @@
 use std::time::Duration;
 
 use prost::Message;
-use prost_reflect::DynamicMessage;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::bind::BindError;
-use crate::codec::{known, scalar, write::Writer};
+use crate::codec::{WriteOptions, known, scalar};
 use crate::schema::Schema;
 use crate::status::detail::{
-    BAD_REQUEST, BadRequest, DEBUG_INFO, Detail, ERROR_INFO, ErrorInfo, FieldViolation, RETRY_INFO, RetryInfo,
+    BAD_REQUEST, BadRequest, DEBUG_INFO, Delay, Detail, ERROR_INFO, ErrorInfo, FieldViolation, RETRY_INFO, RetryInfo,
     RpcStatus,
 };
 use crate::status::{code_name, code_of_refusal, http_status, row};
@@ -117,6 +116,24 @@ impl Failure {
         };
         self.details.push(Detail {
             type_url: ERROR_INFO.to_owned(),
+            value: info.encode_to_vec(),
+        });
+        self
+    }
+
+    /// Adds a `RetryInfo`.
+    #[must_use]
+    pub fn with_retry_delay(mut self, delay: Duration) -> Self {
+        let retry_delay = Delay {
+            seconds: i64::try_from(delay.as_secs()).unwrap_or(i64::MAX),
+            // Less than 10⁹, which fits.
+            nanos: delay.subsec_nanos().cast_signed(),
+        };
+        let info = RetryInfo {
+            retry_delay: Some(retry_delay),
+        };
+        self.details.push(Detail {
+            type_url: RETRY_INFO.to_owned(),
             value: info.encode_to_vec(),
         });
         self
@@ -285,10 +302,16 @@ fn detail_json(detail: &Detail, schema: &Schema) -> Value {
     let name = detail.type_url.rsplit_once('/').map_or("", |(_, name)| name);
     let written = || {
         let kind = schema.pool().get_message_by_name(name)?;
-        let message = DynamicMessage::decode(kind, detail.value.as_slice()).ok()?;
         let mut json = Vec::new();
         // Details are for people: a default says nothing there.
-        Writer::new(&mut json, true).message(&message).ok()?;
+        let options = WriteOptions {
+            defaults_omitted: true,
+            ..WriteOptions::default()
+        };
+        let codec = schema.codec();
+        codec
+            .wire_to_json_with(options, &kind, None, &detail.value, &mut json)
+            .ok()?;
         serde_json::from_slice::<Value>(&json).ok()
     };
     let mut object = Map::new();

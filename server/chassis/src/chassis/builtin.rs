@@ -5,9 +5,9 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderValue, Response};
 use millrace_gateway::edge::Builtin;
+use millrace_gateway::probes::Probes;
 
 use crate::chassis::Pages;
-use crate::probes::Probes;
 
 /// Answers these paths.
 pub(super) struct Paths {

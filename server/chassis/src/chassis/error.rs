@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use millrace_gateway::LoadError;
 
+use crate::config::ConfigError;
 use crate::shard::migrate::{Change, MigrateError};
 use crate::stack::RuleError;
 
@@ -43,14 +44,9 @@ pub enum StartError {
         /// The module that came second.
         module: &'static str,
     },
-    /// A limit is out of bounds.
-    #[error("setting `limits.{key}` must be {expected}")]
-    Limit {
-        /// The key.
-        key: &'static str,
-        /// The bounds.
-        expected: &'static str,
-    },
+    /// A setting is out of bounds.
+    #[error("the settings cannot be used")]
+    Settings(#[from] ConfigError),
     /// The databases lack changes of the schema.
     #[error("{} schema change(s) are not applied, the first is {} of {}: run `millrace migrate`", .0.len(), .0[0].name, .0[0].module)]
     Pending(Vec<Change>),

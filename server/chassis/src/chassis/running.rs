@@ -5,12 +5,12 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use millrace_gateway::Schema;
+use millrace_gateway::admin::Admin;
+use millrace_gateway::drain::begun;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
 
-use crate::admin::Admin;
-use crate::drain::begun;
 use crate::health::Readiness;
 use crate::local::LocalChannel;
 
@@ -105,18 +105,4 @@ impl Parts {
         self.local.disconnect();
         tracing::info!("stopped");
     }
-}
-
-/// Waits for SIGTERM or SIGINT.
-///
-/// # Errors
-/// The signals cannot be watched.
-pub async fn signal() -> std::io::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    Ok(())
 }

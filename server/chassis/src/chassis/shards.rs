@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use millrace_gateway::drain::begun;
 use millrace_gateway::edge::CallRecord;
 use tokio::sync::watch;
 
-use crate::drain::begun;
-use crate::health::Readiness;
-use crate::shard::{DatabaseName, Shards};
+use crate::health::{Readiness, Unreachable};
+use crate::module::Worker;
+use crate::shard::{Closed, DatabaseName, ModuleSchema, Shards, StoreError};
 use crate::stack::{Deadline, Place};
 
 /// How often the shards are asked whether they answer.
@@ -28,25 +29,77 @@ pub(super) fn place(shards: Shards) -> Place {
     })
 }
 
-/// Keeps readiness true to the shards until the drain.
-pub(super) async fn watch_shards(shards: Shards, readiness: Readiness, mut draining: watch::Receiver<bool>) {
-    loop {
-        tokio::select! {
-            () = tokio::time::sleep(PROBE_INTERVAL) => {}
-            () = begun(&mut draining) => return,
+/// Keeps readiness true to the databases, and opens shards that were down at the start.
+#[derive(Clone)]
+pub(super) struct ShardWatch {
+    shards: Shards,
+    schemas: Vec<ModuleSchema>,
+    readiness: Readiness,
+    /// What did not answer the last time: only changes are logged.
+    unreachable: Vec<Unreachable>,
+}
+
+impl ShardWatch {
+    pub(super) fn new(shards: Shards, schemas: Vec<ModuleSchema>, readiness: Readiness) -> Self {
+        Self {
+            shards,
+            schemas,
+            readiness,
+            unreachable: Vec::new(),
         }
-        readiness.set_reachable(any_answers(&shards).await);
+    }
+
+    /// Returns the background task that looks from time to time until the drain.
+    pub(super) fn worker(self) -> Worker {
+        Arc::new(move |draining| Box::pin(self.clone().run(draining)))
+    }
+
+    async fn run(mut self, mut draining: watch::Receiver<bool>) {
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(PROBE_INTERVAL) => {}
+                () = begun(&mut draining) => return,
+            }
+            self.look().await;
+        }
+    }
+
+    /// Asks every database whether it answers.
+    pub(super) async fn look(&mut self) {
+        self.shards.admit(&self.schemas).await;
+        let (mut any_shard, mut unreachable) = (false, Vec::new());
+        for (database, answer) in self.shards.ping().await {
+            let Err(error) = answer else {
+                any_shard |= matches!(database, DatabaseName::Shard(_));
+                continue;
+            };
+            let now = Unreachable {
+                database: database.to_string(),
+                reason: reason(&error),
+            };
+            if !self.unreachable.contains(&now) {
+                tracing::warn!(%database, error = &error as &dyn std::error::Error, "a database does not answer");
+            }
+            unreachable.push(now);
+        }
+        for before in &self.unreachable {
+            if !unreachable.iter().any(|now| now.database == before.database) {
+                tracing::info!(database = before.database, "a database answers again");
+            }
+        }
+        self.readiness.set_databases(any_shard, &unreachable);
+        self.unreachable = unreachable;
     }
 }
 
-/// Tells whether at least one shard answers.
-pub(super) async fn any_answers(shards: &Shards) -> bool {
-    let mut any = false;
-    for (database, answer) in shards.ping().await {
-        any |= answer.is_ok() && matches!(database, DatabaseName::Shard(_));
-        if let Err(error) = answer {
-            tracing::warn!(%database, %error, "a database does not answer");
-        }
+/// Says why a database does not answer to whoever may ask: no address, none of the driver's words.
+fn reason(error: &StoreError) -> String {
+    match error {
+        StoreError::Unavailable { source, .. } => match source.downcast_ref::<Closed>() {
+            Some(closed) => closed.to_string(),
+            None => "it cannot be reached".to_owned(),
+        },
+        StoreError::Busy { .. } => "it did not answer in time".to_owned(),
+        _ => "it answers with an error: see the log".to_owned(),
     }
-    any
 }

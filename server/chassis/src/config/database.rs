@@ -2,10 +2,12 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::ConfigError;
+use crate::config::{ConfigError, Problems, server_url};
+use crate::shard::PoolLimits;
 
 /// `[database]`: either files in a folder (`data_dir`, `shard_count`), or PostgreSQL (`global`, `shards`).
 /// `Debug` shows no URL: they hold passwords.
@@ -20,6 +22,14 @@ pub struct DatabaseSection {
     pub global: Option<String>,
     /// URLs of the PostgreSQL shards, in order; 1 to 64.
     pub shards: Vec<String>,
+    /// Connections per database and role (writer, reader), 1 to 1,000; `None` is 5. With four shards a process holds at
+    /// most 50. A SQLite file has one writer whatever this says.
+    pub pool_size: Option<u32>,
+    /// Seconds after which a connection to PostgreSQL is replaced, at least 60; `None` is 1,800. So a process finds the
+    /// servers again that a name stands for now.
+    pub connection_age_max_s: Option<u64>,
+    /// Seconds after which an unused connection to PostgreSQL is closed, but for one per pool, at least 10; `None` is 600.
+    pub connection_idle_max_s: Option<u64>,
 }
 
 impl fmt::Debug for DatabaseSection {
@@ -28,11 +38,37 @@ impl fmt::Debug for DatabaseSection {
             .field("data_dir", &self.data_dir)
             .field("shard_count", &self.shard_count)
             .field("shards", &self.shards.len())
+            .field("pool_size", &self.pool_size)
             .finish_non_exhaustive()
     }
 }
 
 impl DatabaseSection {
+    /// Returns the bounds of the pools.
+    ///
+    /// # Errors
+    /// A bound is out of range.
+    pub fn pool_limits(&self) -> Result<PoolLimits, ConfigError> {
+        let mut limits = PoolLimits::default();
+        let fail = |key: &str, problem: &str| Err(ConfigError::value(format!("database.{key}"), problem));
+        match self.pool_size {
+            None => {}
+            Some(size @ 1..=1_000) => limits.size = size,
+            Some(_) => return fail("pool_size", "must be 1 to 1000"),
+        }
+        match self.connection_age_max_s {
+            None => {}
+            Some(seconds @ 60..) => limits.age_max = Duration::from_secs(seconds),
+            Some(_) => return fail("connection_age_max_s", "must be at least 60"),
+        }
+        match self.connection_idle_max_s {
+            None => {}
+            Some(seconds @ 10..) => limits.idle_max = Duration::from_secs(seconds),
+            Some(_) => return fail("connection_idle_max_s", "must be at least 10"),
+        }
+        Ok(limits)
+    }
+
     /// Decides which engine the section names.
     ///
     /// # Errors
@@ -41,10 +77,10 @@ impl DatabaseSection {
         let fail = |key: &str, problem: &str| Err(ConfigError::value(format!("database.{key}"), problem));
         let Some(global) = &self.global else {
             let Some(data_dir) = &self.data_dir else {
-                return fail(
-                    "global",
-                    "is missing: set the URL of the global database, or `database.data_dir`",
-                );
+                return Err(ConfigError::Missing {
+                    key: "database.global".to_owned(),
+                    remedy: "set the URL of the global database, or `database.data_dir`".to_owned(),
+                });
             };
             if !self.shards.is_empty() {
                 return fail("shards", "needs `database.global`, the URL of the global database");
@@ -75,6 +111,41 @@ impl DatabaseSection {
                 shards: self.shards.clone(),
             }),
             _ => fail("shards", "must list 1 to 64 URLs, one for each shard"),
+        }
+    }
+
+    /// Checks that the section names one engine, and that each URL can be read and names a database of its own. No
+    /// database is touched.
+    pub fn check(&self, problems: &mut Problems) {
+        if let Err(error) = self.database() {
+            problems.push(error);
+        }
+        if let Err(error) = self.pool_limits() {
+            problems.push(error);
+        }
+        let global = self.global.iter().map(|url| ("database.global", String::new(), url));
+        let shards = self.shards.iter().enumerate();
+        let shards = shards.map(|(number, url)| ("database.shards", format!("in its entry for shard {number} "), url));
+        let mut seen: Vec<(String, String)> = Vec::new();
+        for (key, entry, url) in global.chain(shards) {
+            let config = match server_url::read(url) {
+                Ok(config) => config,
+                Err(problem) => {
+                    problems.hidden(key, format_args!("{entry}{problem}"));
+                    continue;
+                }
+            };
+            let place = server_url::place(&config);
+            if let Some((_, first)) = seen.iter().find(|(known, _)| *known == place) {
+                let problem = "each needs a database of its own";
+                problems.hidden(key, format_args!("{entry}names {place}, as {first} does; {problem}"));
+            }
+            let name = if entry.is_empty() {
+                "`database.global`".to_owned()
+            } else {
+                entry.replace("in its entry for ", "").trim().to_owned()
+            };
+            seen.push((place, name));
         }
     }
 }
@@ -117,6 +188,57 @@ impl fmt::Debug for Database {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn bounds_of_the_pools_are_checked() {
+        let section = |size, age, idle| DatabaseSection {
+            pool_size: size,
+            connection_age_max_s: age,
+            connection_idle_max_s: idle,
+            ..DatabaseSection::default()
+        };
+        let limits = section(Some(7), Some(60), Some(10)).pool_limits().unwrap();
+        assert_eq!(
+            (limits.size, limits.age_max, limits.idle_max),
+            (7, Duration::from_secs(60), Duration::from_secs(10))
+        );
+        assert_eq!(section(None, None, None).pool_limits().unwrap().size, 5);
+        for (refused, key) in [
+            (section(Some(0), None, None), "database.pool_size"),
+            (section(Some(1_001), None, None), "database.pool_size"),
+            (section(None, Some(59), None), "database.connection_age_max_s"),
+            (section(None, None, Some(9)), "database.connection_idle_max_s"),
+        ] {
+            let error = refused.pool_limits().unwrap_err();
+            assert!(error.to_string().contains(key), "{error}");
+        }
+    }
+
+    #[test]
+    fn all_urls_are_checked_at_once_and_none_is_shown() {
+        let section = DatabaseSection {
+            global: Some("postgres://u:hush@h/one".into()),
+            shards: vec![
+                "postgres://u:hush@h/two".into(),
+                "mysql://u:hush@h/three".into(),
+                "postgres://v:hush@H:5432/one".into(),
+                "postgres://u:hush@h/two?application_name=x".into(),
+            ],
+            ..DatabaseSection::default()
+        };
+        let mut problems = Problems::default();
+        section.check(&mut problems);
+        let found = problems.done().unwrap_err().to_string();
+        for part in [
+            "3 settings are wrong",
+            "shard 1 must begin with `postgres://`",
+            "shard 2 names h:5432/one, as `database.global` does",
+            "shard 3 names h:5432/two, as shard 0 does",
+        ] {
+            assert!(found.contains(part), "{found} lacks {part}");
+        }
+        assert!(!found.contains("hush"), "{found}");
+    }
 
     #[test]
     fn a_database_section_names_one_engine() {

@@ -1,6 +1,6 @@
 //! Reads the settings from file, environment and flags, and remembers where each came from.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use figment::error::Kind;
 use figment::providers::{Format, Toml};
@@ -9,11 +9,16 @@ use figment::{Figment, Metadata, Profile, Provider};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::config::error::{ConfigError, FLAG};
+use crate::config::nearest;
+use crate::config::problems::Problems;
 use crate::config::redact::{HIDDEN, shown};
-use crate::config::suggest::nearest;
 
 /// The prefix of our variables; sections and keys are joined by two underscores: `MILLRACE_SERVER__LISTEN`.
 const PREFIX: &str = "MILLRACE_";
+
+/// The name of what nobody has given.
+const DEFAULT: &str = "default";
 
 /// A setting given on the command line: its dotted key, as in `server.listen`, and the value.
 pub type Flag = (&'static str, Value);
@@ -42,71 +47,12 @@ pub struct Setting {
     pub source: String,
 }
 
-/// Why settings cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// The file was named but cannot be read.
-    #[error("settings file {} cannot be read", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: std::io::Error,
-    },
-    /// The file is not TOML.
-    #[error("settings file {} is not valid TOML: {problem}", path.display())]
-    Syntax {
-        /// The file.
-        path: PathBuf,
-        /// What and where.
-        problem: String,
-    },
-    /// A key that nobody knows.
-    #[error("unknown setting `{key}` ({from}){}", did_you_mean(suggestion.as_deref()))]
-    Unknown {
-        /// The dotted key.
-        key: String,
-        /// Where it was given.
-        from: String,
-        /// The known key that was probably meant.
-        suggestion: Option<String>,
-    },
-    /// A value that does not fit its key.
-    #[error("setting `{key}` ({from}) {problem}")]
-    Value {
-        /// The dotted key.
-        key: String,
-        /// Where it was given.
-        from: String,
-        /// What is wrong with it.
-        problem: String,
-    },
-}
-
-impl ConfigError {
-    /// A value that contradicts others or is out of bounds, found after loading.
-    pub fn value(key: impl Into<String>, problem: impl Into<String>) -> Self {
-        Self::Value {
-            key: key.into(),
-            from: "all sources together".to_owned(),
-            problem: problem.into(),
-        }
-    }
-}
-
-fn did_you_mean(suggestion: Option<&str>) -> String {
-    suggestion
-        .map(|key| format!("; did you mean `{key}`?"))
-        .unwrap_or_default()
-}
-
 /// Loads settings: file < environment < flags. `T` should be `#[serde(default, deny_unknown_fields)]`. Of the
 /// environment only variables with the prefix `MILLRACE_` and a section (two underscores) are settings; others, such as
 /// the keys in `dev.env`, are not.
 ///
 /// # Errors
-/// The file cannot be read, a key is unknown, or a value does not fit.
+/// The file cannot be read, or keys are unknown or values do not fit: all of them.
 pub fn load<T>(
     file: Option<&Path>,
     environment: impl IntoIterator<Item = (String, String)>,
@@ -115,34 +61,94 @@ pub fn load<T>(
 where
     T: Serialize + DeserializeOwned,
 {
-    let mut sources = Figment::new();
-    if let Some(path) = file {
-        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
-            path: path.to_owned(),
-            source,
-        })?;
-        let parsed = Toml::string(&text).data().map_err(|error| ConfigError::Syntax {
-            path: path.to_owned(),
-            problem: without_quotation(&error.to_string()),
-        })?;
-        sources = sources.merge(Given {
-            source: path.display().to_string(),
-            values: parsed.into_values().next().unwrap_or_default(),
-        });
-    }
+    load_checked(file, environment, flags, |_, _| {})
+}
+
+/// Loads settings as [`load`] does, and checks what their types cannot say.
+///
+/// # Errors
+/// The file cannot be read; or all that is wrong with the settings, what `check` finds included.
+pub fn load_checked<T>(
+    file: Option<&Path>,
+    environment: impl IntoIterator<Item = (String, String)>,
+    flags: impl IntoIterator<Item = Flag>,
+    check: impl FnOnce(&T, &mut Problems),
+) -> Result<Loaded<T>, ConfigError>
+where
+    T: Serialize + DeserializeOwned,
+{
+    let mut given: Vec<Given> = file.map(Given::file).transpose()?.into_iter().collect();
     for (name, text) in environment {
         if let Some(key) = variable_key(&name) {
             let value = text
                 .parse()
                 .unwrap_or_else(|never: std::convert::Infallible| match never {});
-            sources = sources.merge(Given::one(format!("environment {name}"), &key, value));
+            given.push(Given::one(format!("environment {name}"), &key, value));
         }
     }
-    for (key, value) in flags {
-        sources = sources.merge(Given::one("flag".to_owned(), key, value));
+    given.extend(
+        flags
+            .into_iter()
+            .map(|(key, value)| Given::one(FLAG.to_owned(), key, value)),
+    );
+
+    let (loaded, faults) = extract_all(given)?;
+    let mut problems = Problems::default();
+    check(&loaded.settings, &mut problems);
+    problems.follow(faults, |key| loaded.source(key)).done()?;
+    Ok(loaded)
+}
+
+/// Reads the settings from all sources together. What does not fit is left out and noted, so that the rest is read too.
+fn extract_all<T: DeserializeOwned>(mut given: Vec<Given>) -> Result<(Loaded<T>, Vec<ConfigError>), ConfigError> {
+    let mut faults = Vec::new();
+    // Every round takes one value away, so this ends.
+    loop {
+        let sources = given.iter().cloned().fold(Figment::new(), Figment::merge);
+        match sources.extract() {
+            Ok(settings) => return Ok((Loaded { settings, sources }, faults)),
+            Err(error) => {
+                let fault = explain(error);
+                let removed = fault.key().is_some_and(|key| {
+                    // From every source, not only the first that has it.
+                    let removed = given
+                        .iter_mut()
+                        .filter_map(|given| remove(&mut given.values, key).then_some(()));
+                    removed.count() > 0
+                });
+                if !removed {
+                    return Err(fault);
+                }
+                faults.push(fault);
+            }
+        }
     }
-    let settings = sources.extract().map_err(explain)?;
-    Ok(Loaded { settings, sources })
+}
+
+/// Takes away the value of a dotted key, or what stands in the place of one of its sections.
+fn remove(values: &mut Dict, key: &str) -> bool {
+    match key.split_once('.') {
+        Some((section, rest)) => match values.get_mut(section) {
+            Some(Value::Dict(_, inner)) => remove(inner, rest),
+            Some(_) => values.remove(section).is_some(),
+            None => false,
+        },
+        None => values.remove(key).is_some(),
+    }
+}
+
+impl<T> Loaded<T> {
+    /// Returns where a setting came from: `default`, `millrace.toml`, `environment NAME`, `flag`.
+    pub fn source(&self, key: &str) -> String {
+        self.sources
+            .find_metadata(key)
+            .map_or_else(|| DEFAULT.to_owned(), |metadata| metadata.name.to_string())
+    }
+
+    /// Tells whether a setting was given, by whatever source.
+    pub fn is_given(&self, key: &str) -> bool {
+        self.sources.find_metadata(key).is_some()
+    }
 }
 
 impl<T: Serialize> Loaded<T> {
@@ -167,17 +173,13 @@ impl<T: Serialize> Loaded<T> {
             }
             return;
         }
-        let source = self
-            .sources
-            .find_metadata(&key)
-            .map_or("default", |metadata| &metadata.name);
         lines.push(Setting {
             value: if key.starts_with("secrets.") {
                 HIDDEN.to_owned()
             } else {
                 shown(value)
             },
-            source: source.to_owned(),
+            source: self.source(&key),
             key,
         });
     }
@@ -190,12 +192,28 @@ fn variable_key(name: &str) -> Option<String> {
 }
 
 /// Values from one source.
+#[derive(Clone)]
 struct Given {
     source: String,
     values: Dict,
 }
 
 impl Given {
+    fn file(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
+            path: path.to_owned(),
+            source,
+        })?;
+        let parsed = Toml::string(&text).data().map_err(|error| ConfigError::Syntax {
+            path: path.to_owned(),
+            problem: without_quotation(&error.to_string()),
+        })?;
+        Ok(Self {
+            source: path.display().to_string(),
+            values: parsed.into_values().next().unwrap_or_default(),
+        })
+    }
+
     fn one(source: String, key: &str, value: Value) -> Self {
         let nested = figment::util::nest(key, value);
         Self {
@@ -221,13 +239,13 @@ fn explain(error: figment::Error) -> ConfigError {
         .path
         .iter()
         .map(String::as_str)
-        .filter(|part| *part != "default")
+        .filter(|part| *part != DEFAULT)
         .collect();
     let key = path.join(".");
     let from = error
         .metadata
         .as_ref()
-        .map_or_else(|| "default".to_owned(), |metadata| metadata.name.to_string());
+        .map_or_else(|| DEFAULT.to_owned(), |metadata| metadata.name.to_string());
     match &error.kind {
         Kind::UnknownField(name, known) => {
             // Depending on the depth the path ends in the unknown name itself, or in its section.

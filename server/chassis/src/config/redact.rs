@@ -29,7 +29,18 @@ pub(super) fn shown(value: &Value) -> String {
     }
 }
 
-/// Hides what stands between the first `:` of the user part and the last `@` of a URL's authority, and all parameters,
+/// Parameters of a URL that hold no secret.
+const OPEN_PARAMETERS: [&str; 7] = [
+    "host",
+    "hostaddr",
+    "port",
+    "dbname",
+    "user",
+    "application_name",
+    "sslmode",
+];
+
+/// Hides what stands between the first `:` of the user part and the last `@` of a URL's authority, and the parameters
 /// among which a password may be, too.
 fn without_password(text: &str) -> String {
     let Some((scheme, rest)) = text.split_once("://") else {
@@ -38,7 +49,11 @@ fn without_password(text: &str) -> String {
         return if is_address { HIDDEN.to_owned() } else { text.to_owned() };
     };
     let (address, parameters) = match rest.split_once('?') {
-        Some((address, _)) => (address, format!("?{HIDDEN}")),
+        // A `?` that belongs to a password, not to the URL.
+        Some((address, parameters)) if !address.contains('@') && parameters.contains('@') => {
+            return format!("{scheme}://{HIDDEN}");
+        }
+        Some((address, parameters)) => (address, format!("?{}", without_secrets(parameters))),
         None => (rest, String::new()),
     };
     let address = match address.rsplit_once('@') {
@@ -56,6 +71,16 @@ fn without_password(text: &str) -> String {
     format!("{scheme}://{address}{parameters}")
 }
 
+/// The parameters of a URL: where a Unix socket is may be seen, what nobody knows may not.
+fn without_secrets(parameters: &str) -> String {
+    let shown = parameters.split('&').map(|parameter| match parameter.split_once('=') {
+        Some((name, _)) if OPEN_PARAMETERS.contains(&name) => parameter.to_owned(),
+        Some((name, _)) => format!("{name}={HIDDEN}"),
+        None => HIDDEN.to_owned(),
+    });
+    shown.collect::<Vec<_>>().join("&")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -66,7 +91,17 @@ mod tests {
             ("postgres://u:pw@h/db", "postgres://u:[redacted]@h/db"),
             ("postgres://u:p@w:x@h/db", "postgres://u:[redacted]@h/db"),
             ("postgres://u@h/db", "postgres://u@h/db"),
-            ("postgres://h/db?password=pw", "postgres://h/db?[redacted]"),
+            ("postgres://h/db?password=pw", "postgres://h/db?password=[redacted]"),
+            ("postgres://h/db?pw", "postgres://h/db?[redacted]"),
+            ("postgres://u:p?w@h/db", "postgres://[redacted]"),
+            (
+                "postgres:///db?host=/run/pg&port=7&password=pw",
+                "postgres:///db?host=/run/pg&port=7&password=[redacted]",
+            ),
+            (
+                "postgres://u:pw@%2Frun%2Fpg/db",
+                "postgres://u:[redacted]@%2Frun%2Fpg/db",
+            ),
             ("host=h user=u password=pw", HIDDEN),
             ("u:pw@h/db", HIDDEN),
             ("127.0.0.1:8080", "127.0.0.1:8080"),

@@ -1,13 +1,21 @@
 //! The platform's own tables. They exist before any service has a table: opening a set of databases needs them.
 //!
 //! Column rules, here and in every module: 64-bit and 32-bit integers, text and bytes; time in microseconds since the
-//! epoch, money in minor units, truth as 0 or 1; SQLite tables are STRICT; every row that belongs to a user has
+//! epoch, money in minor units, truth as 0 or 1; text that is a key or sorts is COLLATE "C" on PostgreSQL, since pages go on
+//! after a key by its bytes and databases have other orders by default; SQLite tables are STRICT; every row that belongs to a user has
 //! `user_id` first in its primary key, and `bucket`, which a CHECK ties to it.
 
-use crate::shard::Migration;
+use crate::shard::{Migration, ModuleSchema};
 
 /// Name of the platform's own migrations in every ledger.
 pub const MODULE: &str = "chassis";
+
+/// The platform's own migrations.
+pub(crate) const SCHEMA: ModuleSchema = ModuleSchema {
+    module: MODULE,
+    global: GLOBAL,
+    shard: SHARD,
+};
 
 /// The platform's tables in the global database.
 pub const GLOBAL: &[Migration] = &[Migration {
@@ -35,8 +43,8 @@ pub const GLOBAL: &[Migration] = &[Migration {
             state integer NOT NULL
         );
         CREATE TABLE idempotency (
-            method text NOT NULL,
-            key text NOT NULL,
+            method text COLLATE \"C\" NOT NULL,
+            key text COLLATE \"C\" NOT NULL,
             request_hash bytea NOT NULL,
             response bytea,
             expires_at bigint NOT NULL,
@@ -93,8 +101,8 @@ pub const SHARD: &[Migration] = &[Migration {
         CREATE TABLE idempotency (
             user_id bigint NOT NULL,
             bucket integer NOT NULL CHECK (bucket = user_id % 960),
-            method text NOT NULL,
-            key text NOT NULL,
+            method text COLLATE \"C\" NOT NULL,
+            key text COLLATE \"C\" NOT NULL,
             request_hash bytea NOT NULL,
             response bytea,
             expires_at bigint NOT NULL,
@@ -131,8 +139,8 @@ pub const SHARD: &[Migration] = &[Migration {
 pub(crate) const LEDGER: Migration = Migration {
     name: "schema_ledger",
     pg: "CREATE TABLE IF NOT EXISTS schema_ledger (
-            module text NOT NULL,
-            name text NOT NULL,
+            module text COLLATE \"C\" NOT NULL,
+            name text COLLATE \"C\" NOT NULL,
             digest text NOT NULL,
             applied_at bigint NOT NULL,
             PRIMARY KEY (module, name)

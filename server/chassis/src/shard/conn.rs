@@ -4,9 +4,10 @@ use std::future::Future;
 
 use bb8::PooledConnection;
 use diesel::connection::AnsiTransactionManager as SyncTransactions;
-use diesel_async::{AnsiTransactionManager, AsyncConnection, TransactionManager};
+use diesel_async::{AnsiTransactionManager, AsyncConnection, SimpleAsyncConnection, TransactionManager};
+use tokio::time::Instant;
 
-use crate::shard::lite::LiteManager;
+use crate::shard::lite::{self, LiteManager};
 use crate::shard::pg::{PgManager, Role};
 use crate::shard::{DatabaseName, StoreError};
 
@@ -79,6 +80,17 @@ impl<S> Conn<S> {
         }
     }
 
+    /// Lets the file's locks be waited for until the call's deadline at the latest: a statement on a file runs in place
+    /// and cannot be cancelled while it waits. (A reader of a WAL file waits for nobody; PostgreSQL is told to stop.)
+    pub(super) async fn bound(&mut self, deadline: Option<Instant>) -> Result<(), StoreError> {
+        let (ShardConn::Sqlite(held), Role::Writer) = (&mut self.engine, self.role) else {
+            return Ok(());
+        };
+        let left = deadline.map_or(lite::BUSY_MAX, |deadline| deadline.duration_since(Instant::now()));
+        let pragma = lite::busy_timeout(left.min(lite::BUSY_MAX));
+        named(held.batch_execute(&pragma).await, self.database)
+    }
+
     /// Returns the scope.
     pub fn scope(&self) -> &S {
         &self.scope
@@ -125,9 +137,8 @@ impl<S> Conn<S> {
         }
     }
 
-    /// Turns the failure of a query into one that names this database.
-    pub fn fault(&self, error: diesel::result::Error) -> StoreError {
-        StoreError::from(error).at(self.database)
+    fn fault(&self, error: diesel::result::Error) -> StoreError {
+        StoreError::of(error, self.database)
     }
 }
 
@@ -146,7 +157,17 @@ where
     type Fut = Fut;
 }
 
-/// Runs one query body on either engine: `on!(conn, c => users::table.find(id).first(c).await)`.
+/// Names the database in the failure of a query. Only [`on!`](crate::on) calls it.
+///
+/// # Errors
+/// The query failed.
+#[doc(hidden)]
+pub fn named<T>(answer: diesel::QueryResult<T>, database: DatabaseName) -> Result<T, StoreError> {
+    answer.map_err(|error| StoreError::of(error, database))
+}
+
+/// Runs one query body on either engine: `on!(conn, c => users::table.find(id).first(c).await)`. Its failure is a
+/// [`StoreError`] that names the database.
 ///
 /// Leave the `?` outside: a body that is left early counts as a dropped statement, and its connection is replaced.
 /// Where the dialects differ, write both: `on!(conn, pg c => {..}, sqlite c => {..})`.
@@ -156,19 +177,23 @@ macro_rules! on {
         $crate::on!($conn, pg $c => $body, sqlite $c => $body)
     };
     ($conn:expr, pg $p:ident => $pg:expr, sqlite $s:ident => $sqlite:expr) => {
-        match $conn.engine() {
-            $crate::shard::ShardConn::Pg(held) => {
-                let answer = {
-                    let $p = held.begin();
-                    $pg
-                };
-                held.end();
-                answer
-            }
-            $crate::shard::ShardConn::Sqlite(held) => {
-                let $s: &mut $crate::shard::conn::Lite = &mut **held;
-                $sqlite
-            }
+        {
+            let database = $conn.database();
+            let answer = match $conn.engine() {
+                $crate::shard::ShardConn::Pg(held) => {
+                    let answer = {
+                        let $p = held.begin();
+                        $pg
+                    };
+                    held.end();
+                    answer
+                }
+                $crate::shard::ShardConn::Sqlite(held) => {
+                    let $s: &mut $crate::shard::conn::Lite = &mut **held;
+                    $sqlite
+                }
+            };
+            $crate::shard::conn::named(answer, database)
         }
     };
 }

@@ -1,4 +1,5 @@
-//! What can go wrong between a scope and its rows.
+//! What can go wrong between a scope and its rows. Every failure names its database, as `shard 3` or `global database`:
+//! none is made without (see [`StoreError::of`]).
 
 use diesel::result::{DatabaseErrorKind, Error};
 
@@ -11,8 +12,8 @@ pub enum StoreError {
     /// The database cannot be reached, or cannot work: disk full, read-only.
     #[error("{database} cannot be reached")]
     Unavailable {
-        /// `shard 3`, or `global database`.
-        database: String,
+        /// The database.
+        database: DatabaseName,
         /// What the driver said.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
@@ -20,34 +21,35 @@ pub enum StoreError {
     /// No connection was free in time, or a lock was not.
     #[error("{database} is busy")]
     Busy {
-        /// `shard 3`, or `global database`.
-        database: String,
+        /// The database.
+        database: DatabaseName,
     },
     /// The shard no longer owns the user's bucket; the router refreshes its map and retries.
     #[error("shard {0} does not own the bucket")]
     WrongEpoch(ShardId),
     /// A row breaks a unique constraint.
-    #[error("a row with this key exists")]
-    Duplicate,
+    #[error("{database}: a row with this key exists")]
+    Duplicate {
+        /// The database.
+        database: DatabaseName,
+    },
+    /// A stored value is none that this program writes.
+    #[error("{database}: a stored value cannot be read: {problem}")]
+    Damaged {
+        /// The database.
+        database: DatabaseName,
+        /// What is wrong with it, without the value of another user's field.
+        problem: String,
+    },
     /// Any other failure of a query.
-    #[error("a query failed")]
-    Query(#[source] Error),
-}
-
-/// The name of a database that `From` cannot know.
-const UNNAMED: &str = "a database";
-
-impl StoreError {
-    /// Names the database, if no name is known yet.
-    #[must_use]
-    pub fn at(mut self, name: DatabaseName) -> Self {
-        if let Self::Unavailable { database, .. } | Self::Busy { database } = &mut self
-            && database == UNNAMED
-        {
-            *database = name.to_string();
-        }
-        self
-    }
+    #[error("{database}: a query failed")]
+    Query {
+        /// The database.
+        database: DatabaseName,
+        /// What the driver said.
+        #[source]
+        source: Error,
+    },
 }
 
 /// Sorts what the drivers only say in words. They give these failures no kind of their own, so the words of both
@@ -85,32 +87,34 @@ enum Words {
     Unavailable,
 }
 
-impl From<Error> for StoreError {
-    fn from(error: Error) -> Self {
-        let busy = || Self::Busy {
-            database: UNNAMED.to_owned(),
-        };
+impl StoreError {
+    /// Sorts the failure of a query on a database.
+    pub fn of(error: Error, database: DatabaseName) -> Self {
         let Error::DatabaseError(kind, info) = &error else {
             return match error {
                 // A connection that broke earlier in the same call.
-                Error::BrokenTransactionManager => Self::Unavailable {
-                    database: UNNAMED.to_owned(),
-                    source: Box::new(error),
-                },
-                other => Self::Query(other),
+                Error::BrokenTransactionManager => Self::unavailable(error, database),
+                source => Self::Query { database, source },
             };
         };
         match (kind, words(info.message())) {
-            (DatabaseErrorKind::UniqueViolation, _) => Self::Duplicate,
-            (DatabaseErrorKind::SerializationFailure, _) | (_, Some(Words::Busy)) => busy(),
+            (DatabaseErrorKind::UniqueViolation, _) => Self::Duplicate { database },
+            (DatabaseErrorKind::SerializationFailure, _) | (_, Some(Words::Busy)) => Self::Busy { database },
             // A primary that has become a standby refuses writes.
             (DatabaseErrorKind::ReadOnlyTransaction, _)
             | (DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::UnableToSendCommand, _)
-            | (_, Some(Words::Unavailable)) => Self::Unavailable {
-                database: UNNAMED.to_owned(),
-                source: Box::new(error),
+            | (_, Some(Words::Unavailable)) => Self::unavailable(error, database),
+            _ => Self::Query {
+                database,
+                source: error,
             },
-            _ => Self::Query(error),
+        }
+    }
+
+    fn unavailable(source: Error, database: DatabaseName) -> Self {
+        Self::Unavailable {
+            database,
+            source: Box::new(source),
         }
     }
 }
@@ -119,8 +123,8 @@ impl Fault for StoreError {
     fn kind(&self) -> Kind {
         match self {
             Self::Unavailable { .. } | Self::Busy { .. } | Self::WrongEpoch(_) => Kind::Unavailable,
-            Self::Duplicate => Kind::AlreadyExists,
-            Self::Query(_) => Kind::Internal,
+            Self::Duplicate { .. } => Kind::AlreadyExists,
+            Self::Damaged { .. } | Self::Query { .. } => Kind::Internal,
         }
     }
 
@@ -136,7 +140,7 @@ impl Fault for StoreError {
         match self {
             Self::Unavailable { .. } => Some(std::time::Duration::from_secs(1)),
             Self::Busy { .. } | Self::WrongEpoch(_) => Some(std::time::Duration::from_millis(100)),
-            Self::Duplicate | Self::Query(_) => None,
+            Self::Duplicate { .. } | Self::Damaged { .. } | Self::Query { .. } => None,
         }
     }
 }
@@ -145,13 +149,16 @@ impl Fault for StoreError {
 mod tests {
     use super::*;
 
+    const SHARD_3: DatabaseName = DatabaseName::Shard(ShardId(3));
+
     fn sorted(kind: DatabaseErrorKind, message: &str) -> &'static str {
-        match StoreError::from(Error::DatabaseError(kind, Box::new(message.to_owned()))) {
+        match StoreError::of(Error::DatabaseError(kind, Box::new(message.to_owned())), SHARD_3) {
             StoreError::Unavailable { .. } => "unavailable",
             StoreError::Busy { .. } => "busy",
             StoreError::WrongEpoch(_) => "wrong epoch",
-            StoreError::Duplicate => "duplicate",
-            StoreError::Query(_) => "query",
+            StoreError::Duplicate { .. } => "duplicate",
+            StoreError::Damaged { .. } => "damaged",
+            StoreError::Query { .. } => "query",
         }
     }
 
@@ -179,11 +186,16 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_given_once() {
-        let busy = StoreError::Busy {
-            database: UNNAMED.to_owned(),
-        };
-        let named = busy.at(DatabaseName::Shard(ShardId(3))).at(DatabaseName::Global);
-        assert_eq!(named.to_string(), "shard 3 is busy");
+    fn every_failure_names_its_database() {
+        use DatabaseErrorKind::{ClosedConnection, SerializationFailure, UniqueViolation, Unknown};
+        for kind in [ClosedConnection, SerializationFailure, UniqueViolation, Unknown] {
+            let driver = || Error::DatabaseError(kind, Box::new("SELECT secret".to_owned()));
+            for (database, name) in [(SHARD_3, "shard 3"), (DatabaseName::Global, "global database")] {
+                let text = StoreError::of(driver(), database).to_string();
+                assert!(text.contains(name) && !text.contains("SELECT"), "{text}");
+            }
+        }
+        let text = StoreError::of(Error::NotFound, SHARD_3).to_string();
+        assert_eq!(text, "shard 3: a query failed");
     }
 }

@@ -152,8 +152,7 @@ pub async fn check(conn: &mut Conn<UserScope>) -> Result<(), StoreError> {
         .select(bucket_fence::epoch)
         .first::<i64>(c)
         .await
-        .optional())
-    .map_err(|error| conn.fault(error))?;
+        .optional())?;
     match (found, conn.database()) {
         (None, crate::shard::DatabaseName::Shard(shard)) => Err(StoreError::WrongEpoch(shard)),
         _ => Ok(()),

@@ -1,7 +1,7 @@
 //! Whose database is this? Every database holds one identity row: the cluster, and which of its databases it is.
 
 use diesel::prelude::*;
-use diesel::sql_types::BigInt;
+use diesel::sql_types::{BigInt, Text};
 use diesel_async::RunQueryDsl;
 
 use crate::id::Ids;
@@ -56,8 +56,7 @@ pub(super) async fn look(conn: &mut Conn<DatabaseName>) -> Result<Found, StoreEr
             "SELECT count(*) AS tables, count(*) FILTER (WHERE name = 'identity_row') AS ours \
              FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'")
             .get_result(c)
-            .await)
-    .map_err(|error| conn.fault(error))?;
+            .await)?;
     if counts.ours == 0 {
         return Ok(if counts.tables == 0 {
             Found::Empty
@@ -68,8 +67,7 @@ pub(super) async fn look(conn: &mut Conn<DatabaseName>) -> Result<Found, StoreEr
     let (cluster_id, number): (String, i32) = on!(conn, c => base::identity_row::table
         .select((base::identity_row::cluster_id, base::identity_row::shard_number))
         .first(c)
-        .await)
-    .map_err(|error| conn.fault(error))?;
+        .await)?;
     let name = u16::try_from(number).map_or(DatabaseName::Global, |n| DatabaseName::Shard(ShardId(n)));
     Ok(Found::Ours { cluster_id, name })
 }
@@ -80,8 +78,7 @@ pub(super) async fn cluster(conn: &mut Conn<DatabaseName>) -> Result<Cluster, St
     let (id, shards, state): (String, i32, i32) = on!(conn, c => dsl::cluster
         .select((dsl::cluster_id, dsl::shards, dsl::state))
         .first(c)
-        .await)
-    .map_err(|error| conn.fault(error))?;
+        .await)?;
     Ok(Cluster {
         id,
         shards: u16::try_from(shards).unwrap_or_default(),
@@ -152,16 +149,40 @@ pub(super) async fn make_shard(
 /// Marks the cluster as made.
 pub(super) async fn set_ready(conn: &mut Conn<DatabaseName>) -> Result<(), StoreError> {
     use base::cluster::dsl;
-    on!(conn, c => diesel::update(dsl::cluster).set(dsl::state.eq(READY)).execute(c).await)
-        .map_err(|error| conn.fault(error))?;
+    on!(conn, c => diesel::update(dsl::cluster).set(dsl::state.eq(READY)).execute(c).await)?;
     Ok(())
 }
 
 /// Writes the identity row as it is: shows a full disk or a read-only file at the start instead of at the first call.
 pub(super) async fn probe_writing(conn: &mut Conn<DatabaseName>) -> Result<(), StoreError> {
     use base::identity_row::dsl;
-    on!(conn, c => diesel::update(dsl::identity_row).set(dsl::only_row.eq(1)).execute(c).await)
-        .map_err(|error| conn.fault(error))?;
+    on!(conn, c => diesel::update(dsl::identity_row).set(dsl::only_row.eq(1)).execute(c).await)?;
+    Ok(())
+}
+
+#[derive(QueryableByName)]
+struct Language {
+    #[diesel(sql_type = Text)]
+    language: String,
+}
+
+/// Tells if the server answers in another language and this role may not choose: then a lock that could not be had in
+/// time is taken for a defect, since it is only known by its words.
+pub(super) async fn warn_of_language(conn: &mut Conn<DatabaseName>) -> Result<(), StoreError> {
+    let found: Language = on!(conn,
+        pg c => diesel::sql_query("SELECT current_setting('lc_messages') AS language").get_result(c).await,
+        sqlite _c => Ok(Language { language: "C".to_owned() }))?;
+    let english = ["C", "POSIX", "en"]
+        .iter()
+        .any(|start| found.language.starts_with(start));
+    if !english {
+        tracing::warn!(
+            database = %conn.database(),
+            lc_messages = found.language,
+            "the server does not answer in English: ALTER DATABASE .. SET lc_messages = 'C', or GRANT SET ON PARAMETER \
+             lc_messages to the role"
+        );
+    }
     Ok(())
 }
 

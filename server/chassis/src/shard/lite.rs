@@ -3,6 +3,7 @@
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use diesel::sqlite::SqliteConnection;
 use diesel_async::pooled_connection::PoolableConnection;
@@ -13,6 +14,14 @@ use futures_util::future::BoxFuture;
 use tokio::runtime::{Handle, RuntimeFlavor};
 
 use crate::shard::pg::Role;
+
+/// Longest wait for a lock of a file. Nobody but this process uses it, so there is hardly ever one to wait for.
+pub(crate) const BUSY_MAX: Duration = Duration::from_secs(2);
+
+/// Returns the statement that limits the wait for a lock.
+pub(crate) fn busy_timeout(wait: Duration) -> String {
+    format!("PRAGMA busy_timeout = {}", wait.as_millis())
+}
 
 /// A SQLite connection whose statements run in place on the calling task.
 pub type Lite = SyncConnectionWrapper<SqliteConnection, InPlace>;
@@ -81,6 +90,15 @@ fn uri(path: &Path, mode: &str) -> Option<String> {
     Some(format!("file:{escaped}?mode={mode}"))
 }
 
+/// Makes a new file its owner's alone, whatever the umask; SQLite gives the files beside it the same mode. One that is
+/// there is not opened: closing it would take away the locks that this process has on it. What goes wrong here goes
+/// wrong for SQLite too, which says so.
+fn make_private(path: &Path) {
+    let mut new = std::fs::OpenOptions::new();
+    std::os::unix::fs::OpenOptionsExt::mode(&mut new, 0o600);
+    let _ = new.write(true).create_new(true).open(path);
+}
+
 impl bb8::ManageConnection for LiteManager {
     type Connection = Lite;
     type Error = FileError;
@@ -88,9 +106,13 @@ impl bb8::ManageConnection for LiteManager {
     async fn connect(&self) -> Result<Lite, FileError> {
         // Only opening a database set may create a file.
         let mode = if self.role == Role::Admin { "rwc" } else { "rw" };
+        if self.role == Role::Admin {
+            make_private(&self.path);
+        }
         let mut conn = Lite::establish(&uri(&self.path, mode).ok_or(FileError::Path)?).await?;
         // The time limit comes first: the others may have to wait for a lock.
-        conn.batch_execute("PRAGMA busy_timeout = 2000; PRAGMA foreign_keys = ON; PRAGMA synchronous = FULL;")
+        conn.batch_execute(&busy_timeout(BUSY_MAX)).await?;
+        conn.batch_execute("PRAGMA foreign_keys = ON; PRAGMA synchronous = FULL;")
             .await?;
         match self.role {
             Role::Reader => conn.batch_execute("PRAGMA query_only = ON;").await?,

@@ -11,7 +11,7 @@ use crate::on;
 use crate::shard::base::{self, schema_ledger};
 use crate::shard::pg::Role;
 use crate::shard::pool::{Location, Pool};
-use crate::shard::{Conn, DatabaseName, ShardConn, Shards, StoreError};
+use crate::shard::{Conn, DatabaseName, ModuleSchema, ShardConn, Shards, StoreError};
 
 /// One schema change, written for both engines. A migration that has shipped never changes.
 #[derive(Debug, Clone, Copy)]
@@ -33,6 +33,26 @@ pub struct Change {
     pub module: String,
     /// Name of the migration.
     pub name: &'static str,
+}
+
+impl Change {
+    /// The changes of a list.
+    pub(super) fn each(database: DatabaseName, module: &str, list: &[Migration]) -> impl Iterator<Item = Self> + use<> {
+        let changes: Vec<Self> = list
+            .iter()
+            .map(|migration| Self {
+                database,
+                module: module.to_owned(),
+                name: migration.name,
+            })
+            .collect();
+        changes.into_iter()
+    }
+
+    /// All changes of a module.
+    pub(super) fn all(database: DatabaseName, module: &ModuleSchema) -> impl Iterator<Item = Self> + use<> {
+        Self::each(database, module.module, module.of(database))
+    }
 }
 
 impl std::fmt::Display for Change {
@@ -92,12 +112,6 @@ pub enum MigrateError {
     Store(#[from] StoreError),
 }
 
-impl From<diesel::result::Error> for MigrateError {
-    fn from(error: diesel::result::Error) -> Self {
-        Self::Store(error.into())
-    }
-}
-
 /// Key of the advisory lock that one migrating process holds per PostgreSQL database ("millrace" in ASCII).
 pub(super) const PG_LOCK: i64 = 0x6d69_6c6c_7261_6365;
 
@@ -137,7 +151,8 @@ pub async fn apply_base(shards: &Shards) -> Result<Vec<Change>, MigrateError> {
     apply(shards, base::MODULE, base::GLOBAL, base::SHARD).await
 }
 
-/// Returns what [`apply`] would do. A server with pending changes does not start.
+/// Returns what [`apply`] would do. A server with pending changes does not start. A shard that was down when the
+/// databases were opened for serving is left out: [`Shards::admit`] looks at it when it is back.
 ///
 /// # Errors
 /// A database is newer, a migration was edited, or a database cannot be reached.
@@ -148,15 +163,11 @@ pub async fn pending(
     shard: &[Migration],
 ) -> Result<Vec<Change>, MigrateError> {
     let mut pending = Vec::new();
-    for name in shards.names() {
+    for name in shards.names().filter(|name| shards.database(*name).closed().is_none()) {
         let list = of(name, global, shard);
         let mut conn = shards.admin(name).await?;
         let missing = missing(&mut conn, module, list).await?;
-        pending.extend(missing.iter().map(|migration| Change {
-            database: name,
-            module: module.to_owned(),
-            name: migration.name,
-        }));
+        pending.extend(Change::each(name, module, missing));
     }
     Ok(pending)
 }
@@ -194,7 +205,7 @@ pub(super) async fn apply_in_transaction(
                 database: conn.database(),
                 module: module.to_owned(),
                 migration: migration.name.to_owned(),
-                source: conn.fault(error),
+                source: error,
             })?;
         let row = (
             schema_ledger::module.eq(module),
@@ -218,8 +229,7 @@ pub(super) async fn missing<'m>(
         .filter(schema_ledger::module.eq(module))
         .select((schema_ledger::name, schema_ledger::digest))
         .load(c)
-        .await)
-    .map_err(|error| conn.fault(error))?;
+        .await)?;
     let digests: Vec<String> = list.iter().map(|migration| digest(conn.engine(), migration)).collect();
     let names: Vec<&str> = list.iter().map(|migration| migration.name).collect();
     compare(&names, &digests, &applied)

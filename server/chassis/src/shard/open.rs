@@ -6,78 +6,48 @@
 //! reached; afterwards it is one that was lost.
 
 mod error;
+mod hold;
+mod place;
+mod preview;
+mod site;
 
-use std::fs::{File, TryLockError};
-use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use diesel_async::SimpleAsyncConnection;
+use futures_util::{StreamExt, stream};
 
 pub use error::OpenError;
+use place::{check_global_file, is_empty_global, is_empty_shard, is_empty_too, stored_cluster};
+pub use preview::preview;
+pub(super) use site::Site;
+use site::Sites;
 
 use crate::clock::Clock;
 use crate::config;
 use crate::id::Ids;
 use crate::on;
 use crate::shard::identity::{self, Cluster, Found};
+use crate::shard::late::Closed;
 use crate::shard::map::BucketMap;
+use crate::shard::migrate::{self, Change};
+use crate::shard::open::hold::Hold;
 use crate::shard::pg::Role;
-use crate::shard::pool::{Location, Pool, PoolLimits};
-use crate::shard::{
-    BUCKETS, Conn, Database, DatabaseName, Inner, MigrateError, ShardId, Shards, StoreError, base, migrate,
-};
+use crate::shard::pool::PoolLimits;
+use crate::shard::{BUCKETS, Conn, Database, DatabaseName, Inner, Shards, base};
 
 /// The largest number of shards: beyond it the fullest of 960 buckets' shards is more than 5 % above the mean.
 pub const SHARDS_MAX: u16 = 64;
 
-/// Longest wait for the pools' first connections.
-const WARM_UP_MAX: Duration = Duration::from_secs(5);
+/// Shards examined at the same time.
+const EXAMINED_MAX: usize = 8;
 
-/// One database under examination.
-struct Site {
-    name: DatabaseName,
-    location: Location,
-}
-
-impl Site {
-    fn label(&self) -> String {
-        format!("{} ({})", self.name, self.location)
-    }
-
-    fn is_absent(&self) -> bool {
-        matches!(&self.location, Location::File(path) if !path.exists())
-    }
-
-    fn fault(&self, error: StoreError) -> OpenError {
-        match error {
-            StoreError::Busy { .. } => OpenError::Locked(self.label()),
-            source => OpenError::Unusable {
-                database: self.label(),
-                source,
-            },
-        }
-    }
-
-    fn schema(&self, error: MigrateError) -> OpenError {
-        match error {
-            MigrateError::Store(source) => self.fault(source),
-            source => OpenError::Schema {
-                database: self.label(),
-                source,
-            },
-        }
-    }
-
-    async fn connect(&self, limits: &PoolLimits) -> Result<Conn<DatabaseName>, OpenError> {
-        let pool = Pool::new(&self.location, self.name, Role::Admin, limits);
-        let engine = pool.get(None).await.map_err(|e| self.fault(e))?;
-        Ok(Conn::new(engine, self.name, self.name, Role::Admin))
-    }
-
-    async fn look(&self, conn: &mut Conn<DatabaseName>) -> Result<Found, OpenError> {
-        identity::look(conn).await.map_err(|e| self.fault(e))
-    }
+/// What a shard that is down means for opening a cluster that was made before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Down {
+    /// Nothing is opened.
+    Refused,
+    /// The others are opened; this one stays closed until [`Shards::admit`] finds it to be right.
+    LeftOut,
 }
 
 impl Shards {
@@ -99,61 +69,157 @@ impl Shards {
         clock: Clock,
         ids: Ids,
     ) -> Result<Self, OpenError> {
-        let (global, shards) = sites(database)?;
-        let lock = match database {
-            config::Database::Embedded { data_dir, .. } => Some(lock_folder(data_dir)?),
-            config::Database::Postgres { .. } => None,
-        };
-        let now_us = clock.now_us();
-        if global.is_absent()
-            && let Some(shard) = shards.iter().find(|shard| !shard.is_absent())
-        {
-            return Err(OpenError::GlobalMissing {
-                global: global.label(),
-                shard: shard.label(),
-            });
-        }
+        let (sites, hold) = (Sites::of(database)?, Hold::take(database)?);
+        sites.open(hold, Down::Refused, limits, clock, ids).await
+    }
 
-        let mut conn = global.connect(&limits).await?;
-        // Two processes that start on one new set must not both make it. The lock ends with the connection.
-        let opening = format!("SELECT pg_advisory_lock({})", migrate::PG_LOCK + 1);
-        on!(conn, pg c => c.batch_execute(&opening).await, sqlite _c => Ok(())).map_err(|e| global.fault(e.into()))?;
-        let cluster = open_global(&global, &mut conn, &shards, &limits, &ids, now_us).await?;
-        for shard in &shards {
-            open_shard(shard, &cluster, &limits, now_us).await?;
-        }
-        if !cluster.ready {
-            identity::set_ready(&mut conn).await.map_err(|e| global.fault(e))?;
-        }
+    /// The same for serving: a PostgreSQL shard that is down is left out, and its users' calls are refused, until
+    /// [`Shards::admit`] finds it to be there and right. Only a cluster that was made whole opens so.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub async fn open_for_serving(
+        database: &config::Database,
+        limits: PoolLimits,
+        clock: Clock,
+        ids: Ids,
+    ) -> Result<Self, OpenError> {
+        let down = match database {
+            config::Database::Postgres { .. } => Down::LeftOut,
+            // A file that cannot be used is no server that comes back.
+            config::Database::Embedded { .. } => Down::Refused,
+        };
+        let (sites, hold) = (Sites::of(database)?, Hold::take(database)?);
+        sites.open(hold, down, limits, clock, ids).await
+    }
+
+    /// Opens the databases for a few statements beside a server that may run on them. PostgreSQL is made for it, and so
+    /// is SQLite: its own locks keep two processes apart. A set that the other process is still making is refused.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub async fn open_beside(database: &config::Database, clock: Clock, ids: Ids) -> Result<Self, OpenError> {
+        let sites = Sites::of(database)?;
+        let hold = match Hold::take(database) {
+            Err(in_use @ OpenError::InUse { .. }) => Hold::Another(in_use),
+            taken => taken?,
+        };
+        sites.open(hold, Down::Refused, PoolLimits::default(), clock, ids).await
+    }
+}
+
+/// What looking at every database of a set found.
+struct Examined {
+    cluster: Cluster,
+    /// The shards that are down.
+    left_out: Vec<DatabaseName>,
+    /// What was made.
+    made: Vec<Change>,
+}
+
+impl Sites {
+    /// Examines all, makes what is to be made, and opens the pools.
+    async fn open(
+        self,
+        hold: Hold,
+        down: Down,
+        limits: PoolLimits,
+        clock: Clock,
+        ids: Ids,
+    ) -> Result<Shards, OpenError> {
+        check_global_file(&self.global, &self.shards)?;
+        let lock = match hold {
+            Hold::Shared => None,
+            Hold::Folder(file) => Some(file),
+            // What is not there yet is the other process's to make.
+            Hold::Another(in_use) if !self.is_made(&limits).await? => return Err(in_use),
+            Hold::Another(_) => None,
+        };
+        let Examined {
+            cluster,
+            left_out,
+            made,
+        } = self.examine(down, &limits, &ids, clock.now_us()).await?;
         if !BUCKETS.is_multiple_of(cluster.shards) {
             tracing::info!(
                 shards = cluster.shards,
                 "this number does not divide {BUCKETS}: a user's shard is the bucket's, not exactly user id mod shards"
             );
         }
-        // The file's one writer goes back before the pools open theirs.
-        drop(conn);
-
-        let opened = Self(Arc::new(Inner {
+        let global_label = self.global.label();
+        let opened = Shards(Arc::new(Inner {
             map: BucketMap::first(cluster.shards),
-            global: Database::new(global.location.clone(), global.name, &limits),
-            shards: shards
+            global: Database::new(self.global.location, self.global.name, &limits),
+            shards: self
+                .shards
                 .into_iter()
-                .map(|shard| Database::new(shard.location, shard.name, &limits))
+                .map(|shard| {
+                    let database = Database::new(shard.location, shard.name, &limits);
+                    if left_out.contains(&shard.name) {
+                        database.close(Closed::Down);
+                    }
+                    database
+                })
                 .collect(),
+            cluster,
+            made,
             clock,
             ids,
             limits,
             _lock: lock,
         }));
         // A database that was lost since it was looked at is met by the first call.
-        let pools = opened.names().flat_map(|name| {
-            let database = opened.database(name);
-            [database.writer.warm(), database.reader.warm()]
-        });
-        let _ = tokio::time::timeout(WARM_UP_MAX, futures_util::future::join_all(pools)).await;
-        opened.refresh_map().await.map_err(|e| global.fault(e))?;
-        Ok(opened)
+        let open = opened.names().filter(|name| !left_out.contains(name));
+        futures_util::future::join_all(open.map(|name| opened.database(name).warm())).await;
+        match opened
+            .load_map()
+            .await
+            .map_err(|e| site::fault(global_label.clone(), e))?
+        {
+            Ok(()) => Ok(opened),
+            Err(damage) => Err(OpenError::Map {
+                database: global_label,
+                damage,
+            }),
+        }
+    }
+
+    /// Looks at every database, in order, and makes those that are to be made.
+    async fn examine(&self, down: Down, limits: &PoolLimits, ids: &Ids, now_us: i64) -> Result<Examined, OpenError> {
+        let global = &self.global;
+        let mut conn = global.connect(Role::Admin, limits).await?;
+        // Two processes that start on one new set must not both make it. The lock ends with the connection.
+        let opening = format!("SELECT pg_advisory_lock({})", migrate::PG_LOCK + 1);
+        on!(conn, pg c => c.batch_execute(&opening).await, sqlite _c => Ok(())).map_err(|e| global.fault(e))?;
+        let mut made = Vec::new();
+        let mut cluster = open_global(global, &mut conn, &self.shards, limits, ids, now_us, &mut made).await?;
+        let left_out = open_shards(&self.shards, &cluster, limits, now_us, down, &mut made).await?;
+        if !cluster.ready {
+            identity::set_ready(&mut conn).await.map_err(|e| global.fault(e))?;
+            cluster.ready = true;
+        }
+        // The file's one writer goes back here, before the pools open theirs.
+        Ok(Examined {
+            cluster,
+            left_out,
+            made,
+        })
+    }
+
+    /// Whether the set is a cluster whose databases were all made.
+    async fn is_made(&self, limits: &PoolLimits) -> Result<bool, OpenError> {
+        let global = &self.global;
+        if global.is_absent() {
+            return Ok(false);
+        }
+        let mut conn = global.connect(Role::Admin, limits).await?;
+        match global.look(&mut conn).await? {
+            Found::Ours { .. } => {
+                let cluster = identity::cluster(&mut conn).await.map_err(|e| global.fault(e))?;
+                Ok(cluster.ready)
+            }
+            Found::Empty | Found::Others => Ok(false),
+        }
     }
 }
 
@@ -165,81 +231,80 @@ async fn open_global(
     limits: &PoolLimits,
     ids: &Ids,
     now_us: i64,
+    made: &mut Vec<Change>,
 ) -> Result<Cluster, OpenError> {
-    // At most 64: checked by `sites`.
-    let given = shards.len() as u16;
-    match site.look(conn).await? {
-        Found::Others => return Err(OpenError::Others(site.label())),
-        Found::Ours { name, .. } if name != site.name => {
-            return Err(OpenError::Swapped {
-                database: site.label(),
-                holds: name,
-            });
+    if is_empty_global(site, site.look(conn).await?)? {
+        // Nothing is written before it is known that everything is empty.
+        for shard in shards.iter().filter(|shard| !shard.is_absent()) {
+            let mut conn = shard.connect(Role::Admin, limits).await?;
+            is_empty_too(site, shard, shard.look(&mut conn).await?)?;
         }
-        Found::Ours { .. } => {}
-        Found::Empty => {
-            // Nothing is written before it is known that everything is empty.
-            for shard in shards.iter().filter(|shard| !shard.is_absent()) {
-                let mut conn = shard.connect(limits).await?;
-                match shard.look(&mut conn).await? {
-                    Found::Empty => {}
-                    Found::Others => return Err(OpenError::Others(shard.label())),
-                    Found::Ours { .. } => {
-                        return Err(OpenError::GlobalMissing {
-                            global: site.label(),
-                            shard: shard.label(),
-                        });
-                    }
-                }
-            }
-            identity::make_global(conn, given, ids, now_us)
-                .await
-                .map_err(|e| site.schema(e))?;
-        }
+        identity::make_global(conn, shards.len() as u16, ids, now_us)
+            .await
+            .map_err(|e| site.schema(e))?;
+        made.extend(Change::all(site.name, &base::SCHEMA));
     }
     check_ready_to_use(site, conn, base::GLOBAL).await?;
-    let cluster = identity::cluster(conn).await.map_err(|e| site.fault(e))?;
-    if cluster.shards != given {
-        return Err(OpenError::OtherCount {
-            given,
-            stored: cluster.shards,
-        });
-    }
-    Ok(cluster)
+    stored_cluster(site, conn, shards).await
 }
 
-/// Opens one shard, making it if the cluster is being made and had not come to it.
-async fn open_shard(site: &Site, cluster: &Cluster, limits: &PoolLimits, now_us: i64) -> Result<(), OpenError> {
+/// Opens the shards, and returns those that are down and left out. The first failure in the shards' order counts.
+async fn open_shards(
+    sites: &[Site],
+    cluster: &Cluster,
+    limits: &PoolLimits,
+    now_us: i64,
+    down: Down,
+    made: &mut Vec<Change>,
+) -> Result<Vec<DatabaseName>, OpenError> {
+    // They are made one after the other: a kill leaves a beginning of the list.
+    let at_once = if cluster.ready { EXAMINED_MAX } else { 1 };
+    let examined: Vec<_> = sites
+        .iter()
+        .map(|site| open_shard(site, cluster, limits, now_us))
+        .collect();
+    let mut outcomes = stream::iter(examined).buffered(at_once).zip(stream::iter(sites));
+    let mut left_out = Vec::new();
+    while let Some((outcome, site)) = outcomes.next().await {
+        match outcome {
+            Ok(false) => {}
+            Ok(true) => made.extend(Change::all(site.name, &base::SCHEMA)),
+            Err(error) if cluster.ready && down == Down::LeftOut && error.is_down() => {
+                tracing::error!(
+                    database = %site.name,
+                    error = &error as &dyn std::error::Error,
+                    "a shard is down: its users' calls are refused until it is back"
+                );
+                left_out.push(site.name);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(left_out)
+}
+
+/// Opens one shard, making it if the cluster is being made and had not come to it. Returns whether it was made.
+pub(super) async fn open_shard(
+    site: &Site,
+    cluster: &Cluster,
+    limits: &PoolLimits,
+    now_us: i64,
+) -> Result<bool, OpenError> {
+    let DatabaseName::Shard(shard) = site.name else {
+        return Ok(false);
+    };
     if cluster.ready && site.is_absent() {
         return Err(OpenError::Missing(site.label()));
     }
-    let DatabaseName::Shard(shard) = site.name else {
-        return Ok(());
-    };
-    let mut conn = site.connect(limits).await?;
-    match site.look(&mut conn).await? {
-        Found::Empty if cluster.ready => return Err(OpenError::Missing(site.label())),
-        Found::Empty => identity::make_shard(&mut conn, shard, cluster, now_us)
+    let mut conn = site.connect(Role::Admin, limits).await?;
+    let empty = is_empty_shard(site, cluster, site.look(&mut conn).await?)?;
+    if empty {
+        identity::make_shard(&mut conn, shard, cluster, now_us)
             .await
-            .map_err(|e| site.schema(e))?,
-        Found::Others => return Err(OpenError::Others(site.label())),
-        Found::Ours { cluster_id, .. } if cluster_id != cluster.id => return Err(OpenError::Foreign(site.label())),
-        Found::Ours { name, .. } if name == site.name => {}
-        // An earlier one was found in its place already, so this is the same database once more.
-        Found::Ours { name, .. } if name < site.name => {
-            return Err(OpenError::Repeated {
-                database: site.label(),
-                other: name,
-            });
-        }
-        Found::Ours { name, .. } => {
-            return Err(OpenError::Swapped {
-                database: site.label(),
-                holds: name,
-            });
-        }
+            .map_err(|e| site.schema(e))?;
     }
-    check_ready_to_use(site, &mut conn, base::SHARD).await
+    check_ready_to_use(site, &mut conn, base::SHARD).await?;
+    Ok(empty)
 }
 
 /// Refuses a schema that is newer than this program, and a database that cannot be written.
@@ -251,73 +316,6 @@ async fn check_ready_to_use(
     migrate::missing(conn, base::MODULE, list)
         .await
         .map_err(|e| site.schema(e))?;
+    identity::warn_of_language(conn).await.map_err(|e| site.fault(e))?;
     identity::probe_writing(conn).await.map_err(|e| site.fault(e))
-}
-
-/// Lists the databases that the settings name; two equal addresses are refused before anything is opened.
-fn sites(database: &config::Database) -> Result<(Site, Vec<Site>), OpenError> {
-    let count = match database {
-        config::Database::Embedded { shards, .. } => usize::from(*shards),
-        config::Database::Postgres { shards, .. } => shards.len(),
-    };
-    let count = u16::try_from(count)
-        .ok()
-        .filter(|count| (1..=SHARDS_MAX).contains(count))
-        .ok_or(OpenError::Count(count))?;
-    let site = |name: DatabaseName| -> Result<Site, OpenError> {
-        let location = match (database, name) {
-            (config::Database::Embedded { data_dir, .. }, name) => Location::file(data_dir, name),
-            (config::Database::Postgres { global, .. }, DatabaseName::Global) => server(global, name)?,
-            (config::Database::Postgres { shards, .. }, DatabaseName::Shard(shard)) => {
-                server(&shards[usize::from(shard.0)], name)?
-            }
-        };
-        Ok(Site { name, location })
-    };
-    let global = site(DatabaseName::Global)?;
-    let shards = (0..count)
-        .map(|shard| site(DatabaseName::Shard(ShardId(shard))))
-        .collect::<Result<Vec<_>, _>>()?;
-    let mut seen = std::collections::HashMap::new();
-    for site in std::iter::once(&global).chain(&shards) {
-        if let Some(other) = seen.insert(site.location.to_string(), site.name) {
-            return Err(OpenError::Repeated {
-                database: site.label(),
-                other,
-            });
-        }
-    }
-    Ok((global, shards))
-}
-
-fn server(url: &str, name: DatabaseName) -> Result<Location, OpenError> {
-    if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
-        return Err(OpenError::Url(name));
-    }
-    url.parse()
-        .map(|config| Location::Server(Box::new(config)))
-        .map_err(|_| OpenError::Url(name))
-}
-
-/// Makes the folder and takes its lock, which ends with the process.
-fn lock_folder(folder: &Path) -> Result<File, OpenError> {
-    let fault = |source| OpenError::Folder {
-        folder: folder.to_owned(),
-        source,
-    };
-    // The files hold what users trusted us with: a folder that we make is the owner's alone.
-    let mut made = std::fs::DirBuilder::new();
-    std::os::unix::fs::DirBuilderExt::mode(&mut made, 0o700);
-    made.recursive(true).create(folder).map_err(fault)?;
-    let file = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(folder.join("millrace.lock"))
-        .map_err(fault)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(OpenError::InUse(folder.to_owned())),
-        Err(TryLockError::Error(source)) => Err(fault(source)),
-    }
 }

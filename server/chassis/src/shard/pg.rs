@@ -38,8 +38,8 @@ impl Role {
         }
     }
 
-    /// Returns the settings of a session. They are limits of last resort: a call's own deadline is shorter.
-    fn session(self) -> &'static str {
+    /// Returns the limits of a session. They are of last resort: a call's own deadline is shorter.
+    fn limits(self) -> &'static str {
         match self {
             Self::Writer => {
                 "SET statement_timeout = '10s'; SET lock_timeout = '2s'; \
@@ -53,6 +53,13 @@ impl Role {
         }
     }
 }
+
+/// Makes the server speak English: some failures are only known by their words (see [`StoreError`]). Only a superuser or
+/// a role with that grant may; what else helps is said when the database is opened.
+///
+/// [`StoreError`]: crate::shard::StoreError
+const ENGLISH: &str = "DO $$ BEGIN PERFORM set_config('lc_messages', 'C', false); \
+    EXCEPTION WHEN insufficient_privilege THEN NULL; END $$";
 
 /// Why no connection could be made.
 #[derive(Debug, thiserror::Error)]
@@ -72,6 +79,21 @@ pub enum ConnectError {
     /// A connection was given back broken; the pool replaces it.
     #[error("the connection is broken")]
     Broken,
+}
+
+impl ConnectError {
+    /// Tells whether the server answered that it will not have us: there is no such database, the user or the password
+    /// is wrong, the user may not connect. Waiting does not help; the URL is wrong.
+    pub(crate) fn is_refusal(&self) -> bool {
+        // Classes of SQLSTATE: invalid authorization, invalid catalog name, access rule violation.
+        const REFUSALS: [&str; 3] = ["28", "3D", "42"];
+        match self {
+            Self::Postgres(error) => error
+                .code()
+                .is_some_and(|state| REFUSALS.iter().any(|class| state.code().starts_with(class))),
+            _ => false,
+        }
+    }
 }
 
 /// The server's own words if it spoke (`database "x" does not exist`), else what the driver knows. Neither holds the
@@ -152,7 +174,8 @@ impl PgManager {
         let (client, connection) = self.config.connect(NoTls).await.map_err(ConnectError::Postgres)?;
         let cancel = client.cancel_token();
         let mut conn = AsyncPgConnection::try_from_client_and_connection(client, connection).await?;
-        conn.batch_execute(self.role.session()).await?;
+        conn.batch_execute(&format!("{ENGLISH}; {}", self.role.limits()))
+            .await?;
         Ok(Tracked {
             conn,
             cancel,

@@ -30,13 +30,11 @@ impl Shards {
         let answer = async {
             let mut conn = self.database(name).conn(Role::Reader, name, Some(until)).await?;
             let row = base::identity_row::table.select(base::identity_row::only_row);
-            on!(conn, c => row.first::<i32>(c).await).map_err(|error| conn.fault(error))?;
+            on!(conn, c => row.first::<i32>(c).await)?;
             Ok(())
         };
-        tokio::time::timeout_at(until, answer).await.unwrap_or_else(|_| {
-            Err(StoreError::Busy {
-                database: name.to_string(),
-            })
-        })
+        tokio::time::timeout_at(until, answer)
+            .await
+            .unwrap_or_else(|_| Err(StoreError::Busy { database: name }))
     }
 }

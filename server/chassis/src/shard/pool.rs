@@ -11,10 +11,12 @@ use std::time::Duration;
 use futures_util::future::{Either, select};
 use tokio::time::Instant;
 
+use crate::config::server_url;
 use crate::shard::lite::LiteManager;
 use crate::shard::pg::{PgManager, Role};
 use crate::shard::{DatabaseName, ShardConn, StoreError};
 use failure::LastFailure;
+pub(crate) use failure::connect_error;
 
 /// Bounds of the pools.
 #[derive(Debug, Clone)]
@@ -27,6 +29,10 @@ pub struct PoolLimits {
     /// Longest wait for a connection to a SQLite file, if the call has no earlier deadline. Default 5 s: nobody but this
     /// process uses the file, so the wait is for our own calls.
     pub file_wait: Duration,
+    /// Age at which a connection to PostgreSQL is replaced. Default 30 min.
+    pub age_max: Duration,
+    /// Time without use after which a connection to PostgreSQL is closed, but for one per pool. Default 10 min.
+    pub idle_max: Duration,
 }
 
 impl Default for PoolLimits {
@@ -35,6 +41,8 @@ impl Default for PoolLimits {
             size: 5,
             wait: Duration::from_millis(100),
             file_wait: Duration::from_secs(5),
+            age_max: Duration::from_secs(30 * 60),
+            idle_max: Duration::from_secs(10 * 60),
         }
     }
 }
@@ -58,20 +66,12 @@ impl Location {
     }
 }
 
-/// Shows where, without a password: a path, or `user@host:port/database`.
+/// Shows where, without a password: a path, or `user@host:port/database`, or `user@unix:/folder/.s.PGSQL.5432/database`.
 impl std::fmt::Display for Location {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::File(path) => path.display().fmt(f),
-            Self::Server(config) => {
-                let host = match config.get_hosts().first() {
-                    Some(tokio_postgres::config::Host::Tcp(host)) => host.as_str(),
-                    _ => "localhost",
-                };
-                let port = config.get_ports().first().copied().unwrap_or(5432);
-                let user = config.get_user().unwrap_or("postgres");
-                write!(f, "{user}@{host}:{port}/{}", config.get_dbname().unwrap_or(user))
-            }
+            Self::Server(config) => write!(f, "{}@{}", server_url::user(config), server_url::place(config)),
         }
     }
 }
@@ -126,6 +126,8 @@ impl Pool {
                     .max_size(size)
                     // The next call does not wait for a connection to be made, which takes some milliseconds.
                     .min_idle(idle)
+                    .max_lifetime(Some(limits.age_max))
+                    .idle_timeout(Some(limits.idle_max))
                     .connection_timeout(BACKSTOP)
                     .retry_connection(false)
                     .error_sink(Box::new(last_failure.clone()))
@@ -225,9 +227,7 @@ impl Pool {
                 self.timeouts.fetch_add(1, Ordering::Relaxed);
                 match self.last_failure.since(failures_before) {
                     Some(source) => Err(self.unavailable(source)),
-                    None => Err(StoreError::Busy {
-                        database: self.name.to_string(),
-                    }),
+                    None => Err(StoreError::Busy { database: self.name }),
                 }
             }
         }
@@ -235,7 +235,7 @@ impl Pool {
 
     fn unavailable(&self, source: Box<dyn std::error::Error + Send + Sync>) -> StoreError {
         StoreError::Unavailable {
-            database: self.name.to_string(),
+            database: self.name,
             source,
         }
     }

@@ -9,6 +9,7 @@ use futures_util::{StreamExt, stream};
 use tokio::time::Instant;
 
 use crate::shard::pg::Role;
+use crate::shard::scope::of_call;
 use crate::shard::{Conn, DatabaseName, ShardId, ShardScope, Shards, StoreError};
 use crate::stack::Deadline;
 
@@ -37,10 +38,13 @@ pub struct Gathered<T> {
 
 impl Scatter {
     pub(crate) fn new(shards: Shards) -> Self {
-        Self { shards, deadline: None }
+        Self {
+            shards,
+            deadline: of_call(),
+        }
     }
 
-    /// Sets the call's deadline.
+    /// Sets another deadline than that of the call in progress.
     #[must_use]
     pub fn until(mut self, deadline: Instant) -> Self {
         self.deadline = Some(deadline);
@@ -57,8 +61,8 @@ impl Scatter {
     ///
     /// ```text
     /// scatter.gather(limit, partial, |order| Reverse(order.order_id), move |mut conn| async move {
-    ///     Ok(on!(conn, c => orders::table.filter(readable!(orders::bucket))
-    ///         .order(orders::order_id.desc()).limit(limit as i64 + 1).load(c).await)?)
+    ///     on!(conn, c => orders::table.filter(readable!(orders::bucket))
+    ///         .order(orders::order_id.desc()).limit(limit as i64 + 1).load(c).await)
     /// }).await
     /// ```
     ///
@@ -137,13 +141,11 @@ impl Scatter {
                 .database(name)
                 .conn(Role::Reader, shard, Some(until))
                 .await?;
-            read(conn).await.map_err(|error| error.at(name))
+            read(conn).await
         };
-        tokio::time::timeout_at(until, answer).await.unwrap_or_else(|_| {
-            Err(StoreError::Busy {
-                database: name.to_string(),
-            })
-        })
+        tokio::time::timeout_at(until, answer)
+            .await
+            .unwrap_or_else(|_| Err(StoreError::Busy { database: name }))
     }
 }
 

@@ -1,4 +1,5 @@
-//! Scopes: what a connection is asked from. A scope carries the deadline of its call, which bounds every wait.
+//! Scopes: what a connection is asked from. A scope carries the deadline of the call in which it was made, which bounds
+//! every wait. Outside of calls the pools' own limit bounds it.
 
 use std::time::Duration;
 
@@ -6,8 +7,10 @@ use diesel::QueryDsl;
 use diesel_async::RunQueryDsl;
 use tokio::time::Instant;
 
+use crate::shard::map::MapDamage;
 use crate::shard::pg::Role;
 use crate::shard::{Bucket, Conn, DatabaseName, ShardId, Shards, StoreError, UserId, base};
+use crate::stack::Deadline;
 use crate::status::{Fault, Kind, status};
 
 /// One user's place in the store: the only way to that user's rows.
@@ -16,6 +19,11 @@ pub struct UserScope {
     shards: Shards,
     user: UserId,
     deadline: Option<Instant>,
+}
+
+/// Returns the deadline of the call in progress.
+pub(super) fn of_call() -> Option<Instant> {
+    Deadline::current().map(|deadline| deadline.0)
 }
 
 /// How often a call whose map was stale tries again.
@@ -53,11 +61,11 @@ impl UserScope {
         Self {
             shards,
             user,
-            deadline: None,
+            deadline: of_call(),
         }
     }
 
-    /// Sets the call's deadline.
+    /// Sets another deadline than that of the call in progress.
     #[must_use]
     pub fn until(mut self, deadline: Instant) -> Self {
         self.deadline = Some(deadline);
@@ -173,10 +181,13 @@ pub struct Global {
 
 impl Global {
     pub(crate) fn new(shards: Shards) -> Self {
-        Self { shards, deadline: None }
+        Self {
+            shards,
+            deadline: of_call(),
+        }
     }
 
-    /// Sets the call's deadline.
+    /// Sets another deadline than that of the call in progress.
     #[must_use]
     pub fn until(mut self, deadline: Instant) -> Self {
         self.deadline = Some(deadline);
@@ -251,25 +262,25 @@ impl ShardScope {
 }
 
 impl Shards {
-    /// Reads the map again from the global database.
+    /// Reads the map again from the global database. Rows that make no sense are logged and left out.
     ///
     /// # Errors
     /// The global database cannot be read. The old map stays.
     pub async fn refresh_map(&self) -> Result<(), StoreError> {
+        if let Err(damage) = self.load_map().await? {
+            // It may also be that the cluster has a shard more than this process has databases: it is older than the map.
+            tracing::error!(%damage, "the bucket map in the global database makes no sense");
+        }
+        Ok(())
+    }
+
+    /// Reads the map again, and tells what is wrong with it.
+    pub(super) async fn load_map(&self) -> Result<Result<(), MapDamage>, StoreError> {
         let mut conn = self.global().read().await?;
         let rows: Vec<(i32, i32)> = crate::on!(conn, c => base::bucket::table
             .select((base::bucket::number, base::bucket::shard))
             .load(c)
-            .await)
-        .map_err(|error| conn.fault(error))?;
-        for (bucket, shard) in rows {
-            let bucket = u16::try_from(bucket).ok().and_then(Bucket::new);
-            // A shard that this process has no database for: its settings are older than the map.
-            let shard = u16::try_from(shard).ok().filter(|shard| *shard < self.count());
-            if let (Some(bucket), Some(shard)) = (bucket, shard) {
-                self.0.map.set(bucket, ShardId(shard));
-            }
-        }
-        Ok(())
+            .await)?;
+        Ok(self.0.map.take_over(&rows, self.count()))
     }
 }

@@ -7,12 +7,14 @@ use tonic::Status;
 
 use super::refusal::Refusal;
 use crate::caller::{Authenticator, Caller};
+use crate::shard::StoreError;
 use crate::status::status;
 
 /// Longer texts are no credential of ours; the module that owns the keys is not bothered with them.
 const CREDENTIAL_BYTES_MAX: usize = 512;
 
 /// The layer. Without an authenticator every credential is refused.
+#[derive(Clone)]
 pub(crate) struct Authentication(pub(crate) Option<Arc<dyn Authenticator>>);
 
 impl Authentication {
@@ -22,16 +24,34 @@ impl Authentication {
         let Some(credential) = credential(headers)? else {
             return Ok(Caller::Anonymous);
         };
-        let unknown = Refusal::BadCredential("is malformed, unknown or revoked");
-        let Some(authenticator) = &self.0 else {
-            return Err(unknown.into());
-        };
-        match authenticator.authenticate(credential).await {
-            Ok(Some(caller)) => Ok(caller),
-            Ok(None) => Err(unknown.into()),
+        match self.look_up(credential).await {
+            Ok(Known::As(caller)) => Ok(caller),
+            Ok(Known::Not) => Err(Refusal::BadCredential("is malformed, unknown or revoked").into()),
             Err(error) => Err(status(&error)),
         }
     }
+
+    /// Asks who a credential stands for at this moment.
+    pub(crate) async fn look_up(&self, credential: &str) -> Result<Known, StoreError> {
+        let Some(authenticator) = &self.0 else {
+            return Ok(Known::Not);
+        };
+        let found = authenticator.authenticate(credential).await?;
+        Ok(found.map_or(Known::Not, Known::As))
+    }
+}
+
+/// Who a credential stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Known {
+    As(Caller),
+    /// It is malformed, unknown or revoked.
+    Not,
+}
+
+/// Returns the credential of a call whose caller was identified by it.
+pub(crate) fn credential_of(headers: &HeaderMap) -> Option<String> {
+    credential(headers).ok().flatten().map(str::to_owned)
 }
 
 /// Finds the one credential, in `authorization: Bearer` or `x-api-key`.

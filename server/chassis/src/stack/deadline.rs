@@ -2,22 +2,20 @@
 //! timeout guards only the wait for the first byte, answers CANCELLED, and takes a malformed header for none.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderMap;
 use tokio::time::Instant;
 use tonic::Status;
 
+use super::current::Current;
 use super::refusal::Refusal;
 use super::rules::Rule;
 use crate::config::Limits;
 
 /// The header by which gRPC callers say how long they wait.
 pub(crate) const GRPC_TIMEOUT: &str = "grpc-timeout";
-
-tokio::task_local! {
-    static CURRENT: Option<Deadline>;
-}
 
 /// When the call in progress ends. Whatever waits on its behalf should wait no longer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -26,12 +24,7 @@ pub struct Deadline(pub Instant);
 impl Deadline {
     /// Returns the deadline of the call that this task carries out, `None` outside calls and in calls without one.
     pub fn current() -> Option<Self> {
-        CURRENT.try_with(|deadline| *deadline).ok().flatten()
-    }
-
-    /// Tells whether this task carries out a call, with a deadline or without.
-    pub(crate) fn is_within_call() -> bool {
-        CURRENT.try_with(|_| ()).is_ok()
+        Current::get()?.deadline()
     }
 
     /// Returns the time left, zero if it has passed.
@@ -57,39 +50,55 @@ impl Deadlines {
     }
 
     /// Returns when a call must have ended. A server stream has only the end that its caller or the settings name.
-    pub(crate) fn of(&self, rule: &Rule, headers: &HeaderMap) -> Result<Option<Deadline>, Refusal> {
+    pub(crate) fn of(&self, rule: &Rule, headers: &HeaderMap) -> Result<End, Refusal> {
         let asked = asked(headers)?;
-        let timeout = if rule.server_streaming() {
+        let (timeout, is_life) = if rule.server_streaming() {
             match (asked, self.stream_max) {
-                (Some(asked), Some(max)) => Some(asked.min(max)),
-                (asked, max) => asked.or(max),
+                (Some(asked), Some(max)) => (Some(asked.min(max)), max < asked),
+                (asked, max) => (asked.or(max), asked.is_none()),
             }
         } else {
-            Some(asked.unwrap_or(self.default).min(self.max))
+            (Some(asked.unwrap_or(self.default).min(self.max)), false)
         };
         // A time too far to be represented is no deadline.
-        Ok(timeout
-            .and_then(|timeout| Instant::now().checked_add(timeout))
-            .map(Deadline))
+        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        Ok(End {
+            deadline: deadline.map(Deadline),
+            is_life,
+        })
     }
+}
+
+/// When a call must have ended.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct End {
+    pub(crate) deadline: Option<Deadline>,
+    /// It is the longest life of a stream, which the caller may go on with, and not what the caller waits at most.
+    pub(crate) is_life: bool,
 }
 
 /// Runs a call until its deadline; inside, [`Deadline::current`] tells it.
 pub(crate) async fn within<T>(
-    deadline: Option<Deadline>,
+    current: Arc<Current>,
     call: impl Future<Output = Result<T, Status>>,
 ) -> Result<T, Status> {
-    let Some(deadline) = deadline else {
-        return CURRENT.scope(None, call).await;
+    let Some(deadline) = current.deadline() else {
+        return current.scope(call).await;
     };
     // `timeout_at` would begin the call before it looks at the clock.
     if deadline.remaining().is_zero() {
         return Err(Refusal::DeadlineExceeded.into());
     }
-    match tokio::time::timeout_at(deadline.0, CURRENT.scope(Some(deadline), call)).await {
+    match tokio::time::timeout_at(deadline.0, current.scope(call)).await {
         Ok(outcome) => outcome,
         Err(_) => Err(Refusal::DeadlineExceeded.into()),
     }
+}
+
+/// Runs something as a part of a call with a deadline, without being cut at it.
+#[cfg(test)]
+pub(crate) async fn with_deadline<T>(deadline: Option<Deadline>, part: impl Future<Output = T>) -> T {
+    Current::new(deadline, &HeaderMap::new()).scope(part).await
 }
 
 /// Reads `grpc-timeout`, a positive integer of at most eight digits and a unit.
@@ -192,9 +201,12 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_call_knows_its_deadline_and_ends_by_it() {
         let deadline = Deadline(Instant::now() + Duration::from_secs(1));
-        let seen = within(Some(deadline), async { Ok(Deadline::current()) }).await.unwrap();
+        let current = Current::new(Some(deadline), &HeaderMap::new());
+        let seen = within(Arc::clone(&current), async { Ok(Deadline::current()) })
+            .await
+            .unwrap();
         assert_eq!((seen, Deadline::current()), (Some(deadline), None));
-        let late = within::<()>(Some(deadline), std::future::pending()).await.unwrap_err();
+        let late = within::<()>(current, std::future::pending()).await.unwrap_err();
         assert_eq!(late.code(), tonic::Code::DeadlineExceeded);
         assert_eq!(deadline.remaining(), Duration::ZERO);
     }

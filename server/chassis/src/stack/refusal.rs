@@ -17,12 +17,16 @@ pub(crate) enum Refusal {
     DeadlineExceeded,
     #[error("the server is at its limit of calls in progress")]
     Overloaded,
-    #[error("the server is shutting down")]
+    #[error("the server is shutting down; call again, from the last message on")]
     Draining,
+    #[error("the stream reached its longest life; call again, from the last message on")]
+    LifeOver,
     #[error("no credential: send an API key as `authorization: Bearer mr_...` or `x-api-key: mr_...`")]
     NoCredential,
     #[error("the credential {0}")]
     BadCredential(&'static str),
+    #[error("the credential was revoked while the stream was open")]
+    Revoked,
     #[error("only an operator may make this call")]
     OperatorsOnly,
     #[error("users/{0} does not exist, or is not the caller")]
@@ -42,8 +46,8 @@ impl Fault for Refusal {
         match self {
             Self::MalformedTimeout | Self::NoUser(_) | Self::Unreadable => Kind::Invalid,
             Self::DeadlineExceeded => Kind::DeadlineExceeded,
-            Self::Overloaded | Self::Draining => Kind::Unavailable,
-            Self::NoCredential | Self::BadCredential(_) => Kind::Unauthenticated,
+            Self::Overloaded | Self::Draining | Self::LifeOver => Kind::Unavailable,
+            Self::NoCredential | Self::BadCredential(_) | Self::Revoked => Kind::Unauthenticated,
             Self::OperatorsOnly => Kind::PermissionDenied,
             Self::NotTheCaller(_) => Kind::NotFound,
             Self::TooLarge(..) => Kind::Exhausted,
@@ -55,8 +59,9 @@ impl Fault for Refusal {
         match self {
             Self::MalformedTimeout | Self::NoUser(_) | Self::Unreadable => "INVALID_FIELD",
             Self::DeadlineExceeded => "DEADLINE_EXCEEDED",
-            Self::Overloaded | Self::Draining => "OVERLOADED",
-            Self::NoCredential | Self::BadCredential(_) => "UNAUTHENTICATED",
+            Self::Overloaded => "OVERLOADED",
+            Self::Draining | Self::LifeOver => "STREAM_CUT",
+            Self::NoCredential | Self::BadCredential(_) | Self::Revoked => "UNAUTHENTICATED",
             Self::OperatorsOnly => "PERMISSION_DENIED",
             Self::NotTheCaller(_) => "NOT_FOUND",
             Self::TooLarge(..) => "TOO_LARGE",
@@ -73,7 +78,12 @@ impl Fault for Refusal {
     }
 
     fn retry_after(&self) -> Option<Duration> {
-        matches!(self, Self::Overloaded | Self::Draining).then_some(Duration::from_secs(1))
+        matches!(self, Self::Overloaded | Self::Draining | Self::LifeOver).then_some(Duration::from_secs(1))
+    }
+
+    fn is_logged(&self) -> bool {
+        // By the panic hook, which knows where it happened.
+        matches!(self, Self::Panicked)
     }
 }
 

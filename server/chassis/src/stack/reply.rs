@@ -1,4 +1,5 @@
-//! The body of an answer: under the deadline, the drain, the panic guard and the concurrency cap until its end.
+//! The body of an answer: under the deadline and the panic guard until its end; a stream's also under the drain, its
+//! caller's credential and the concurrency cap.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -8,56 +9,72 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body as _, Frame, SizeHint};
+use millrace_gateway::drain::begun;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::Sleep;
 use tonic::Status;
 use tonic::body::Body;
 
 use super::catch_panic;
-use super::deadline::Deadline;
+use super::current::Current;
 use super::refusal::Refusal;
-use crate::drain::begun;
 
 /// Frames that a stream may still send once the platform drains: enough for what is ready, such as the last status of
 /// a health watch, and an end for a stream that is never short of data.
 const FRAMES_WHILE_DRAINING: u8 = 16;
 
-/// Wraps an answer's body. `draining` is given for server streams: they have no end of their own to wait for.
-pub(crate) fn guarded(
-    body: Body,
-    method: &Arc<str>,
-    deadline: Option<Deadline>,
-    draining: Option<watch::Receiver<bool>>,
-    permit: Option<OwnedSemaphorePermit>,
-) -> Body {
+/// What the body of a server stream stays under besides, which has no end of its own to wait for.
+pub(crate) struct StreamGuards {
+    /// Becomes true when the platform drains.
+    pub(crate) draining: watch::Receiver<bool>,
+    /// Ends when the caller's credential is revoked; `None` where none was sent.
+    pub(crate) revoked: Option<Waiting>,
+    /// The deadline is the longest life of a stream, which the caller may go on with, and not what the caller waits.
+    pub(crate) is_life: bool,
+    /// Given back at the end of the body.
+    pub(crate) permit: Option<OwnedSemaphorePermit>,
+}
+
+/// Something that a body waits for beside its next frame.
+pub(crate) type Waiting = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Wraps an answer's body.
+pub(crate) fn guarded(body: Body, current: Arc<Current>, stream: Option<StreamGuards>) -> Body {
     if body.is_end_stream() {
         return body;
     }
+    let is_life = stream.as_ref().is_some_and(|stream| stream.is_life);
+    let (draining, revoked, permit) = match stream {
+        Some(stream) => (Some(stream.draining), stream.revoked, stream.permit),
+        None => (None, None, None),
+    };
     Body::new(Guarded {
         inner: body,
-        method: Arc::clone(method),
-        deadline,
+        current,
+        is_life,
         late: None,
-        draining: draining.map(|mut draining| -> Pin<Box<dyn Future<Output = ()> + Send>> {
-            Box::pin(async move { begun(&mut draining).await })
-        }),
+        draining: draining.map(|mut draining| -> Waiting { Box::pin(async move { begun(&mut draining).await }) }),
         frames_left: None,
+        revoked,
         permit,
         ended: false,
     })
 }
 
+/// What a body answers when it is asked for its next frame.
+type Polled = Poll<Option<Result<Frame<Bytes>, Status>>>;
+
 struct Guarded {
     inner: Body,
-    method: Arc<str>,
-    deadline: Option<Deadline>,
+    current: Arc<Current>,
+    is_life: bool,
     /// The timer of the deadline, made when the body first has to be waited for: most never are.
     late: Option<Pin<Box<Sleep>>>,
     /// `None` for unary answers, and once the drain has begun.
-    draining: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    draining: Option<Waiting>,
     /// Set when the drain begins.
     frames_left: Option<u8>,
-    /// Given back at the end of the body.
+    revoked: Option<Waiting>,
     permit: Option<OwnedSemaphorePermit>,
     ended: bool,
 }
@@ -65,7 +82,7 @@ struct Guarded {
 impl Guarded {
     /// Waits for the deadline.
     fn wait(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(deadline) = self.deadline else {
+        let Some(deadline) = self.current.deadline() else {
             return Poll::Pending;
         };
         let late = self
@@ -74,10 +91,39 @@ impl Guarded {
         late.as_mut().poll(cx)
     }
 
+    /// Asks for the next frame, as a part of the call.
+    fn poll_inner(&mut self, cx: &mut Context<'_>) -> Result<Polled, Status> {
+        let Self {
+            inner,
+            current,
+            revoked,
+            ..
+        } = self;
+        catch_panic::guard_step(|| {
+            if let Some(revoked) = revoked
+                && revoked.as_mut().poll(cx).is_ready()
+            {
+                return Err(Refusal::Revoked.into());
+            }
+            Ok(current.enter(|| Pin::new(inner).poll_frame(cx)))
+        })
+        .flatten()
+    }
+
+    /// Ends the body because its time is over.
+    fn end_late(&mut self) -> Frame<Bytes> {
+        self.end(if self.is_life {
+            Refusal::LifeOver
+        } else {
+            Refusal::DeadlineExceeded
+        })
+    }
+
     /// Ends the body with a status in its trailers, as a gRPC answer does.
     fn end(&mut self, status: impl Into<Status>) -> Frame<Bytes> {
         self.ended = true;
         self.inner = Body::empty();
+        self.revoked = None;
         self.permit = None;
         let mut trailers = HeaderMap::new();
         if status.into().add_header(&mut trailers).is_err() {
@@ -97,8 +143,9 @@ impl http_body::Body for Guarded {
             return Poll::Ready(None);
         }
         // First the clock, or a stream that always has data would outlive its deadline.
-        if this.deadline.is_some_and(|deadline| deadline.remaining().is_zero()) {
-            return Poll::Ready(Some(Ok(this.end(Refusal::DeadlineExceeded))));
+        let deadline = this.current.deadline();
+        if deadline.is_some_and(|deadline| deadline.remaining().is_zero()) {
+            return Poll::Ready(Some(Ok(this.end_late())));
         }
         if let Some(draining) = &mut this.draining
             && draining.as_mut().poll(cx).is_ready()
@@ -106,10 +153,9 @@ impl http_body::Body for Guarded {
             this.draining = None;
             this.frames_left = Some(FRAMES_WHILE_DRAINING);
         }
-        let polled = catch_panic::guard_step(&this.method, || Pin::new(&mut this.inner).poll_frame(cx));
-        match (polled, this.frames_left) {
-            (Err(panicked), _) => Poll::Ready(Some(Ok(this.end(panicked)))),
-            (Ok(Poll::Pending), None) => this.wait(cx).map(|()| Some(Ok(this.end(Refusal::DeadlineExceeded)))),
+        match (this.poll_inner(cx), this.frames_left) {
+            (Err(status), _) => Poll::Ready(Some(Ok(this.end(status)))),
+            (Ok(Poll::Pending), None) => this.wait(cx).map(|()| Some(Ok(this.end_late()))),
             (Ok(Poll::Pending), Some(_)) | (Ok(Poll::Ready(Some(_))), Some(0)) => {
                 Poll::Ready(Some(Ok(this.end(Refusal::Draining))))
             }
@@ -139,7 +185,21 @@ mod tests {
     use http_body_util::{BodyExt, StreamBody};
     use tokio::time::Instant;
 
+    use super::super::deadline::Deadline;
     use super::*;
+
+    fn call(deadline: Option<Deadline>) -> Arc<Current> {
+        Current::new(deadline, &HeaderMap::new())
+    }
+
+    fn until(draining: &watch::Receiver<bool>) -> Option<StreamGuards> {
+        Some(StreamGuards {
+            draining: draining.clone(),
+            revoked: None,
+            is_life: false,
+            permit: None,
+        })
+    }
 
     type Frames = Result<Frame<Bytes>, Status>;
 
@@ -174,40 +234,66 @@ mod tests {
                 data("a")
             })))
         };
+        assert_eq!(read(guarded(one_then_silent(), call(soon), None)).await, (1, Some(4)));
+        let (_drain, draining) = watch::channel(false);
+        let life = until(&draining).map(|guards| StreamGuards {
+            is_life: true,
+            ..guards
+        });
+        let soon = Some(Deadline(Instant::now() + Duration::from_secs(1)));
         assert_eq!(
-            read(guarded(one_then_silent(), &"m".into(), soon, None, None)).await,
-            (1, Some(4))
+            read(guarded(one_then_silent(), call(soon), life)).await,
+            (1, Some(14)),
+            "a stream whose life is over can go on"
         );
         let soon = Some(Deadline(Instant::now() + Duration::from_secs(1)));
-        let (frames, status) = read(guarded(never_silent(), &"m".into(), soon, None, None)).await;
+        let (frames, status) = read(guarded(never_silent(), call(soon), None)).await;
         assert!(
             (900..=1_000).contains(&frames) && status == Some(4),
             "{frames} {status:?}"
         );
 
         let (drain, draining) = watch::channel(false);
-        let watched = tokio::spawn(read(guarded(
-            one_then_silent(),
-            &"m".into(),
-            None,
-            Some(draining.clone()),
-            None,
-        )));
+        let watched = tokio::spawn(read(guarded(one_then_silent(), call(None), until(&draining))));
         tokio::time::sleep(Duration::from_secs(3_600)).await;
         assert!(!watched.is_finished());
         drain.send(true).unwrap();
         assert_eq!(watched.await.unwrap(), (1, Some(14)));
         let always_ready = Body::new(StreamBody::new(stream::repeat(()).map(|()| data("a"))));
-        let ended = read(guarded(always_ready, &"m".into(), None, Some(draining), None)).await;
+        let ended = read(guarded(always_ready, call(None), until(&draining))).await;
         assert_eq!(ended, (usize::from(FRAMES_WHILE_DRAINING), Some(14)));
 
         let panics = Body::new(StreamBody::new(stream::iter([1, 2]).map(|number| -> Frames {
             assert!(number < 2, "the second message");
             data("a")
         })));
-        assert_eq!(
-            read(guarded(panics, &"m".into(), None, None, None)).await,
-            (1, Some(13))
-        );
+        assert_eq!(read(guarded(panics, call(None), None)).await, (1, Some(13)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_ends_when_its_credential_is_revoked() {
+        let (_drain, draining) = watch::channel(false);
+        let silent = Body::new(StreamBody::new(stream::iter([data("a")]).chain(stream::pending())));
+        let busy = Body::new(StreamBody::new(stream::repeat(()).then(|()| async {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            data("a")
+        })));
+        for body in [silent, busy] {
+            let revoked: Option<Waiting> = Some(Box::pin(tokio::time::sleep(Duration::from_secs(1))));
+            let guards = until(&draining).map(|guards| StreamGuards { revoked, ..guards });
+            let (frames, status) = read(guarded(body, call(None), guards)).await;
+            assert!(frames >= 1 && status == Some(16), "{frames} {status:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_stream_is_part_of_its_call_while_it_is_asked() {
+        let deadline = Deadline(Instant::now() + Duration::from_secs(60));
+        let frames = stream::iter([(); 2]).map(move |()| {
+            assert_eq!(Deadline::current(), Some(deadline));
+            data("a")
+        });
+        let body = Body::new(StreamBody::new(frames));
+        assert_eq!(read(guarded(body, call(Some(deadline)), None)).await, (2, None));
     }
 }

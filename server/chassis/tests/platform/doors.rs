@@ -47,7 +47,10 @@ async fn a_body_that_comes_too_slowly_is_refused() {
     let stage = start(slow).await;
     let head = "POST /v1/things HTTP/1.1\r\ncontent-type: application/json\r\ncontent-length: ";
     let text = stage.http(&format!("{head}99")).await;
-    assert!(text.starts_with("HTTP/1.1 400") && text.contains("\"code\""), "{text}");
+    assert!(
+        text.starts_with("HTTP/1.1 408") && text.contains("DEADLINE_EXCEEDED") && text.contains("connection: close"),
+        "{text}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -75,7 +75,7 @@ fn routes_are_listed_from_descriptors_alone() {
     assert_eq!(texts[0], "POST /v1/things test.v1.Shop/Make PUBLIC global");
     assert_eq!(texts[3], "GET /v1/{name=users/*} test.v1.Shop/Get OWNER name:users/*");
     assert_eq!(texts[5], "  test.v1.Shop/Enter PUBLIC global", "{texts:#?}");
-    assert_eq!(texts.len(), 10);
+    assert_eq!(texts.len(), 13);
     let shut = chassis::routes(&[descriptors(PROTO)], &switches(false)).unwrap();
     assert_eq!((shut[5].rpc.as_str(), shut[5].policy), ("test.v1.Shop/Enter", "ADMIN"));
 }
@@ -96,7 +96,7 @@ async fn two_claims_on_one_thing_refuse_to_start() {
     taken.server.listen = stage.address;
     let error = start_with(taken.clone(), [shop(PROTO)]).await.err().unwrap();
     assert!(error.to_string().contains(&stage.address.to_string()), "{error}");
-    taken.free_port_if_taken = true;
+    taken.free_port_if_taken.public = true;
     let other = start_with(taken, [shop(PROTO)]).await.unwrap();
     assert_ne!(other.address.port(), stage.address.port());
 }

@@ -1,17 +1,18 @@
 //! A platform with the shop mounted, and a raw gRPC client.
 
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock, Mutex, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use futures_util::{StreamExt, stream};
-use http::{HeaderMap, Request, Response};
+use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body::Frame;
 use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::client::conn::http2;
@@ -20,16 +21,18 @@ use millrace_chassis::caller::Authenticator;
 use millrace_chassis::clock::Clock;
 use millrace_chassis::config::Database;
 use millrace_chassis::id::Ids;
+use millrace_chassis::local::LocalChannel;
 use millrace_chassis::page::PageTokens;
 use millrace_chassis::shard::{Shards, StoreError, UserId, UserScope};
 use millrace_chassis::{Caller, Chassis, Module, Options, Platform, Running, StartError};
 use prost::Message;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
 use tonic::Status;
 use tonic::body::Body;
 use tonic::server::NamedService;
-use tower::Service;
+use tower::{Service, ServiceExt};
 
 pub(crate) const ALICE: i64 = 7;
 pub(crate) const BOB: i64 = 8;
@@ -56,6 +59,71 @@ pub(crate) fn named(name: &str) -> Named {
         person: None,
     }
 }
+
+/// What a test and the handlers of its calls share: the calls name it.
+pub(crate) struct Gate {
+    /// A permit for each call of Hold that has come.
+    entered: Semaphore,
+    /// Permits for their answers.
+    release: Semaphore,
+    /// The channel by which Relay calls.
+    pub(crate) channel: OnceLock<LocalChannel>,
+}
+
+impl Gate {
+    /// The gate of a name; each test has a name of its own.
+    pub(crate) fn of(name: &str) -> Arc<Self> {
+        static GATES: LazyLock<Mutex<HashMap<String, Arc<Gate>>>> = LazyLock::new(Mutex::default);
+        let mut gates = GATES.lock().unwrap();
+        let gate = gates.entry(name.to_owned()).or_insert_with(|| {
+            Arc::new(Self {
+                entered: Semaphore::new(0),
+                release: Semaphore::new(0),
+                channel: OnceLock::new(),
+            })
+        });
+        Arc::clone(gate)
+    }
+
+    /// Waits for a call of Hold.
+    pub(crate) async fn entered(&self) {
+        let entered = tokio::time::timeout(PATIENCE, self.entered.acquire()).await;
+        entered.expect("the call comes").unwrap().forget();
+    }
+
+    /// Lets one call of Hold answer.
+    pub(crate) fn release(&self) {
+        self.release.add_permits(1);
+    }
+
+    async fn hold(&self) {
+        self.entered.add_permits(1);
+        self.release.acquire().await.unwrap().forget();
+    }
+
+    /// Calls Show and returns its message, in its frame.
+    async fn relay(&self, message: Bytes) -> Bytes {
+        let request = Request::post("/test.v1.Shop/Show")
+            .header("content-type", "application/grpc")
+            .body(Body::new(Full::new(message)))
+            .unwrap();
+        let channel = self.channel.get().expect("the test sets it").clone();
+        let response = channel.oneshot(request).await.unwrap();
+        if let Some(status) = Status::from_header_map(response.headers()) {
+            return frame(&named(&format!("{status:?}")));
+        }
+        let seen = |name: &str| response.headers()[name].to_str().unwrap().to_owned();
+        frame(&named(&format!(
+            "{} {} {}",
+            seen("seen-id"),
+            seen("seen-trace"),
+            seen("seen-timeout")
+        )))
+    }
+}
+
+/// Longer than any test should wait for what has to come.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The shop: answers what it was sent, with what the layers told it as metadata.
 #[derive(Clone)]
@@ -86,24 +154,47 @@ async fn answer(request: Request<Body>) -> Response<Body> {
         Err(status) => return status.into_http(),
     };
     let request = tonic::Request::from_parts(Default::default(), parts.extensions, ());
-    let scope = UserScope::of(&request).ok().map(|scope| scope.user().to_string());
+    // Not by `UserScope::of`, to which a method without one is a defect that it logs.
+    let scope = request.extensions().get::<UserScope>();
+    let scope = scope.map(|scope| scope.user().to_string());
+    let gate = |message: &[u8]| Gate::of(&Named::decode(&message[5..]).unwrap().name);
     let body = match parts.uri.path() {
         "/test.v1.Shop/Panic" => panic!("as asked"),
+        "/test.v1.Shop/WatchPanic" => {
+            let frames = stream::iter([true, false]).map(move |is_first| {
+                assert!(is_first, "as asked, in a stream");
+                Ok::<_, Status>(Frame::data(message.clone()))
+            });
+            Body::new(StreamBody::new(frames))
+        }
+        "/test.v1.Shop/WatchRelay" => {
+            let gate = gate(&message);
+            let relayed = stream::once(async move { Ok::<_, Status>(Frame::data(gate.relay(message).await)) });
+            Body::new(StreamBody::new(relayed.chain(stream::once(async { Ok(ok()) }))))
+        }
         "/test.v1.Shop/Watch" => {
             let frames = stream::iter([Ok::<_, Status>(Frame::data(message))]).chain(stream::pending());
             Body::new(StreamBody::new(frames))
         }
         path => {
-            if path == "/test.v1.Shop/Sleep" {
-                tokio::time::sleep(Duration::from_millis(500)).await;
-            }
-            let trailers = HeaderMap::from_iter([(Status::GRPC_STATUS, "0".parse().unwrap())]);
-            let frames = [Ok::<_, Status>(Frame::data(message)), Ok(Frame::trailers(trailers))];
+            let message = match path {
+                "/test.v1.Shop/Relay" => gate(&message).relay(message).await,
+                "/test.v1.Shop/Hold" => {
+                    gate(&message).hold().await;
+                    message
+                }
+                _ => message,
+            };
+            let frames = [Ok::<_, Status>(Frame::data(message)), Ok(ok())];
             Body::new(StreamBody::new(stream::iter(frames)))
         }
     };
+    let seen = |name: &str| parts.headers.get(name).cloned().unwrap_or(HeaderValue::from_static(""));
     Response::builder()
         .header("content-type", "application/grpc")
+        .header("seen-id", seen("x-request-id"))
+        .header("seen-trace", seen("traceparent"))
+        .header("seen-timeout", seen("grpc-timeout"))
         .header("scope", scope.unwrap_or_default())
         .header(
             "caller",
@@ -114,6 +205,10 @@ async fn answer(request: Request<Body>) -> Response<Body> {
         )
         .body(body)
         .unwrap()
+}
+
+fn ok() -> Frame<Bytes> {
+    Frame::trailers(HeaderMap::from_iter([(Status::GRPC_STATUS, "0".parse().unwrap())]))
 }
 
 /// Knows three keys.

@@ -3,7 +3,7 @@
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 use millrace_chassis::on;
-use millrace_chassis::shard::{Conn, Global, StoreError, UserId};
+use millrace_chassis::shard::{Conn, DatabaseName, Global, StoreError, UserId};
 
 use crate::identity::schema::identity_email;
 
@@ -33,8 +33,10 @@ impl EmailRow {
 
 /// The failure of a row whose user id cannot be one.
 pub(in crate::identity) fn out_of_range(user_id: i64) -> StoreError {
-    let problem = format!("{user_id} is no user id");
-    StoreError::Query(diesel::result::Error::DeserializationError(problem.into()))
+    StoreError::Damaged {
+        database: DatabaseName::Global,
+        problem: format!("{user_id} is no user id"),
+    }
 }
 
 /// Reserves an address; false if the address or the request key is taken.
@@ -52,12 +54,12 @@ pub(in crate::identity) async fn by_address(
     conn: &mut Conn<Global>,
     email_norm: &str,
 ) -> Result<Option<EmailRow>, StoreError> {
-    Ok(on!(conn, c => identity_email::table
+    on!(conn, c => identity_email::table
         .find(email_norm)
         .select(EmailRow::as_select())
         .first(c)
         .await
-        .optional())?)
+        .optional())
 }
 
 /// Reads the row that a CreateUser of this key made.
@@ -65,12 +67,12 @@ pub(in crate::identity) async fn by_request(
     conn: &mut Conn<Global>,
     request_key: &str,
 ) -> Result<Option<EmailRow>, StoreError> {
-    Ok(on!(conn, c => identity_email::table
+    on!(conn, c => identity_email::table
         .filter(identity_email::request_key.eq(request_key))
         .select(EmailRow::as_select())
         .first(c)
         .await
-        .optional())?)
+        .optional())
 }
 
 /// Puts off the end of a user's own reservation; false if it is not there any more.
@@ -154,7 +156,7 @@ pub(in crate::identity) async fn expired(
     after: &str,
     limit: i64,
 ) -> Result<Vec<EmailRow>, StoreError> {
-    Ok(on!(conn, c => identity_email::table
+    on!(conn, c => identity_email::table
         .filter(identity_email::state.eq(RESERVED))
         .filter(identity_email::expires_at.le(now_us))
         .filter(identity_email::email_norm.gt(after))
@@ -162,5 +164,5 @@ pub(in crate::identity) async fn expired(
         .limit(limit)
         .select(EmailRow::as_select())
         .load(c)
-        .await)?)
+        .await)
 }

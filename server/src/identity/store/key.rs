@@ -21,10 +21,16 @@ pub(in crate::identity) struct KeyRow {
     pub(in crate::identity) revoked_at: Option<i64>,
 }
 
-/// Inserts a key, in a transaction whose first statement was under the fence.
-pub(in crate::identity) async fn insert(conn: &mut Conn<UserScope>, row: &KeyRow) -> Result<(), StoreError> {
-    on!(conn, c => diesel::insert_into(api_key::table).values(row).execute(c).await)?;
-    Ok(())
+/// Inserts a key, in a transaction whose first statement was under the fence; false if its number is taken. A violation
+/// would end the transaction on PostgreSQL.
+pub(in crate::identity) async fn insert(conn: &mut Conn<UserScope>, row: &KeyRow) -> Result<bool, StoreError> {
+    let inserted = on!(conn, c => diesel::insert_into(api_key::table)
+        .values(row)
+        .on_conflict((api_key::user_id, api_key::key_id))
+        .do_nothing()
+        .execute(c)
+        .await)?;
+    Ok(inserted == 1)
 }
 
 /// Reads a key that works: not revoked, and of a user who is there.

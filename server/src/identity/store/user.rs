@@ -117,13 +117,13 @@ pub(in crate::identity) async fn get(conn: &mut Conn<UserScope>) -> Result<Optio
     Ok(any(conn).await?.filter(|row| row.tombstone == 0))
 }
 
-/// Locks the user for a change, raises the version, and returns the row as it was but for that.
+/// Locks the user for a change, and returns the row.
 pub(in crate::identity) async fn lock(conn: &mut Conn<UserScope>) -> Result<Option<UserRow>, StoreError> {
     let (user, bucket) = (conn.scope().user().get(), conn.scope().bucket());
     let locked = on!(conn, c => diesel::update(users::table.find(user))
         .filter(users::tombstone.eq(0))
         .filter(owned!(bucket))
-        .set(users::version.eq(users::version + 1))
+        .set(users::version.eq(users::version))
         .returning(UserRow::as_returning())
         .get_result(c)
         .await
@@ -141,6 +141,7 @@ pub(in crate::identity) async fn save(conn: &mut Conn<UserScope>, row: &UserRow)
             users::display_name.eq(&row.display_name),
             users::email.eq(&row.email),
             users::email_norm.eq(&row.email_norm),
+            users::version.eq(row.version),
             users::updated_at.eq(row.updated_at),
         ))
         .execute(c)
@@ -171,7 +172,7 @@ pub(in crate::identity) async fn list(
     after: i64,
     limit: usize,
 ) -> Result<Vec<UserRow>, StoreError> {
-    Ok(on!(conn, c => users::table
+    on!(conn, c => users::table
         .filter(users::user_id.gt(after))
         .filter(users::tombstone.eq(0))
         .filter(readable!(users::bucket))
@@ -179,5 +180,5 @@ pub(in crate::identity) async fn list(
         .limit(i64::try_from(limit).unwrap_or(i64::MAX))
         .select(UserRow::as_select())
         .load(c)
-        .await)?)
+        .await)
 }

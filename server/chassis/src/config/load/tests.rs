@@ -50,7 +50,7 @@ fn later_sources_win_and_are_named() {
     assert_eq!(find("secrets.page_token").value, HIDDEN);
     assert_eq!(
         find("database.shards").value,
-        "[\"postgres://u:[redacted]@h/1?[redacted]\", \"postgres://u@h/2\"]"
+        "[\"postgres://u:[redacted]@h/1?password=[redacted]\", \"postgres://u@h/2\"]"
     );
     let printed = format!("{shown:?}{loaded:?}{:?}", loaded.settings);
     assert!(!printed.contains("pw@") && !printed.contains("hush"), "{printed}");
@@ -107,6 +107,48 @@ fn mistakes_name_the_key_the_source_and_the_remedy() {
         }
         assert!(!error.contains("hush-hush"), "a secret is shown: {error:?}");
     }
+    let error = loaded(
+        "[server]\nlisen = 1\nlisten = \"nowhere\"",
+        &[("MILLRACE_LIMITS__CALLS", "many")],
+        Vec::new(),
+    );
+    let all_at_once = error.unwrap_err().to_string();
+    for part in [
+        "3 settings are wrong",
+        "`server.lisen`",
+        "`server.listen`",
+        "`limits.calls`",
+    ] {
+        assert!(all_at_once.contains(part), "{all_at_once:?} lacks {part:?}");
+    }
     let missing = load::<Settings>(Some(Path::new("/no/such/file")), [], []).unwrap_err();
     assert!(missing.to_string().contains("/no/such/file"));
+}
+
+#[test]
+fn checks_follow_loading_and_name_the_source() {
+    let environment = [
+        ("MILLRACE_LIMITS__CALLS", "0"),
+        ("MILLRACE_DATABASE__GLOBAL", "7"),
+        ("MILLRACE_SERVER__CORS_ORIGINS", "[\"*\"]"),
+    ];
+    let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let check = |settings: &Settings, problems: &mut Problems| {
+        settings.server.check(problems);
+        settings.limits.check(problems);
+        settings.database.check(problems);
+    };
+    let flags: Vec<Flag> = vec![("limits.message_bytes", 0.into())];
+    let found = load_checked(None, environment, flags, check).unwrap_err();
+    assert!(!found.is_by_flags());
+    assert_eq!(
+        found.to_string(),
+        "4 settings are wrong:\n\
+         - setting `database.global` (environment MILLRACE_DATABASE__GLOBAL) has the wrong type; a list is written \
+         [\"...\", \"...\"]\n\
+         - setting `server.cors_origins` (environment MILLRACE_SERVER__CORS_ORIGINS) is `*`; it must be one origin, as in \
+         `https://shop.example` or `http://localhost:3000`; list each, a `*` stands for nothing\n\
+         - setting `limits.calls` (environment MILLRACE_LIMITS__CALLS) is 0; it must be 1 to 1000000\n\
+         - setting `limits.message_bytes` (flag) is 0; it must be 1 to 4194304"
+    );
 }

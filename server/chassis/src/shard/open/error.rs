@@ -2,8 +2,10 @@
 
 use std::path::PathBuf;
 
+use crate::shard::map::MapDamage;
 use crate::shard::open::SHARDS_MAX;
-use crate::shard::{DatabaseName, MigrateError, StoreError};
+use crate::shard::pg::ConnectError;
+use crate::shard::{DatabaseName, MigrateError, StoreError, pool};
 
 /// Why a set of databases cannot be opened. Each message names the database and the remedy, and never a password.
 #[derive(Debug, thiserror::Error)]
@@ -11,12 +13,9 @@ pub enum OpenError {
     /// The number of shards is not possible.
     #[error("{0} shards: a cluster has 1 to {SHARDS_MAX}")]
     Count(usize),
-    /// A URL cannot be read. What the parser says is not shown: it may quote the password.
-    #[error(
-        "{0}: not a PostgreSQL URL; write postgres://user:password@host:port/database, with special characters of the \
-         password percent-encoded"
-    )]
-    Url(DatabaseName),
+    /// A URL cannot be read, or asks for what there is not.
+    #[error("{0}: its URL {1}")]
+    Url(DatabaseName, &'static str),
     /// The folder cannot be made or written.
     #[error("folder {}: cannot be written; give the process the right to write there, or another folder", folder.display())]
     Folder {
@@ -27,8 +26,13 @@ pub enum OpenError {
         source: std::io::Error,
     },
     /// Another process has the files open.
-    #[error("folder {}: in use by another millrace process; stop it, or give another folder", .0.display())]
-    InUse(PathBuf),
+    #[error("folder {}: in use by another millrace process{}; stop it, or give another folder", folder.display(), holder(*pid))]
+    InUse {
+        /// The folder.
+        folder: PathBuf,
+        /// The number of the process, if it has noted it.
+        pid: Option<u32>,
+    },
     /// The database cannot be reached or used.
     #[error("{database}: cannot be used; check that it runs, is writable and has space, and that its address is right")]
     Unusable {
@@ -85,8 +89,16 @@ pub enum OpenError {
     #[error("{0}: holds tables that are not Millrace's; give an empty database")]
     Others(String),
     /// The map in the global database is damaged.
-    #[error("{0}: the bucket map is damaged; restore it from a backup")]
-    Map(String),
+    #[error(
+        "{database}: the bucket map (table `bucket`) is damaged: {damage}; restore the table from a backup, or write \
+         each bucket's row as the table `bucket_fence` of the shard has it that owns the bucket"
+    )]
+    Map {
+        /// Name and address.
+        database: String,
+        /// What is wrong with it.
+        damage: MapDamage,
+    },
     /// The schema is newer than this program, or cannot be made.
     #[error("{database}: its schema does not fit")]
     Schema {
@@ -96,4 +108,22 @@ pub enum OpenError {
         #[source]
         source: MigrateError,
     },
+}
+
+impl OpenError {
+    /// Tells whether the database is down: nobody answered, or the server said that it cannot serve now. A server that
+    /// knows no such database or refuses the user is another matter: the address is wrong.
+    pub fn is_down(&self) -> bool {
+        match self {
+            Self::Unusable {
+                source: StoreError::Unavailable { source, .. },
+                ..
+            } => !pool::connect_error(source.as_ref()).is_some_and(ConnectError::is_refusal),
+            _ => false,
+        }
+    }
+}
+
+fn holder(pid: Option<u32>) -> String {
+    pid.map(|pid| format!(" (pid {pid})")).unwrap_or_default()
 }

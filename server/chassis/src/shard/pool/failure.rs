@@ -81,6 +81,16 @@ impl Connecting for FileError {
     }
 }
 
+/// Finds the failure to connect to PostgreSQL in the source of [`StoreError::Unavailable`].
+///
+/// [`StoreError::Unavailable`]: crate::shard::StoreError::Unavailable
+pub(crate) fn connect_error<'a>(source: &'a (dyn Error + Send + Sync + 'static)) -> Option<&'a ConnectError> {
+    match source.downcast_ref::<Shared>() {
+        Some(shared) => shared.0.downcast_ref(),
+        None => source.downcast_ref(),
+    }
+}
+
 /// One failure that several waiting calls report.
 #[derive(Debug)]
 struct Shared(Arc<dyn Error + Send + Sync>);

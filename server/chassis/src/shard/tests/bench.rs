@@ -73,17 +73,7 @@ pub(super) async fn sqlite(test: impl AsyncFnOnce(&mut Bench)) {
 /// Runs a test on a PostgreSQL server.
 pub(super) async fn postgres(test: impl AsyncFnOnce(&mut Bench)) {
     #[expect(clippy::disallowed_methods, reason = "tests have no configuration")]
-    let (server, quick) = (
-        std::env::var("MILLRACE_TEST_POSTGRES"),
-        std::env::var("MILLRACE_TEST_QUICK").is_ok_and(|quick| quick == "1"),
-    );
-    let Ok(admin_url) = server else {
-        assert!(
-            quick,
-            "MILLRACE_TEST_POSTGRES is not set; MILLRACE_TEST_QUICK=1 leaves PostgreSQL out"
-        );
-        return;
-    };
+    let admin_url = std::env::var("MILLRACE_TEST_POSTGRES").expect("./tests/run sets it");
     let mut bench = Bench {
         database: Database::Postgres {
             global: String::new(),
@@ -115,6 +105,28 @@ impl Bench {
     pub(super) async fn open_with(&self, limits: PoolLimits) -> Result<Shards, OpenError> {
         let clock = Clock::manual(NOW_US);
         Shards::open_with(&self.database, limits, clock.clone(), Ids::system(clock)).await
+    }
+
+    /// Opens the databases as a server does.
+    pub(super) async fn open_for_serving(&self) -> Result<Shards, OpenError> {
+        let clock = Clock::manual(NOW_US);
+        Shards::open_for_serving(&self.database, patient(), clock.clone(), Ids::system(clock)).await
+    }
+
+    /// Takes a PostgreSQL database down: whoever is connected is thrown out, and nobody gets in.
+    pub(super) async fn stop(&mut self, name: DatabaseName) {
+        let place = self.place(name);
+        self.admin(&format!("ALTER DATABASE {place} ALLOW_CONNECTIONS false"))
+            .await;
+        let cut = format!("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '{place}'");
+        self.admin(&cut).await;
+    }
+
+    /// Brings it back.
+    pub(super) async fn start(&mut self, name: DatabaseName) {
+        let place = self.place(name);
+        self.admin(&format!("ALTER DATABASE {place} ALLOW_CONNECTIONS true"))
+            .await;
     }
 
     /// Opens the databases and makes the table of notes.
@@ -170,6 +182,18 @@ impl Bench {
                 }
             }
             Engine::Postgres(server) => server.empty(&place).await,
+        }
+    }
+
+    /// Runs a statement in a database that cannot be opened.
+    pub(super) async fn repair(&self, name: DatabaseName, sql: &str) {
+        let place = self.place(name);
+        match &self.engine {
+            Engine::Sqlite { .. } => {
+                let mut conn = diesel::SqliteConnection::establish(&place).unwrap();
+                diesel::connection::SimpleConnection::batch_execute(&mut conn, sql).unwrap();
+            }
+            Engine::Postgres(server) => server.run(&place, sql).await,
         }
     }
 
@@ -239,8 +263,7 @@ pub(super) async fn write_note(conn: &mut Conn<UserScope>, note: i64, body: &str
         .insert_into(note::table)
         .into_columns((note::user_id, note::bucket, note::note_id, note::body))
         .execute(c)
-        .await)
-    .map_err(|error| conn.fault(error))?;
+        .await)?;
     if written == 0 {
         crate::shard::fence::check(conn).await?;
     }
@@ -256,8 +279,7 @@ pub(super) async fn read_note(conn: &mut Conn<UserScope>, note: i64) -> Result<O
         .select(note::body)
         .first(c)
         .await
-        .optional())
-    .map_err(|error| conn.fault(error))?;
+        .optional())?;
     if found.is_none() {
         crate::shard::fence::check(conn).await?;
     }

@@ -20,6 +20,7 @@ fn one_connection() -> PoolLimits {
         size: 1,
         wait: Duration::from_secs(2),
         file_wait: Duration::from_secs(2),
+        ..PoolLimits::default()
     }
 }
 

@@ -30,12 +30,12 @@ async fn all_notes(shards: &Shards) -> Vec<(i64, i64)> {
             false,
             |row: &(i64, i64)| *row,
             |mut conn| async move {
-                Ok(on!(conn, c => note::table
+                on!(conn, c => note::table
                 .filter(crate::readable!(note::bucket))
                 .order((note::user_id, note::note_id))
                 .select((note::user_id, note::note_id))
                 .load(c)
-                .await)?)
+                .await)
             },
         )
         .await

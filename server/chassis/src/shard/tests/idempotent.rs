@@ -13,6 +13,7 @@ super::on_both_engines!(
     a_claim_is_fenced,
     global_requests_too,
     expired_rows_are_swept,
+    a_backlog_is_swept_whole_around_a_database_that_fails,
 );
 
 fn key(request_id: &str) -> Key<'_> {
@@ -104,7 +105,7 @@ async fn a_failed_first_call_frees_its_id(bench: &mut Bench) {
     create(&scope, key("a"), 1, "one", Duration::ZERO).await.unwrap();
     let clash = create(&scope, key("b"), 1, "clash", Duration::ZERO).await;
     assert!(
-        matches!(clash, Err(ClaimError::Store(StoreError::Duplicate))),
+        matches!(clash, Err(ClaimError::Store(StoreError::Duplicate { .. }))),
         "{clash:?}"
     );
     // The same, its future dropped in the middle.
@@ -185,13 +186,33 @@ async fn expired_rows_are_swept(bench: &mut Bench) {
         .await
         .unwrap();
     }
-    assert_eq!(sweep(&shards, NOW_US + 1).await.unwrap(), 0);
-    assert_eq!(sweep(&shards, NOW_US + 4).await.unwrap(), 3);
-    assert_eq!(sweep(&shards, NOW_US + 9).await.unwrap(), 3);
+    for (now_us, rows) in [(NOW_US + 1, 0), (NOW_US + 4, 3), (NOW_US + 9, 3)] {
+        let swept = sweep(&shards, now_us, || true).await;
+        assert_eq!((swept.rows, swept.failed.len()), (rows, 0));
+    }
     // A swept id is new again.
     let scope = shards.for_user(UserId::new(1).unwrap());
     assert_eq!(
         create(&scope, key("a"), 2, "again", Duration::ZERO).await.unwrap(),
         b"again"
     );
+}
+
+async fn a_backlog_is_swept_whole_around_a_database_that_fails(bench: &mut Bench) {
+    let shards = bench.open().await.unwrap();
+    let (broken, full) = (DatabaseName::Shard(ShardId(0)), DatabaseName::Shard(ShardId(2)));
+    // User 2 lives on the last shard of three.
+    let backlog = format!(
+        "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 12345) \
+         INSERT INTO idempotency (user_id, bucket, method, key, request_hash, expires_at) \
+         SELECT 2, 2, 'm', CAST(i AS text), {hash}, {NOW_US} FROM n",
+        hash = if bench.is_postgres() { "''::bytea" } else { "x''" },
+    );
+    run(&shards, full, &backlog).await.unwrap();
+    run(&shards, broken, "DROP TABLE idempotency").await.unwrap();
+    // It stops when it is told to.
+    let stopped = sweep(&shards, NOW_US + 1, || false).await;
+    assert_eq!((stopped.rows, stopped.failed.len()), (0, 0));
+    let swept = sweep(&shards, NOW_US + 1, || true).await;
+    assert_eq!((swept.rows, swept.failed), (12_345, vec![broken]));
 }

@@ -18,6 +18,7 @@ super::on_both_engines!(
     a_lost_database_is_refused,
     databases_in_the_wrong_order_are_refused,
     one_database_twice_is_refused,
+    a_set_in_use_is_opened_beside_its_server,
     a_database_of_another_cluster_is_refused,
     a_database_with_other_tables_is_refused,
     a_newer_schema_is_refused,
@@ -50,7 +51,7 @@ async fn two_processes_may_start_at_once(bench: &mut Bench) {
         assert!(two.unwrap().ping().await.iter().all(|(_, answer)| answer.is_ok()));
     } else {
         assert!(one.is_ok() != two.is_ok(), "{one:?} {two:?}");
-        assert!(matches!(one.and(two), Err(OpenError::InUse(_))));
+        assert!(matches!(one.and(two), Err(OpenError::InUse { .. })));
     }
 }
 
@@ -229,6 +230,34 @@ async fn one_database_twice_is_refused(bench: &mut Bench) {
     );
 }
 
+async fn a_set_in_use_is_opened_beside_its_server(bench: &mut Bench) {
+    let clock = Clock::system();
+    let beside =
+        async |bench: &Bench| Shards::open_beside(&bench.database, clock.clone(), Ids::system(clock.clone())).await;
+    // Alone it does what any start does.
+    drop(beside(bench).await.unwrap());
+    let server = bench.open().await.unwrap();
+    let guest = beside(bench).await.unwrap();
+    for name in guest.names().collect::<Vec<_>>() {
+        run(&guest, name, "CREATE TABLE by_the_guest (x integer)")
+            .await
+            .unwrap();
+        run(&server, name, "INSERT INTO by_the_guest VALUES (1)").await.unwrap();
+    }
+    drop(guest);
+    // The server still has what it had.
+    if !bench.is_postgres() {
+        assert!(matches!(refused(bench).await, OpenError::InUse { .. }));
+    }
+    // What the server is still making is its own.
+    run(&server, DatabaseName::Global, "UPDATE cluster SET state = 1")
+        .await
+        .unwrap();
+    if !bench.is_postgres() {
+        assert!(matches!(beside(bench).await, Err(OpenError::InUse { .. })));
+    }
+}
+
 async fn a_database_of_another_cluster_is_refused(bench: &mut Bench) {
     let shards = bench.open().await.unwrap();
     run(&shards, LAST, "UPDATE identity_row SET cluster_id = 'another'")
@@ -283,7 +312,11 @@ async fn an_unusable_database_is_named(bench: &mut Bench) {
             let (folder, file) = (data_dir.clone(), data_dir.join("shard-002.db"));
             let held = bench.open().await.unwrap();
             let error = refused(bench).await;
-            assert!(matches!(&error, OpenError::InUse(at) if *at == folder), "{error:?}");
+            let here = Some(std::process::id());
+            assert!(
+                matches!(&error, OpenError::InUse { folder: at, pid } if *at == folder && *pid == here),
+                "{error:?}"
+            );
             drop(held);
             std::fs::write(&file, "this is no database".repeat(100)).unwrap();
         }
@@ -300,7 +333,7 @@ async fn an_unusable_database_is_named(bench: &mut Bench) {
         shards[2] = "postgres://somebody:s3cr3t#@127.0.0.1:port/x".to_owned();
         let error = refused(bench).await;
         let text = format!("{error} {error:?}");
-        assert!(matches!(error, OpenError::Url(_)), "{text}");
+        assert!(matches!(error, OpenError::Url(..)), "{text}");
         assert!(!text.contains("s3cr3t"), "{text}");
     }
 }

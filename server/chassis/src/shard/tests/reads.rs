@@ -24,14 +24,14 @@ const BROKEN: ShardId = ShardId(1);
 async fn newest(shards: &Shards, limit: usize, below: i64, partial: bool) -> Result<Gathered<i64>, StoreError> {
     let rows_max = i64::try_from(limit).unwrap() + 1;
     let read = move |mut conn: Conn<ShardId>| async move {
-        Ok(on!(conn, c => note::table
+        on!(conn, c => note::table
             .filter(crate::readable!(note::bucket))
             .filter(note::note_id.lt(below))
             .order(note::note_id.desc())
             .limit(rows_max)
             .select(note::note_id)
             .load(c)
-            .await)?)
+            .await)
     };
     shards.scatter().gather(limit, partial, |id| Reverse(*id), read).await
 }

@@ -17,6 +17,8 @@ super::on_both_engines!(
     readers_cannot_write,
     a_full_disk_writes_nothing,
     a_wait_is_bounded,
+    a_wait_ends_with_its_call,
+    the_server_speaks_english,
 );
 
 async fn rows_lie_in_their_users_shard(bench: &mut Bench) {
@@ -77,14 +79,14 @@ async fn transactions_are_all_or_nothing(bench: &mut Bench) {
             write_note(conn, 1, "a second one").await
         })
         .await;
-    assert!(matches!(failed, Err(StoreError::Duplicate)), "{failed:?}");
+    assert!(matches!(failed, Err(StoreError::Duplicate { .. })), "{failed:?}");
     assert_eq!(read_note(&mut conn, 2).await.unwrap().as_deref(), Some("kept"));
     assert_eq!(read_note(&mut conn, 3).await.unwrap(), None);
 
     let nested: Result<(), StoreError> = conn
         .transaction(async |conn| conn.transaction(async |_| Ok(())).await)
         .await;
-    assert!(matches!(nested, Err(StoreError::Query(_))), "{nested:?}");
+    assert!(matches!(nested, Err(StoreError::Query { .. })), "{nested:?}");
     // The connection is still good.
     write_note(&mut conn, 4, "after").await.unwrap();
 }
@@ -131,7 +133,7 @@ async fn a_full_disk_writes_nothing(bench: &mut Bench) {
         panic!("{refused:?}")
     };
     assert_eq!(
-        (database.as_str(), source.to_string().as_str()),
+        (database.to_string().as_str(), source.to_string().as_str()),
         ("shard 1", "database or disk is full")
     );
     assert_eq!(read_note(&mut conn, 1).await.unwrap(), None);
@@ -143,6 +145,7 @@ async fn a_wait_is_bounded(bench: &mut Bench) {
         size: 1,
         wait: Duration::from_secs(5),
         file_wait: Duration::from_secs(5),
+        ..PoolLimits::default()
     };
     let shards = bench.with_notes_and(limits).await;
     let scope = shards.for_user(UserId::new(7).unwrap());
@@ -203,4 +206,63 @@ async fn one_thread_is_enough() {
         );
     })
     .await;
+}
+
+async fn a_wait_ends_with_its_call(bench: &mut Bench) {
+    let limits = PoolLimits {
+        size: 1,
+        wait: Duration::from_secs(3_600),
+        file_wait: Duration::from_secs(3_600),
+        ..PoolLimits::default()
+    };
+    let shards = bench.with_notes_and(limits).await;
+    let user = UserId::new(7).unwrap();
+    let _held = (
+        shards.for_user(user).write().await.unwrap(),
+        shards.global().write().await.unwrap(),
+    );
+    // Nobody sets the deadline on the scope: it is the call's. The wait ends by itself just before the call would be cut.
+    let deadline = Some(crate::stack::Deadline(Instant::now() + Duration::from_millis(100)));
+    let call = async {
+        let (of_user, global) = (shards.for_user(user), shards.global());
+        let of_shard = shards.scatter().shard(shards.locate(user)).unwrap();
+        let waits = tokio::join!(of_user.write(), global.write(), of_shard.write());
+        for busy in [waits.0.err(), waits.1.err(), waits.2.err()] {
+            assert!(matches!(busy, Some(StoreError::Busy { .. })), "{busy:?}");
+        }
+    };
+    crate::stack::with_deadline(deadline, call).await;
+}
+
+async fn the_server_speaks_english(bench: &mut Bench) {
+    if !bench.is_postgres() {
+        return;
+    }
+    let place = bench.place(DatabaseName::Global);
+    bench
+        .admin(&format!("ALTER DATABASE {place} SET lc_messages = 'C.UTF-8'"))
+        .await;
+    let shards = bench.open().await.unwrap();
+    let mut conn = shards.global().read().await.unwrap();
+    on!(conn, c => c.batch_execute(
+        "DO $$ BEGIN ASSERT current_setting('lc_messages') = 'C', current_setting('lc_messages'); END $$").await)
+    .unwrap();
+    bench.admin(&format!("ALTER DATABASE {place} RESET lc_messages")).await;
+    // Somebody who may not choose the language still gets in.
+    let plain = format!("millrace_plain_{}", std::process::id());
+    bench.admin(&format!("CREATE ROLE {plain} LOGIN")).await;
+    let crate::config::Database::Postgres { global, .. } = &bench.database else {
+        return;
+    };
+    let config = global.replace("postgres@", &format!("{plain}@")).parse().unwrap();
+    let location = crate::shard::pool::Location::Server(Box::new(config));
+    let pool = crate::shard::pool::Pool::new(
+        &location,
+        DatabaseName::Global,
+        crate::shard::pg::Role::Admin,
+        &PoolLimits::default(),
+    );
+    pool.get(None).await.unwrap();
+    drop(pool);
+    bench.admin(&format!("DROP ROLE {plain}")).await;
 }

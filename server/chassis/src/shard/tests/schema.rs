@@ -58,6 +58,7 @@ async fn logical(bench: &Bench, name: DatabaseName) -> Logical {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs PostgreSQL: ./tests/run starts it"]
 async fn both_engines_have_one_schema() {
     for name in [DatabaseName::Global, DatabaseName::Shard(ShardId(1))] {
         let mut lite = Logical::new();
@@ -65,4 +66,30 @@ async fn both_engines_have_one_schema() {
         assert!(lite.len() > 10, "{lite:?}");
         bench::postgres(async |bench| assert_eq!(logical(bench, name).await, lite, "{name}")).await;
     }
+}
+
+/// Keys whose text sorts by another order than that of bytes.
+const OTHER_ORDERS: &str = "
+    SELECT c.relname::text AS table_name, a.attname::text AS column_name, '' AS kind,
+        0::bigint AS required, 0::bigint AS key_place
+    FROM pg_index i
+    JOIN pg_class c ON c.oid = i.indrelid
+    JOIN pg_attribute a ON a.attrelid = i.indexrelid
+    WHERE c.relnamespace = current_schema()::regnamespace
+        AND a.attcollation NOT IN (0, (SELECT oid FROM pg_collation WHERE collname = 'C'))";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs PostgreSQL: ./tests/run starts it"]
+async fn text_keys_sort_by_their_bytes() {
+    bench::postgres(async |bench| {
+        let shards = bench.with_notes().await;
+        for name in [DatabaseName::Global, DatabaseName::Shard(ShardId(1))] {
+            let mut conn = shards.admin(name).await.unwrap();
+            let columns: Vec<Column> =
+                on!(conn, pg c => diesel::sql_query(OTHER_ORDERS).load(c).await, sqlite _c => Ok(Vec::new())).unwrap();
+            let columns: Vec<_> = columns.iter().map(|c| (&c.table_name, &c.column_name)).collect();
+            assert!(columns.is_empty(), "{name}: {columns:?}");
+        }
+    })
+    .await;
 }

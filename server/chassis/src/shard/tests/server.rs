@@ -56,7 +56,9 @@ impl Server {
                     lent.made
                 });
                 let name = format!("millrace_test_{}_{number}", std::process::id());
-                self.admin(&format!("CREATE DATABASE {name}")).await;
+                // Another order than that of bytes, in which `a-c` comes after `ab`: no query may rely on the default.
+                let order = "TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'en-US-u-ka-shifted'";
+                self.admin(&format!("CREATE DATABASE {name} {order}")).await;
                 name
             }
         };
@@ -73,11 +75,14 @@ impl Server {
 
     /// Empties a database.
     pub(super) async fn empty(&self, name: &str) {
+        self.run(name, "DROP SCHEMA public CASCADE; CREATE SCHEMA public").await;
+    }
+
+    /// Runs a statement in a database.
+    pub(super) async fn run(&self, name: &str, sql: &str) {
         let url = format!("{}/{name}", self.base_url);
         let mut conn = AsyncPgConnection::establish(&url).await.unwrap();
-        conn.batch_execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
-            .await
-            .unwrap();
+        conn.batch_execute(sql).await.unwrap();
     }
 
     /// Gives the test's databases back, or drops those of a test that failed: who knows what it left.

@@ -1,5 +1,5 @@
 CREATE TABLE product (
-    product_id   text PRIMARY KEY,
+    product_id   text COLLATE "C" PRIMARY KEY,
     display_name text NOT NULL,
     description  text NOT NULL,
     currency     text NOT NULL,

@@ -1,8 +1,8 @@
 CREATE TABLE identity_email (
-    email_norm   text PRIMARY KEY,
+    email_norm   text COLLATE "C" PRIMARY KEY,
     user_id      bigint NOT NULL,
     state        integer NOT NULL CHECK (state IN (1, 2)),
-    request_key  text UNIQUE,
+    request_key  text COLLATE "C" UNIQUE,
     request_hash bytea,
     expires_at   bigint NOT NULL
 );

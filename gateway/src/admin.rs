@@ -1,0 +1,314 @@
+//! The admin listener: `/metrics`, and the probes `/health` and `/readiness`. It has its own thread and runtime, so
+//! that a busy or stuck server still tells the truth. It only reads.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, Method, Request, Response};
+use hyper::body::Incoming;
+use millrace_transcode::RouteError;
+use prometheus_client::encoding::text;
+use prometheus_client::registry::Registry;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tower::service_fn;
+
+use crate::answer::{Answers, Shape};
+use crate::body::{HttpResponse, ResponseBody};
+use crate::call::CallRecord;
+use crate::edge::{every_name, is_loopback_authority};
+use crate::error::Failure;
+use crate::gateway::Gateway;
+use crate::probes::Probes;
+use crate::rest::without_body;
+use crate::serve::{ConnectionLimits, serve};
+
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+/// Scrapers and probes are few.
+const LIMITS: ConnectionLimits = ConnectionLimits {
+    connections: 64,
+    connections_per_ip: 64,
+    streams: 16,
+    first_request: Duration::from_secs(10),
+    idle: Duration::from_secs(120),
+    unread: Duration::from_secs(60),
+};
+const DRAIN_MAX: Duration = Duration::from_secs(1);
+
+/// The running listener.
+pub struct Admin {
+    stop: watch::Sender<bool>,
+    thread: JoinHandle<()>,
+}
+
+/// What the listener answers from.
+struct Answering {
+    probes: Probes,
+    registry: Registry,
+    hosts: Hosts,
+    answers: Answers,
+}
+
+/// Starts the listener on a thread of its own. It answers under loopback names, under its own address, and under the
+/// names in `hosts`: a page that rebinds its own name to this address learns nothing. Refusals have the gateway's shape.
+///
+/// # Errors
+/// The thread or its runtime cannot be made.
+pub fn start(
+    gateway: &Gateway,
+    listener: TcpListener,
+    probes: Probes,
+    registry: Registry,
+    hosts: Vec<String>,
+) -> io::Result<Admin> {
+    let answering = Arc::new(Answering {
+        probes,
+        registry,
+        hosts: Hosts {
+            bound: listener.local_addr()?.ip(),
+            names: hosts,
+        },
+        answers: gateway.answers(),
+    });
+    let listener = listener.into_std()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let (stop, stopping) = watch::channel(false);
+    let thread = std::thread::Builder::new().name("admin".to_owned()).spawn(move || {
+        runtime.block_on(async {
+            let service = service_fn(move |request: Request<Incoming>| {
+                std::future::ready(Ok::<_, Infallible>(answering.answer(&request)))
+            });
+            match TcpListener::from_std(listener) {
+                Ok(listener) => serve(listener, service, LIMITS, stopping, DRAIN_MAX).await,
+                Err(error) => tracing::error!(%error, "the admin listener cannot start"),
+            }
+        });
+    })?;
+    Ok(Admin { stop, thread })
+}
+
+impl Admin {
+    /// Stops the listener and waits for its thread, at most a little longer than its own drain.
+    pub async fn stop(self) {
+        let _ = self.stop.send(true);
+        let ended = tokio::task::spawn_blocking(|| self.thread.join());
+        let _ = tokio::time::timeout(DRAIN_MAX * 2, ended).await;
+    }
+}
+
+impl Answering {
+    /// Answers GET, and HEAD as GET without a body; a request's own body is not read.
+    fn answer<B>(&self, request: &Request<B>) -> HttpResponse {
+        let answer = self.page(request).unwrap_or_else(|refusal| {
+            let record = CallRecord::of(request.extensions());
+            self.answers.answer(&Shape::of(request), &refusal, &record)
+        });
+        if request.method() == Method::HEAD {
+            without_body(answer)
+        } else {
+            answer
+        }
+    }
+
+    fn page<B>(&self, request: &Request<B>) -> Result<HttpResponse, Failure> {
+        if !every_name(request, |name| self.hosts.allow(name)) {
+            return Err(Failure::host_not_allowed());
+        }
+        let (method, path) = (request.method(), request.uri().path());
+        if ![Method::GET, Method::HEAD].contains(method) {
+            return Err(Failure::method_not_allowed("GET, HEAD"));
+        }
+        if path == "/metrics" {
+            return self.metrics();
+        }
+        let probe = self.probes.answer(path).map(|answer| answer.map(ResponseBody::full));
+        probe.ok_or_else(|| Failure::no_route(method, path, RouteError::NotFound { did_you_mean: None }))
+    }
+
+    fn metrics(&self) -> Result<HttpResponse, Failure> {
+        let mut lines = String::new();
+        text::encode(&mut lines, &self.registry).map_err(|_| Failure::bad_reply("a metric cannot be written"))?;
+        let mut response = Response::new(ResponseBody::full(lines));
+        response
+            .headers_mut()
+            .insert(CONTENT_TYPE, HeaderValue::from_static(OPEN_METRICS));
+        Ok(response)
+    }
+}
+
+/// Under which names the listener answers.
+struct Hosts {
+    bound: IpAddr,
+    names: Vec<String>,
+}
+
+impl Hosts {
+    /// Tells whether `host` or `host:port` is one of the names, exactly.
+    fn allow(&self, authority: &str) -> bool {
+        if is_loopback_authority(authority) {
+            return true;
+        }
+        let name = match authority.rsplit_once(':') {
+            Some((name, port)) if (1..=5).contains(&port.len()) && port.bytes().all(|byte| byte.is_ascii_digit()) => {
+                name
+            }
+            _ => authority,
+        };
+        self.names.iter().any(|known| known.eq_ignore_ascii_case(name)) || self.is_own_address(name)
+    }
+
+    /// A listener on all addresses cannot tell its own; but an address is no name that could be rebound.
+    fn is_own_address(&self, name: &str) -> bool {
+        let six = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+        let address = match six {
+            Some(six) => six.parse().map(IpAddr::V6),
+            None => name.parse().map(IpAddr::V4),
+        };
+        address.is_ok_and(|address| self.bound.is_unspecified() || address == self.bound)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use prometheus_client::metrics::counter::Counter;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
+
+    use super::*;
+    use crate::heartbeat::Heartbeat;
+
+    #[test]
+    fn only_exact_names_pass() {
+        let hosts = |bound: &str| Hosts {
+            bound: bound.parse().unwrap(),
+            names: vec!["metrics.internal".to_owned()],
+        };
+        let (loopback, own, all) = (hosts("127.0.0.1"), hosts("10.0.0.7"), hosts("::"));
+        // Name; then whether a listener on loopback, on one address, and on all addresses answers under it.
+        let cases = [
+            ("localhost", [true, true, true]),
+            ("LOCALHOST:9464", [true, true, true]),
+            ("127.0.0.1:9464", [true, true, true]),
+            ("[::1]", [true, true, true]),
+            ("metrics.internal", [true, true, true]),
+            ("Metrics.Internal:80", [true, true, true]),
+            ("10.0.0.7:9464", [false, true, true]),
+            ("10.0.0.8", [false, false, true]),
+            ("[2001:db8::1]:9464", [false, false, true]),
+            ("2001:db8::1", [false, false, false]),
+            ("localhost.evil.example", [false, false, false]),
+            ("10.0.0.7.evil.example:9464", [false, false, false]),
+            ("metrics.internal.evil.example", [false, false, false]),
+            ("evil@metrics.internal", [false, false, false]),
+            ("evil.example", [false, false, false]),
+            ("localhost:", [false, false, false]),
+            ("localhost:80:80", [false, false, false]),
+            ("", [false, false, false]),
+        ];
+        for (name, expected) in cases {
+            assert_eq!(
+                [&loopback, &own, &all].map(|hosts| hosts.allow(name)),
+                expected,
+                "{name:?}"
+            );
+        }
+    }
+
+    async fn ask(address: SocketAddr, request: &str) -> String {
+        let mut socket = TcpStream::connect(address).await.unwrap();
+        socket
+            .write_all(format!("{request}connection: close\r\n\r\n").as_bytes())
+            .await
+            .unwrap();
+        let mut text = String::new();
+        socket.read_to_string(&mut text).await.unwrap();
+        text
+    }
+
+    #[tokio::test]
+    async fn it_answers_from_its_own_thread() {
+        let mut registry = Registry::default();
+        registry.register("parcels", "Parcels sent", Counter::<u64>::default());
+        let ready = Arc::new(AtomicBool::new(false));
+        let asked = Arc::clone(&ready);
+        let is_ready = move || {
+            if asked.load(Ordering::SeqCst) {
+                Ok(())
+            } else {
+                Err("no_shard")
+            }
+        };
+        let probes = Probes::new(Heartbeat::start(), is_ready);
+        let listener = crate::serve::listen("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = listener.local_addr().unwrap();
+        let gateway = Gateway::builder().build().unwrap();
+        let admin = start(&gateway, listener, probes, registry, Vec::new()).unwrap();
+
+        let get = |path: &str| format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n");
+        assert!(ask(address, &get("/readiness")).await.contains("no_shard"));
+        ready.store(true, Ordering::SeqCst);
+        let cases = [
+            (get("/health"), "200 OK", "alive"),
+            (get("/readiness"), "200 OK", "ready"),
+            (get("/metrics"), "200 OK", "# HELP parcels Parcels sent."),
+            (get("/"), "404 Not Found", "\"code\":5"),
+            (
+                "POST /health HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0\r\n".to_owned(),
+                "405 ",
+                "allow: GET, HEAD",
+            ),
+            (
+                "HEAD /metrics HTTP/1.1\r\nhost: localhost\r\n".to_owned(),
+                "200 OK",
+                "content-length: ",
+            ),
+            (
+                "GET /health HTTP/1.1\r\nhost: evil.example\r\n".to_owned(),
+                "421 ",
+                "\"code\":3",
+            ),
+            // HTTP/1.0 may leave it out; here it may not.
+            ("GET /health HTTP/1.0\r\n".to_owned(), "421 ", "\"code\":3"),
+            (
+                "GET http://evil.example/health HTTP/1.1\r\nhost: localhost\r\n".to_owned(),
+                "421 ",
+                "\"code\":3",
+            ),
+            (
+                "GET /nothing HTTP/1.1\r\nhost: localhost\r\naccept: application/problem+json\r\n".to_owned(),
+                "404 ",
+                "\"status\":404",
+            ),
+        ];
+        for (request, status, part) in cases {
+            let text = ask(address, &request).await;
+            assert!(
+                text["HTTP/1.x ".len()..].starts_with(status) && text.contains(part),
+                "{request}{text}"
+            );
+            assert!(!request.starts_with("HEAD") || text.ends_with("\r\n\r\n"), "{text}");
+        }
+        // The main runtime is this test's one thread: while it is blocked, the listener still answers.
+        let blocked = std::thread::spawn(move || {
+            use std::io::{Read, Write};
+            let mut socket = std::net::TcpStream::connect(address).unwrap();
+            socket
+                .write_all(b"GET /health HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
+                .unwrap();
+            let mut text = String::new();
+            socket.read_to_string(&mut text).unwrap();
+            text
+        });
+        assert!(blocked.join().unwrap().contains("alive"));
+        admin.stop().await;
+        assert!(TcpStream::connect(address).await.is_err());
+    }
+}

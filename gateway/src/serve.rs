@@ -1,0 +1,193 @@
+//! The accept loop: connections, their limits, and a drain that always ends.
+//!
+//! tonic's own server, and hyper's defaults, leave open: a connection that never sends a request, one that is idle for
+//! ever, connections without number, and a drain that waits for them. Here each has a bound, tested with raw sockets.
+
+mod activity;
+mod caps;
+mod connection;
+mod tracked;
+mod transport;
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tower::Service;
+
+use crate::drain::begun;
+use caps::Caps;
+use connection::connection;
+
+/// The kernel's buffer for a reader that is slow: it, not our memory, holds back a stream.
+const SEND_BUFFER_BYTES: u32 = 256 << 10;
+const BACKLOG: u32 = 1_024;
+/// How long an HTTP/1.1 connection may take to the next request head, idle time included: hyper starts this timer when
+/// it waits for a head, so a short one would cut idle browsers.
+const HEADER_READ_MAX: Duration = Duration::from_secs(75);
+const HEADERS_MAX: usize = 100;
+const HEADER_BYTES_MAX: u32 = 16 << 10;
+const HTTP1_BUFFER_BYTES: usize = 64 << 10;
+const STREAM_WINDOW_BYTES: u32 = 256 << 10;
+const CONNECTION_WINDOW_BYTES: u32 = 1 << 20;
+const KEEP_ALIVE: Duration = Duration::from_secs(20);
+const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(10);
+/// After the file table is full, the next attempt to accept waits this long.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// The bounds of connections.
+#[derive(Debug, Clone, Copy)]
+pub struct ConnectionLimits {
+    /// Open connections of the listener; more are closed at once.
+    pub connections: usize,
+    /// Open connections of one address; more are closed at once.
+    pub connections_per_ip: usize,
+    /// Concurrent HTTP/2 streams of one connection.
+    pub streams: u32,
+    /// How long a connection may take to its first request.
+    pub first_request: Duration,
+    /// How long a connection may stay without a request in progress.
+    pub idle: Duration,
+    /// How long a peer may take nothing of an answer, because it does not read or opens no HTTP/2 window, before the
+    /// connection is closed. Without this it would keep the answer, its place and its memory for ever.
+    pub unread: Duration,
+}
+
+/// Binds an address. Accepted sockets inherit the send buffer, and the probes that find a peer who has vanished: over
+/// HTTP/1.1 nothing else would, while a stream has nothing to send.
+///
+/// # Errors
+/// The address cannot be bound.
+pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() {
+        TcpSocket::new_v4()?
+    } else {
+        TcpSocket::new_v6()?
+    };
+    // Without this a restart would wait for the old connections' TIME_WAIT.
+    socket.set_reuseaddr(true)?;
+    socket.set_keepalive(true)?;
+    socket.set_send_buffer_size(SEND_BUFFER_BYTES)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+/// Serves a listener until the drain, and then finishes what is in progress, until `drain_max` has passed at the latest.
+/// What a peer sent before it could know of the drain is answered.
+pub async fn serve<S, B>(
+    listener: TcpListener,
+    service: S,
+    limits: ConnectionLimits,
+    mut draining: watch::Receiver<bool>,
+    drain_max: Duration,
+) where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send,
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let builder = builder(&limits);
+    let caps = Caps::new(limits.connections, limits.connections_per_ip);
+    let mut connections = JoinSet::new();
+    let watched = draining.clone();
+    let serve_one = move |stream: TcpStream, peer: SocketAddr| {
+        let Some(place) = caps.take(peer.ip()) else {
+            tracing::debug!(peer = %peer.ip(), "a connection above the caps is closed");
+            return None;
+        };
+        // Answers are written whole; waiting for more only delays them. A socket that refuses is closing already.
+        let _ = stream.set_nodelay(true);
+        let connection = connection(stream, service.clone(), builder.clone(), limits, watched.clone());
+        Some(async move {
+            connection.await;
+            drop(place);
+        })
+    };
+    loop {
+        tokio::select! {
+            () = begun(&mut draining) => break,
+            // Only forgets what has ended.
+            Some(_) = connections.join_next() => {}
+            accepted = listener.accept() => match accepted {
+                Ok((stream, peer)) => {
+                    serve_one(stream, peer).map(|served| connections.spawn(served));
+                }
+                Err(error) if is_peers(&error) => {}
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept connections for now");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            },
+        }
+    }
+    for (stream, peer) in backlog(listener) {
+        serve_one(stream, peer).map(|served| connections.spawn(served));
+    }
+    finish(connections, drain_max).await;
+}
+
+/// Closes a listener and returns the connections that the kernel had made already; their peers do not know of a drain.
+fn backlog(listener: TcpListener) -> Vec<(TcpStream, SocketAddr)> {
+    let Ok(listener) = listener.into_std() else {
+        return Vec::new();
+    };
+    let made = std::iter::from_fn(|| listener.accept().ok()).take(BACKLOG as usize);
+    let asynchronous = made.filter_map(|(stream, peer)| {
+        stream.set_nonblocking(true).ok()?;
+        Some((TcpStream::from_std(stream).ok()?, peer))
+    });
+    asynchronous.collect()
+}
+
+/// Waits for the connections to end, and cuts those that do not in time.
+async fn finish(mut connections: JoinSet<()>, drain_max: Duration) {
+    let ended = async { while connections.join_next().await.is_some() {} };
+    if tokio::time::timeout(drain_max, ended).await.is_err() {
+        tracing::warn!(
+            connections = connections.len(),
+            "the drain is over; connections still open are cut"
+        );
+        connections.abort_all();
+    }
+}
+
+/// Tells errors of one connection, which was gone before it was accepted, from those of this process.
+fn is_peers(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
+}
+
+fn builder(limits: &ConnectionLimits) -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    // Both protocols need their timer set, or a limit of time panics when it is first needed.
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_READ_MAX)
+        .max_headers(HEADERS_MAX)
+        .max_buf_size(HTTP1_BUFFER_BYTES);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(limits.streams)
+        .keep_alive_interval(KEEP_ALIVE)
+        .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
+        .max_header_list_size(HEADER_BYTES_MAX)
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .max_pending_accept_reset_streams(20)
+        .max_local_error_reset_streams(100);
+    builder
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,94 @@
+//! From a name to an index, for the fields of a message and the values of an enum: a table of slots with linear probing.
+//!
+//! The names are the schema's, so nobody outside can make them collide; a stranger's key costs one comparison with each
+//! name of its slot's run.
+
+/// No index.
+pub(crate) const NONE: u16 = u16::MAX;
+
+/// Names with their indices.
+#[derive(Debug, Default)]
+pub(crate) struct Names {
+    names: Box<[(Box<str>, u16)]>,
+    /// Indices into `names`, a power of two of them.
+    slots: Box<[u16]>,
+}
+
+impl Names {
+    /// Of two equal names the first stays.
+    pub(crate) fn new(names: impl IntoIterator<Item = (Box<str>, usize)>) -> Self {
+        let mut kept: Vec<(Box<str>, u16)> = Vec::new();
+        let names: Vec<_> = names.into_iter().collect();
+        let mut slots = vec![NONE; (names.len() * 2).next_power_of_two()];
+        for (name, index) in names {
+            let (Ok(index), Ok(at)) = (u16::try_from(index), u16::try_from(kept.len())) else {
+                continue;
+            };
+            let mut slot = slot(name.as_bytes()) & (slots.len() - 1);
+            while slots[slot] != NONE && kept[usize::from(slots[slot])].0 != name {
+                slot = (slot + 1) & (slots.len() - 1);
+            }
+            if slots[slot] == NONE {
+                slots[slot] = at;
+                kept.push((name, index));
+            }
+        }
+        Self {
+            names: kept.into(),
+            slots: slots.into(),
+        }
+    }
+
+    /// The index of a name.
+    #[inline]
+    pub(crate) fn find(&self, name: &[u8]) -> Option<usize> {
+        let mask = self.slots.len().checked_sub(1)?;
+        let mut slot = slot(name) & mask;
+        loop {
+            let (found, index) = self.names.get(usize::from(self.slots[slot]))?;
+            if found.as_bytes() == name {
+                return Some(usize::from(*index));
+            }
+            slot = (slot + 1) & mask;
+        }
+    }
+
+    pub(crate) fn all(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().map(|(name, _)| name.as_ref())
+    }
+}
+
+/// Mixes the length with the first and the last eight bytes: names differ there.
+#[inline]
+fn slot(name: &[u8]) -> usize {
+    let word = |bytes: &[u8]| {
+        let mut word = [0; 8];
+        let length = bytes.len().min(8);
+        word[..length].copy_from_slice(&bytes[..length]);
+        u64::from_le_bytes(word)
+    };
+    let (first, last) = (word(name), word(&name[name.len().saturating_sub(8)..]));
+    let mixed = (first ^ last.rotate_left(29) ^ name.len() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (mixed >> 40) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_each_and_no_other() {
+        let names: Vec<String> = (0..500).map(|number| format!("some_field_{number}_of_many")).collect();
+        let table = Names::new(names.iter().enumerate().map(|(at, name)| (name.as_str().into(), at)));
+        for (at, name) in names.iter().enumerate() {
+            assert_eq!(table.find(name.as_bytes()), Some(at));
+        }
+        for name in ["", "some", "some_field_500_of_many", "some_field_1_of_manz"] {
+            assert_eq!(table.find(name.as_bytes()), None);
+        }
+        assert_eq!(Names::default().find(b"a"), None);
+        assert_eq!(Names::new([]).find(b""), None);
+        let twice = Names::new([("a".into(), 1), ("a".into(), 2), ("".into(), 3)]);
+        assert_eq!((twice.find(b"a"), twice.find(b"")), (Some(1), Some(3)));
+    }
+}

@@ -1,0 +1,86 @@
+//! What is wrong with a body. The path is gathered innermost first, by those who called whoever found it.
+
+use std::fmt::Write;
+
+use super::Reader;
+use crate::codec::token::SyntaxError;
+
+pub(crate) type Result<T> = std::result::Result<T, Box<Problem>>;
+
+/// What is wrong in a body, where, and under which field.
+#[derive(Debug)]
+pub(crate) struct Problem {
+    pub(crate) offset: usize,
+    pub(crate) text: String,
+    /// It is no JSON; that is nothing to do with a field.
+    pub(crate) is_syntax: bool,
+    /// Innermost first.
+    path: Vec<Step>,
+}
+
+/// One step of a path.
+#[derive(Debug)]
+pub(crate) enum Step {
+    Field(String),
+    Index(usize),
+    Key(String),
+}
+
+impl From<SyntaxError> for Box<Problem> {
+    #[cold]
+    fn from(error: SyntaxError) -> Self {
+        Box::new(Problem {
+            offset: error.offset,
+            text: error.problem,
+            is_syntax: true,
+            path: Vec::new(),
+        })
+    }
+}
+
+impl Problem {
+    #[cold]
+    pub(crate) fn new(offset: usize, text: impl Into<String>) -> Box<Self> {
+        Box::new(Self {
+            offset,
+            text: text.into(),
+            is_syntax: false,
+            path: Vec::new(),
+        })
+    }
+
+    /// Says where the value stands that this is about.
+    #[cold]
+    pub(crate) fn under(mut self: Box<Self>, step: impl FnOnce() -> Step) -> Box<Self> {
+        if !self.is_syntax {
+            self.path.push(step());
+        }
+        self
+    }
+
+    /// As `lines[3].labels["a"].name`.
+    pub(crate) fn field(&self) -> String {
+        let mut text = String::new();
+        for step in self.path.iter().rev() {
+            let dot = if text.is_empty() { "" } else { "." };
+            // Writing to a string cannot fail.
+            let _ = match step {
+                Step::Field(name) => write!(text, "{dot}{name}"),
+                Step::Index(index) => write!(text, "[{index}]"),
+                Step::Key(key) => write!(text, "[{key:?}]"),
+            };
+        }
+        text
+    }
+}
+
+impl Reader<'_, '_> {
+    /// The expected kind of value is not there: another is, or none at all.
+    #[cold]
+    pub(super) fn mismatch(&self, expected: &str) -> Box<Problem> {
+        match self.tokens.start() {
+            Ok(found) => Problem::new(self.tokens.at(), format!("expected {expected}, found {}", found.name())),
+            Err(error) => error.into(),
+        }
+    }
+}
