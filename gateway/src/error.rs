@@ -161,8 +161,8 @@ impl Failure {
             .into()
     }
 
-    /// The same, after which an HTTP/1.1 connection is closed if the body never came: what may still come of it is no
-    /// request.
+    /// The same failure; if it is a body that did not come in time, one that closes an HTTP/1.1 connection: what may
+    /// still come of the body is no request.
     pub(crate) fn closing(mut self, version: Version) -> Self {
         if self.said.http_status == Some(StatusCode::REQUEST_TIMEOUT.as_u16()) && version < Version::HTTP_2 {
             self.headers
