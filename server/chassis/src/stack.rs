@@ -32,7 +32,7 @@ use crate::caller::Caller;
 use crate::module::GrpcService;
 use crate::status;
 
-pub(crate) use authentication::Authentication;
+pub(crate) use authentication::{Authentication, KEY_HEADER};
 pub(crate) use concurrency::{Admitted, Concurrency};
 pub(crate) use current::Current;
 pub use deadline::Deadline;

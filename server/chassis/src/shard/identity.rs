@@ -93,7 +93,7 @@ pub(super) async fn make_global(
     ids: &Ids,
     now_us: i64,
 ) -> Result<(), MigrateError> {
-    let cluster_id = format!("{:016x}{:016x}", ids.random_u64(), ids.random_u64());
+    let cluster_id = ids.random_hex();
     conn.transaction(async |conn| {
         migrate::apply_in_transaction(conn, base::MODULE, base::GLOBAL, now_us).await?;
         write_identity(conn, &cluster_id, GLOBAL_NUMBER).await?;
