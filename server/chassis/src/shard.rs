@@ -171,7 +171,7 @@ impl Shards {
     fn database(&self, name: DatabaseName) -> &Database {
         match name {
             DatabaseName::Global => &self.0.global,
-            // The map holds no number above the count: checked by `refresh_map`; `ShardScope` checks its own.
+            // The map holds no number above the count: checked by `BucketMap::take_over`; `ShardScope` checks its own.
             DatabaseName::Shard(shard) => &self.0.shards[usize::from(shard.0)],
         }
     }

@@ -108,6 +108,17 @@ impl Shards {
     }
 }
 
+impl Shards {
+    /// Reads the map, which must be whole; the label is that of the global database.
+    async fn load_whole_map(&self, label: String) -> Result<(), OpenError> {
+        let loaded = self.load_map().await.map_err(|e| site::fault(label.clone(), e))?;
+        loaded.map_err(|damage| OpenError::Map {
+            database: label,
+            damage,
+        })
+    }
+}
+
 /// What looking at every database of a set found.
 struct Examined {
     cluster: Cluster,
@@ -171,17 +182,8 @@ impl Sites {
         // A database that was lost since it was looked at is met by the first call.
         let open = opened.names().filter(|name| !left_out.contains(name));
         futures_util::future::join_all(open.map(|name| opened.database(name).warm())).await;
-        match opened
-            .load_map()
-            .await
-            .map_err(|e| site::fault(global_label.clone(), e))?
-        {
-            Ok(()) => Ok(opened),
-            Err(damage) => Err(OpenError::Map {
-                database: global_label,
-                damage,
-            }),
-        }
+        opened.load_whole_map(global_label).await?;
+        Ok(opened)
     }
 
     /// Looks at every database, in order, and makes those that are to be made.
@@ -189,7 +191,7 @@ impl Sites {
         let global = &self.global;
         let mut conn = global.connect(Role::Admin, limits).await?;
         // Two processes that start on one new set must not both make it. The lock ends with the connection.
-        let opening = format!("SELECT pg_advisory_lock({})", migrate::PG_LOCK + 1);
+        let opening = format!("SELECT pg_advisory_lock({})", migrate::PG_OPENING_LOCK);
         on!(conn, pg c => c.batch_execute(&opening).await, sqlite _c => Ok(())).map_err(|e| global.fault(e))?;
         let mut made = Vec::new();
         let mut cluster = open_global(global, &mut conn, &self.shards, limits, ids, now_us, &mut made).await?;
