@@ -64,7 +64,7 @@ impl Closed {
 }
 
 impl StoreError {
-    /// Returns why the database is closed to calls, `None` if it is not: it was found to be so, or each new connection is.
+    /// Returns why the database is closed to calls, `None` if it is not: it was found to be so, or a new connection was.
     pub(crate) fn closed(&self) -> Option<Closed> {
         let Self::Unavailable { source, .. } = self else {
             return None;

@@ -83,8 +83,9 @@ impl Shards {
         sites.open(hold, Down::Refused, Empty::Made, limits, clock, ids).await
     }
 
-    /// The same for serving: an empty set is refused, and a PostgreSQL shard that is down is left out, and its users' calls are refused, until
-    /// [`Shards::admit`] finds it to be there and right. Only a cluster that was made whole opens so.
+    /// The same for serving: an empty set is refused, and a PostgreSQL shard that is down is left out, and its users'
+    /// calls are refused, until [`Shards::admit`] finds it to be there and right. Only a cluster that was made whole opens
+    /// so.
     ///
     /// # Errors
     /// See [`OpenError`].
