@@ -99,10 +99,10 @@ struct Database {
 }
 
 impl Database {
-    fn new(location: Location, name: DatabaseName, limits: &PoolLimits) -> Self {
+    fn new(location: Location, name: DatabaseName, limits: &PoolLimits, cluster_id: &str) -> Self {
         Self {
-            writer: Pool::new(&location, name, Role::Writer, limits),
-            reader: Pool::new(&location, name, Role::Reader, limits),
+            writer: Pool::of_cluster(&location, name, Role::Writer, limits, cluster_id),
+            reader: Pool::of_cluster(&location, name, Role::Reader, limits, cluster_id),
             closed: AtomicU8::new(0),
             location,
         }

@@ -105,7 +105,7 @@ impl From<ConfigError> for Failure {
 impl From<OpenError> for Failure {
     fn from(error: OpenError) -> Self {
         Self {
-            help: open_help(&error).map(str::to_owned),
+            help: settings_help(&error).map(str::to_owned),
             ..Self::new(exit_of_open(&error), "the databases cannot be opened", error)
         }
     }
@@ -157,6 +157,18 @@ impl From<DevError> for Failure {
 
 const LISTEN_HELP: &str = "stop what listens there, or give another address with --listen or --admin-listen";
 
+/// For the commands that take the databases from the settings.
+fn settings_help(error: &OpenError) -> Option<&'static str> {
+    match error {
+        OpenError::OtherCount { .. } => {
+            Some("list that many URLs in `database.shards`; for files, set `database.shard_count`")
+        }
+        OpenError::InUse { .. } | OpenError::Folder { .. } => Some("set another folder as `database.data_dir`"),
+        _ => None,
+    }
+}
+
+/// For `millrace dev`, which has flags for them.
 fn open_help(error: &OpenError) -> Option<&'static str> {
     match error {
         OpenError::OtherCount { .. } => Some("give that number with --shards, or another folder with --data-dir"),
