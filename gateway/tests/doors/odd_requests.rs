@@ -155,6 +155,27 @@ async fn a_header_that_contradicts_itself_is_refused_and_a_list_goes_in_whole() 
 }
 
 #[tokio::test]
+async fn a_change_under_a_condition_that_nothing_checks_is_not_made() {
+    let stage = stage();
+    for name in ["if-match", "if-none-match", "if-unmodified-since"] {
+        let request = Request::post("/v1/items")
+            .header("content-type", "application/json")
+            .header(name, "\"x\"");
+        let answer = stage.ask(request, "{}").await;
+        let message = answer.json()["message"].as_str().unwrap_or_default().to_owned();
+        assert_eq!(answer.status, 400, "{message}");
+        assert!(
+            message.starts_with(&format!("header `{name}` is not supported")),
+            "{message}"
+        );
+    }
+    assert!(stage.seen().is_empty());
+    // A cache that asks whether something is new gets it anew.
+    let read = Request::get("/v1/items/7").header("if-none-match", "\"x\"");
+    assert_eq!(stage.ask(read, "").await.status, 200);
+}
+
+#[tokio::test]
 async fn methods_that_nobody_bound_are_refused_with_those_that_are() {
     let stage = stage();
     for method in ["TRACE", "PUT", "PROPFIND", "get"] {
