@@ -21,7 +21,7 @@ use tower::service_fn;
 use crate::answer::{Answers, Shape};
 use crate::body::{HttpResponse, ResponseBody};
 use crate::call::CallRecord;
-use crate::edge::{every_name, is_loopback_authority};
+use crate::edge::{every_name, is_loopback_authority, is_port};
 use crate::error::Failure;
 use crate::gateway::Gateway;
 use crate::probes::Probes;
@@ -154,9 +154,7 @@ impl Hosts {
             return true;
         }
         let name = match authority.rsplit_once(':') {
-            Some((name, port)) if (1..=5).contains(&port.len()) && port.bytes().all(|byte| byte.is_ascii_digit()) => {
-                name
-            }
+            Some((name, port)) if is_port(port) => name,
             _ => authority,
         };
         self.names.iter().any(|known| known.eq_ignore_ascii_case(name)) || self.is_own_address(name)

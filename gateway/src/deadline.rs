@@ -78,8 +78,8 @@ fn read(
     Ok(smallest)
 }
 
-/// `TimeoutValue TimeoutUnit` of the gRPC protocol.
-fn parse_grpc(text: &str) -> Option<Duration> {
+/// Reads a `grpc-timeout`, `TimeoutValue TimeoutUnit` of the gRPC protocol: one to eight digits and one of H, M, S, m, u, n.
+pub fn parse_grpc(text: &str) -> Option<Duration> {
     let unit = text.chars().next_back()?;
     let digits = text.strip_suffix(unit)?;
     if !(1..=8).contains(&digits.len()) || !digits.bytes().all(|b| b.is_ascii_digit()) {

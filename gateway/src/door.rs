@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use http::{HeaderMap, Version, header};
+use http::{HeaderMap, Method, Version, header};
 use tower::Service;
 
 use crate::answer::Shape;
@@ -78,6 +78,17 @@ impl Door {
     }
 }
 
+/// Whether a gRPC call's messages are protobuf: tonic would read any others as if they were.
+fn is_protobuf(headers: &HeaderMap) -> bool {
+    let sent = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let essence = sent.and_then(|sent| sent.split(';').next()).map(str::trim);
+    essence.is_some_and(|essence| {
+        ["application/grpc", "application/grpc+proto"]
+            .iter()
+            .any(|known| known.eq_ignore_ascii_case(essence))
+    })
+}
+
 /// All doors as one service, innermost of the edge.
 #[derive(Clone)]
 pub(crate) struct Doors {
@@ -117,6 +128,19 @@ impl Service<HttpRequest> for Doors {
                     .gateway
                     .answers()
                     .answer(&shape, &Failure::grpc_over_http1(), &record);
+                Box::pin(std::future::ready(Ok(refusal)))
+            }
+            Door::Grpc if request.method() != Method::POST || !is_protobuf(request.headers()) => {
+                // As an HTTP answer, since a client that calls like this does not read gRPC's.
+                let shape = Shape::of_rest(&request);
+                let failure = if request.method() == Method::POST {
+                    Failure::unsupported_media(
+                        "gRPC is served with messages in protobuf: `application/grpc` or `application/grpc+proto`",
+                    )
+                } else {
+                    Failure::method_not_allowed("POST")
+                };
+                let refusal = self.gateway.answers().answer(&shape, &failure, &record);
                 Box::pin(std::future::ready(Ok(refusal)))
             }
             Door::Grpc => {

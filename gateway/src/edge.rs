@@ -21,7 +21,7 @@ pub use crate::call::{CallRecord, OTHER_METHOD, code_name};
 pub(crate) use cors::BUILTIN_METHODS;
 pub use cors::CorsPolicy;
 pub use host::HostPolicy;
-pub(crate) use host::{every_name, is_loopback_authority};
+pub(crate) use host::{every_name, is_loopback_authority, is_port};
 pub use metrics::Metrics;
 pub use request_id::RequestId;
 

@@ -116,7 +116,10 @@ impl Failure {
     pub(crate) fn no_route(method: &Method, path: &str, error: RouteError) -> Self {
         match error {
             RouteError::MethodNotAllowed { allow } => Self::method_not_allowed(&allow),
-            RouteError::BadPath => Self::invalid("the path is malformed: it is no percent-encoded UTF-8", &[]),
+            RouteError::BadPath => Self::invalid(
+                "the path is malformed: it must begin with `/`, be percent-encoded UTF-8, and have no control characters",
+                &[],
+            ),
             RouteError::NotFound { did_you_mean } => {
                 let shown = &path[..path.floor_char_boundary(SHOWN_PATH_BYTES_MAX)];
                 let mut message = format!("no route for {method} {shown}");
@@ -161,8 +164,8 @@ impl Failure {
             .into()
     }
 
-    /// The same, after which an HTTP/1.1 connection is closed if the body never came: what may still come of it is no
-    /// request.
+    /// The same failure; if it is a body that did not come in time, one that closes an HTTP/1.1 connection: what may
+    /// still come of the body is no request.
     pub(crate) fn closing(mut self, version: Version) -> Self {
         if self.said.http_status == Some(StatusCode::REQUEST_TIMEOUT.as_u16()) && version < Version::HTTP_2 {
             self.headers
@@ -191,6 +194,14 @@ impl Failure {
     pub(crate) fn invalid(message: impl Into<String>, violations: &[(String, String)]) -> Self {
         let said = status::Failure::new(Code::InvalidArgument as i32, message).with_violations(violations);
         said.with_reason(DOMAIN, "INVALID_FIELD").into()
+    }
+
+    /// A condition on a change, in a header that no field takes.
+    pub(crate) fn unchecked_condition(header: &str) -> Self {
+        let problem =
+            "is not supported, and nothing was changed: send the resource's `etag` in its field, if it has one";
+        let violation = (header.to_owned(), problem.to_owned());
+        Self::invalid(format!("header `{header}` {problem}"), &[violation])
     }
 
     pub(crate) fn client_streaming() -> Self {

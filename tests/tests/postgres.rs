@@ -108,6 +108,11 @@ async fn databases_that_do_not_fit_are_refused_by_name() {
         Databases::migrated().await,
     );
     empty.settings().refuses(3, &["migrate"]);
+    // They may be somebody else's: only `migrate` writes into empty databases.
+    for database in std::iter::once(&empty.global).chain(&empty.shards) {
+        let tables = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'";
+        assert_eq!(count(database, tables).await, 0, "{database}");
+    }
     let good = good.settings();
 
     let mut swapped = good.clone();
@@ -260,6 +265,11 @@ async fn a_shard_that_goes_away_fails_its_users_only_and_comes_back() {
     assert_eq!(partial["orders"].as_array().unwrap().len(), 3);
     assert_eq!(partial["unreachable"], json!([format!("shards/{lost}")]));
     lists_of_users_go_on(&operator, &shoppers, lost).await;
+    // Who is new is no user of the lost shard, and has one of the others.
+    for _ in 0..12 {
+        let user = operator.post("/v1/users", &shop::new_user()).await.expect(201);
+        assert_ne!(shard_of(&text(&user, "name")), lost);
+    }
     assert_eq!(
         Rest::new(platform.admin).get("/readiness").await.status.as_u16(),
         200,

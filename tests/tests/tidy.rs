@@ -22,7 +22,7 @@ fn domains() -> BTreeSet<String> {
         .collect()
 }
 
-/// Crate, and the crates of ours that it may name in `[dependencies]` and `[build-dependencies]` (DESIGN 2).
+/// Crate, and the crates of ours that it may name in `[dependencies]` and `[build-dependencies]`: the arrows of ARCHITECTURE.md.
 const ARROWS: &[(&str, &[&str])] = &[
     ("proto", &[]),
     ("gateway/transcode", &[]),

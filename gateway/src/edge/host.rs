@@ -98,13 +98,17 @@ pub(crate) fn every_name<B>(request: &http::Request<B>, is_allowed: impl Fn(&str
 
 /// `localhost`, `127.0.0.1` or `[::1]`, each with or without a port: parsed, never a prefix.
 pub(crate) fn is_loopback_authority(authority: &str) -> bool {
-    let is_port = |port: &str| (1..=5).contains(&port.len()) && port.bytes().all(|b| b.is_ascii_digit());
     ["localhost", "127.0.0.1", "[::1]"].into_iter().any(|name| {
         let (Some(host), Some(rest)) = (authority.get(..name.len()), authority.get(name.len()..)) else {
             return false;
         };
         host.eq_ignore_ascii_case(name) && (rest.is_empty() || rest.strip_prefix(':').is_some_and(is_port))
     })
+}
+
+/// A port by its form: one to five digits.
+pub(crate) fn is_port(text: &str) -> bool {
+    (1..=5).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 #[cfg(test)]

@@ -84,6 +84,44 @@ async fn grpc_over_http_1_is_refused() {
 }
 
 #[tokio::test]
+async fn grpc_is_posted_and_its_messages_are_protobuf() {
+    let stage = Stage::new(|_| messages(&[item("a", 1)]));
+    let typed = |content_type: &str| {
+        Request::post("/test.v1.Shop/GetItem")
+            .version(Version::HTTP_2)
+            .header("content-type", content_type)
+    };
+    for content_type in ["application/grpc+proto", "Application/gRPC; charset=utf-8"] {
+        let answer = stage.ask(typed(content_type), framed(b"")).await;
+        assert_eq!(
+            (answer.status, answer.trailers["grpc-status"].to_str().unwrap()),
+            (200, "0"),
+            "{content_type}"
+        );
+    }
+    let calls = stage.seen().len();
+    for content_type in [
+        "application/grpc+json",
+        "application/grpc+thrift",
+        "application/grpc foo",
+    ] {
+        let answer = stage.ask(typed(content_type), framed(b"")).await;
+        assert_eq!(
+            (answer.status, &answer.json()["code"]),
+            (415, &serde_json::json!(3)),
+            "{content_type}"
+        );
+    }
+    for method in ["GET", "PUT", "DELETE"] {
+        let answer = stage
+            .ask(call("/test.v1.Shop/GetItem").method(method), framed(b""))
+            .await;
+        assert_eq!((answer.status, answer.header("allow")), (405, "POST"), "{method}");
+    }
+    assert_eq!(stage.seen().len(), calls);
+}
+
+#[tokio::test]
 async fn a_panic_is_internal_in_the_shape_of_each_door() {
     let stage = Stage::new(|_| panic!("secret of the service, as this test wants"));
     let answer = stage.ask(call("/test.v1.Shop/GetItem"), framed(b"")).await;

@@ -1,5 +1,5 @@
 //! Requests that are unusual and right, and such as look right and are not: paths, repeated headers, bodies where none is
-//! bound. Numbers are those of the transcoding cases.
+//! bound.
 
 use bytes::Bytes;
 use http::Request;
@@ -13,7 +13,7 @@ fn stage() -> Stage {
 #[tokio::test]
 async fn a_path_is_decoded_once_and_never_normalised() {
     let stage = stage();
-    // Path; then the name that the service sees (B12, B18).
+    // Path; then the name that the service sees.
     let found = [
         ("/v1/items/a%20b", "items/a b"),
         ("/v1/items/a%2Fb", "items/a%2Fb"),
@@ -30,7 +30,7 @@ async fn a_path_is_decoded_once_and_never_normalised() {
         assert_eq!(stage.seen().last().unwrap().body, framed(&item(name, 0)), "{path}");
     }
     let calls = stage.seen().len();
-    // B19, B40, B48, C01 and what a proxy in front may have read otherwise.
+    // What a proxy in front may have read otherwise.
     let refused = [
         ("/v1/items/7/", 404),
         ("//v1/items/7", 404),
@@ -58,7 +58,6 @@ async fn a_path_is_decoded_once_and_never_normalised() {
 #[tokio::test]
 async fn a_body_is_refused_where_none_is_bound_and_may_be_absent_where_one_is() {
     let stage = stage();
-    // D54.
     for request in [
         Request::get("/v1/items/7"),
         Request::delete("/v1/items/7"),
@@ -98,7 +97,7 @@ async fn a_body_is_refused_where_none_is_bound_and_may_be_absent_where_one_is() 
             .status,
         400
     );
-    // H45: a form is no way around a route that is for GET only.
+    // A form is no way around a route that is for GET only.
     let form = Request::post("/v1/items/7").header("content-type", "application/x-www-form-urlencoded");
     assert_eq!(
         stage
@@ -112,7 +111,6 @@ async fn a_body_is_refused_where_none_is_bound_and_may_be_absent_where_one_is() 
 #[tokio::test]
 async fn a_header_that_contradicts_itself_is_refused_and_a_list_goes_in_whole() {
     let stage = stage();
-    // H31, H36.
     let listed = Request::get("/v1/items/7")
         .header("baggage", "a=1")
         .header("baggage", "b=2")
@@ -143,7 +141,7 @@ async fn a_header_that_contradicts_itself_is_refused_and_a_list_goes_in_whole() 
         ),
         (post("idempotency-key", ["a", "b"]).header("content-type", json), 400),
         (post("idempotency-key", ["a", "a"]).header("content-type", json), 201),
-        // H39: one malformed spoils all.
+        // One malformed spoils all.
         (
             post("grpc-timeout", ["1S", "123456789S"]).header("content-type", json),
             400,
@@ -154,6 +152,27 @@ async fn a_header_that_contradicts_itself_is_refused_and_a_list_goes_in_whole() 
         let what = format!("{request:?}");
         assert_eq!(stage.ask(request, "{}").await.status, status, "{what}");
     }
+}
+
+#[tokio::test]
+async fn a_change_under_a_condition_that_nothing_checks_is_not_made() {
+    let stage = stage();
+    for name in ["if-match", "if-none-match", "if-unmodified-since"] {
+        let request = Request::post("/v1/items")
+            .header("content-type", "application/json")
+            .header(name, "\"x\"");
+        let answer = stage.ask(request, "{}").await;
+        let message = answer.json()["message"].as_str().unwrap_or_default().to_owned();
+        assert_eq!(answer.status, 400, "{message}");
+        assert!(
+            message.starts_with(&format!("header `{name}` is not supported")),
+            "{message}"
+        );
+    }
+    assert!(stage.seen().is_empty());
+    // A cache that asks whether something is new gets it anew.
+    let read = Request::get("/v1/items/7").header("if-none-match", "\"x\"");
+    assert_eq!(stage.ask(read, "").await.status, 200);
 }
 
 #[tokio::test]

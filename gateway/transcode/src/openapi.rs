@@ -13,6 +13,7 @@ mod schema;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use prost_reflect::DynamicMessage;
 use serde_json::{Map, Value, json};
 
 use crate::openapi::comment::Comments;
@@ -142,6 +143,12 @@ fn describe(object: &mut Map<String, Value>, text: Option<&str>) {
     if let Some(text) = text.filter(|text| !text.is_empty()) {
         object.insert("description".to_owned(), json!(text));
     }
+}
+
+/// Whether the options of a method or a field say that nobody should use it any more.
+fn is_deprecated(options: &DynamicMessage) -> bool {
+    let value = options.get_field_by_name("deprecated");
+    value.is_some_and(|value| value.as_bool() == Some(true))
 }
 
 #[cfg(test)]

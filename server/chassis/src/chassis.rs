@@ -34,7 +34,7 @@ use crate::module::{GrpcService, Module};
 use crate::platform::Platform;
 use crate::shard::migrate::{self, Change, MigrateError};
 use crate::shard::{self, OpenError};
-use crate::stack::{Authentication, Concurrency, Deadlines, Layers, Policy, Rules, Stack};
+use crate::stack::{Authentication, Concurrency, Deadlines, KEY_HEADER, Layers, Policy, Rules, Stack};
 use crate::{reflection, supervise};
 
 pub use error::StartError;
@@ -46,8 +46,6 @@ use shards::{ShardWatch, place};
 
 /// Request metadata of ours that REST hands on besides the gateway's own list.
 const REQUEST_HEADERS: [&str; 2] = [KEY_HEADER, "x-millrace-consistency"];
-/// The header that takes an API key besides `Authorization: Bearer`.
-const KEY_HEADER: &str = "x-api-key";
 
 /// A platform with its modules, ready to be served.
 pub struct Chassis {
@@ -323,5 +321,5 @@ fn name_of<S: NamedService>(_: &S) -> &'static str {
 
 /// Request ids are 32 hexadecimal digits, which is also the form of a trace id.
 fn request_id(ids: Ids) -> Arc<dyn Fn() -> String + Send + Sync> {
-    Arc::new(move || format!("{:016x}{:016x}", ids.random_u64(), ids.random_u64()))
+    Arc::new(move || ids.random_hex())
 }

@@ -35,7 +35,6 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub use database::{Database, DatabaseSection};
 pub use error::ConfigError;
 pub use load::{Flag, Loaded, Setting, load, load_checked};
-pub use millrace_gateway::transcode::nearest;
 pub use problems::Problems;
 
 /// `[server]`: where the platform listens.

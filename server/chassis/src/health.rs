@@ -60,11 +60,6 @@ impl Readiness {
         serving(&self.0.borrow()) == ServingStatus::Serving
     }
 
-    /// Tells whether the platform drains.
-    pub fn is_draining(&self) -> bool {
-        self.0.borrow().draining
-    }
-
     /// Tells whether calls should be sent here, and if not, why in one word.
     pub(crate) fn probe(&self) -> Result<(), &'static str> {
         let state = self.0.borrow();

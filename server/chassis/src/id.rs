@@ -55,6 +55,11 @@ impl Ids {
         self.secret().iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
+    /// Draws 128 random bits as text: 32 hexadecimal digits.
+    pub fn random_hex(&self) -> String {
+        format!("{:016x}{:016x}", self.random_u64(), self.random_u64())
+    }
+
     /// Draws 64 random bits.
     pub fn random_u64(&self) -> u64 {
         let mut bytes = [0; 8];

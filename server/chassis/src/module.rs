@@ -15,11 +15,8 @@ use tower::util::BoxCloneSyncService;
 use crate::caller::Authenticator;
 use crate::shard::{Migration, ModuleSchema};
 
+pub use millrace_gateway::GrpcService;
 pub use periodic::periodic;
-
-/// A gRPC service over HTTP messages, boxed.
-pub type GrpcService =
-    BoxCloneSyncService<http::Request<tonic::body::Body>, http::Response<tonic::body::Body>, Infallible>;
 
 /// A background task: it runs until the receiver says that the platform drains.
 pub type Worker =

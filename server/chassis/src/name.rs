@@ -1,7 +1,6 @@
 //! Resource names (AIP-122): `users/{user}/orders/{order}`. A pattern is the same with `*` for each id, as in
 //! `users/*/orders/*`; it is code, a name comes from outside.
 
-use crate::shard::UserId;
 use crate::status::Violation;
 
 /// Bound of a name in bytes.
@@ -19,16 +18,6 @@ pub fn parse<'a, const N: usize>(field: &str, name: &'a str, pattern: &str) -> R
         None
     };
     ids.ok_or_else(|| Violation::new(field, format!("must have the form `{}`", spelled_out(pattern))))
-}
-
-/// Parses `users/{user}`.
-///
-/// # Errors
-/// A violation of `field` if the name is not a user's.
-pub fn parse_user(field: &str, name: &str) -> Result<UserId, Violation> {
-    let [id] = parse(field, name, "users/*")?;
-    id.parse()
-        .map_err(|()| Violation::new(field, "the user's id must be a number as the server wrote it"))
 }
 
 fn matched<'a, const N: usize>(name: &'a str, pattern: &str) -> Option<[&'a str; N]> {
@@ -118,21 +107,5 @@ mod tests {
             violation,
             Violation::new("api_key.name", "must have the form `users/{user}/apiKeys/{api_key}`")
         );
-    }
-
-    #[test]
-    fn users_have_canonical_numbers() {
-        assert_eq!(parse_user("name", "users/7").unwrap().get(), 7);
-        for name in [
-            "users/0",
-            "users/07",
-            "users/+7",
-            "users/-7",
-            "users/me",
-            "users/4611686018427387904",
-            "user/7",
-        ] {
-            assert!(parse_user("name", name).is_err(), "{name}");
-        }
     }
 }

@@ -191,7 +191,7 @@ pub fn page_size(requested: i32) -> Result<usize, PageError> {
     match requested {
         ..0 => Err(PageError {
             field: "page_size",
-            problem: "must be 0 to 1000: 0 stands for 50",
+            problem: "must not be negative: 0 stands for 50, more than 1000 for 1000",
         }),
         0 => Ok(50),
         1.. => Ok(usize::try_from(requested.min(1_000)).unwrap_or(1_000)),

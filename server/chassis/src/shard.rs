@@ -99,10 +99,10 @@ struct Database {
 }
 
 impl Database {
-    fn new(location: Location, name: DatabaseName, limits: &PoolLimits) -> Self {
+    fn new(location: Location, name: DatabaseName, limits: &PoolLimits, cluster_id: &str) -> Self {
         Self {
-            writer: Pool::new(&location, name, Role::Writer, limits),
-            reader: Pool::new(&location, name, Role::Reader, limits),
+            writer: Pool::of_cluster(&location, name, Role::Writer, limits, cluster_id),
+            reader: Pool::of_cluster(&location, name, Role::Reader, limits, cluster_id),
             closed: AtomicU8::new(0),
             location,
         }
@@ -171,7 +171,7 @@ impl Shards {
     fn database(&self, name: DatabaseName) -> &Database {
         match name {
             DatabaseName::Global => &self.0.global,
-            // The map holds no number above the count: checked by `refresh_map`; `ShardScope` checks its own.
+            // The map holds no number above the count: checked by `BucketMap::take_over`; `ShardScope` checks its own.
             DatabaseName::Shard(shard) => &self.0.shards[usize::from(shard.0)],
         }
     }

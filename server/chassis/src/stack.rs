@@ -1,6 +1,7 @@
 //! The inner layers, which see gRPC and are the same for every door. `Layers::call` is the whole stack: one list, in
 //! order. The outer layers, which see HTTP, are the gateway's `edge`.
 
+mod arrival;
 mod authentication;
 mod catch_panic;
 mod concurrency;
@@ -32,7 +33,7 @@ use crate::caller::Caller;
 use crate::module::GrpcService;
 use crate::status;
 
-pub(crate) use authentication::Authentication;
+pub(crate) use authentication::{Authentication, KEY_HEADER};
 pub(crate) use concurrency::{Admitted, Concurrency};
 pub(crate) use current::Current;
 pub use deadline::Deadline;
@@ -75,10 +76,14 @@ impl Layers {
         };
         let current = Current::new(end.deadline, request.headers());
         let call = async {
-            // Concurrency cap: the cheapest refusal, before a credential costs a look-up.
-            let permit = self.concurrency.admit(rule, request.extensions())?;
+            let (parts, body) = request.into_parts();
             // Message limit: wraps the body, so it comes before the first reader of it.
-            let request = request.map(|body| message_limit::bound(body, self.message_bytes));
+            let body = message_limit::bound(body, self.message_bytes);
+            // Concurrency cap: the cheapest refusal, before a credential costs a look-up. Arrival: inside it, since a
+            // call whose one message does not come gives its place to others.
+            let message = arrival::whole(rule, body, self.message_bytes);
+            let (body, permit) = self.concurrency.admit(rule, &parts.extensions, message).await?;
+            let request = Request::from_parts(parts, body);
             // Authentication: who calls. A bad credential is refused here, on public methods too.
             let caller = self.authentication.identify(request.headers()).await?;
             note_user(request.extensions(), caller);

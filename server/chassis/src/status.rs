@@ -178,8 +178,8 @@ fn cut(text: &str) -> &str {
     &text[..text.floor_char_boundary(TEXT_BYTES_MAX)]
 }
 
-/// The sources of an error in one line, outermost first.
-fn causes(error: &(impl Error + ?Sized)) -> String {
+/// The sources of an error in one line, outermost first: a JSON log line shows of an error only its own words.
+pub(crate) fn causes(error: &(impl Error + ?Sized)) -> String {
     let mut line = String::new();
     let mut source = error.source();
     while let Some(cause) = source {

@@ -71,7 +71,7 @@ mod tests {
                 match run {
                     0 => panic!("the first run"),
                     1 => {}
-                    _ => drop(draining.wait_for(|draining| *draining).await),
+                    _ => begun(&mut draining).await,
                 }
             })
         });

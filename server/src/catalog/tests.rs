@@ -106,7 +106,7 @@ async fn products_are_listed_page_by_page_and_fetched_in_order(test: &TestPlatfo
     assert_eq!((found.join(" ").as_str(), page_token.as_str()), ("a a-b a-c a1 ab", ""));
     // What the caller hears is what the page says, field by field.
     for (page_size, page_token, field, rule) in [
-        (-1, "", "page_size", "0 to 1000"),
+        (-1, "", "page_size", "must not be negative"),
         (1, "old", "page_token", "start again from the first page"),
     ] {
         let page_token = page_token.to_owned();

@@ -1,6 +1,7 @@
 //! `millrace config show` and `millrace config check`.
 
 use clap::Subcommand;
+use millrace_chassis::config::Setting;
 
 use super::open::SettingsArgs;
 use super::{Environment, Exit, Failure, output};
@@ -20,19 +21,12 @@ impl Config {
         match self {
             Self::Show(arguments) => {
                 let lines = arguments.load_unchecked(environment)?.show();
-                let width = |text: fn(&(String, String)) -> &String, lines: &[(String, String)]| {
-                    lines
-                        .iter()
-                        .map(|line| text(line).chars().count())
-                        .max()
-                        .unwrap_or_default()
+                let width = |text: fn(&Setting) -> &str| {
+                    let widths = lines.iter().map(|line| text(line).chars().count());
+                    widths.max().unwrap_or_default()
                 };
-                let pairs: Vec<_> = lines
-                    .iter()
-                    .map(|line| (line.key.clone(), line.value.clone()))
-                    .collect();
-                let (keys, values) = (width(|pair| &pair.0, &pairs), width(|pair| &pair.1, &pairs));
-                for line in lines {
+                let (keys, values) = (width(|line| &line.key), width(|line| &line.value));
+                for line in &lines {
                     output::line(format_args!(
                         "{:keys$} = {:values$}  # {}",
                         line.key, line.value, line.source

@@ -105,7 +105,7 @@ impl From<ConfigError> for Failure {
 impl From<OpenError> for Failure {
     fn from(error: OpenError) -> Self {
         Self {
-            help: open_help(&error).map(str::to_owned),
+            help: open_help(&error, OF_SETTINGS).map(str::to_owned),
             ..Self::new(exit_of_open(&error), "the databases cannot be opened", error)
         }
     }
@@ -143,7 +143,7 @@ impl From<DevError> for Failure {
             ),
             DevError::Listen { .. } => (Exit::Unreachable, Some(LISTEN_HELP)),
             DevError::Config(error) => (exit_of_settings(error), None),
-            DevError::Open(error) => (exit_of_open(error), open_help(error)),
+            DevError::Open(error) => (exit_of_open(error), open_help(error, OF_DEV)),
             DevError::Migrate(error) => (exit_of_migrate(error), None),
             DevError::Start(error) => (exit_of_start(error), None),
             DevError::Sample(_) | DevError::Keys(_) | DevError::File(_) => (Exit::Unreachable, None),
@@ -157,10 +157,26 @@ impl From<DevError> for Failure {
 
 const LISTEN_HELP: &str = "stop what listens there, or give another address with --listen or --admin-listen";
 
-fn open_help(error: &OpenError) -> Option<&'static str> {
+/// What helps where databases do not open, in the words of the command: only `dev` has flags for them.
+struct OpenHelp {
+    count: &'static str,
+    folder: &'static str,
+}
+
+const OF_DEV: OpenHelp = OpenHelp {
+    count: "give that number with --shards, or another folder with --data-dir",
+    folder: "give another folder with --data-dir",
+};
+
+const OF_SETTINGS: OpenHelp = OpenHelp {
+    count: "correct `database.shards` or `database.shard_count`, or set other databases",
+    folder: "set another folder as `database.data_dir`",
+};
+
+fn open_help(error: &OpenError, help: OpenHelp) -> Option<&'static str> {
     match error {
-        OpenError::OtherCount { .. } => Some("give that number with --shards, or another folder with --data-dir"),
-        OpenError::InUse { .. } | OpenError::Folder { .. } => Some("give another folder with --data-dir"),
+        OpenError::OtherCount { .. } => Some(help.count),
+        OpenError::InUse { .. } | OpenError::Folder { .. } => Some(help.folder),
         _ => None,
     }
 }
@@ -195,5 +211,27 @@ fn exit_of_start(error: &StartError) -> Exit {
         StartError::Listen { .. } | StartError::Admin(_) => Exit::Unreachable,
         StartError::Schema(error) => exit_of_migrate(error),
         _ => Exit::Configuration,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn help_names_what_the_command_has() {
+        let taken = || OpenError::InUse {
+            folder: "x".into(),
+            pid: None,
+        };
+        let other = || OpenError::OtherCount { given: 4, stored: 3 };
+        for error in [taken(), other()] {
+            let help = Failure::from(error).help.unwrap_or_default();
+            assert!(help.contains("`database.") && !help.contains("--"), "{help}");
+        }
+        for error in [taken(), other()] {
+            let help = Failure::from(DevError::Open(error)).help.unwrap_or_default();
+            assert!(help.contains("--data-dir"), "{help}");
+        }
     }
 }

@@ -38,7 +38,7 @@ pub(super) struct Load {
     /// How long, as in `30s`, `5m` or `1h` [default: until Ctrl-C]
     #[arg(long = "for", value_name = "TIME", visible_alias = "duration", value_parser = pace::duration)]
     lasting: Option<Duration>,
-    /// Where the platform is [env: MILLRACE_URL=] [default: that of the data folder]
+    /// Where the platform is; the key is MILLRACE_API_KEY, or that of the data folder [env: MILLRACE_URL=] [default: that of the data folder]
     #[arg(long)]
     url: Option<String>,
     /// Data folder of a running `millrace dev`, whose `dev.env` holds address and key
@@ -116,13 +116,12 @@ impl Load {
         let key = variable("MILLRACE_API_KEY").or_else(|| file.as_ref().map(|file| file.api_key.clone()));
         match (url, key) {
             (Some(url), Some(key)) => Ok(Target { url, key }),
-            _ => {
+            (url, _) => {
+                let missing = if url.is_some() { "key" } else { "address or key" };
                 let folder = self.data_dir.display();
-                Err(
-                    Failure::plain(Exit::Unreachable, format!("no address or key: {folder} has no dev.env")).help(
-                        "start `millrace dev` first, name its --data-dir, or set MILLRACE_URL and MILLRACE_API_KEY",
-                    ),
-                )
+                let message = format!("no {missing}: {folder} has no dev.env");
+                Err(Failure::plain(Exit::Unreachable, message)
+                    .help("start `millrace dev` first, name its --data-dir, or set MILLRACE_URL and MILLRACE_API_KEY"))
             }
         }
     }

@@ -5,6 +5,7 @@
 
 use millrace_chassis::Platform;
 use millrace_chassis::idempotency::ClaimError;
+use millrace_chassis::shard::{StoreError, UserId};
 
 use super::store::email::{self, EmailRow, RESERVED};
 use super::store::user::{self, UserRow};
@@ -15,6 +16,8 @@ use super::{Error, reaper};
 pub(super) const RESERVATION_US: i64 = 60 * 1_000_000;
 /// How often a call looks again when a reservation in its way goes away.
 const ATTEMPTS: u32 = 3;
+/// How many shards that are down a new user may be drawn on before one of them is taken.
+const SHARDS_TRIED: u32 = 8;
 
 /// What makes a sign-up safe to retry.
 #[derive(Debug, Clone)]
@@ -42,7 +45,7 @@ async fn reserve(platform: &Platform, draft: &Draft, request: Option<&Request>) 
         let now_us = platform.clock.now_us();
         let row = EmailRow {
             email_norm: draft.email.normal.clone(),
-            user_id: platform.ids.user_id().get(),
+            user_id: new_user_id(platform).await.get(),
             state: RESERVED,
             request_key: request.map(|request| request.key.clone()),
             request_hash: request.map(|request| request.hash.to_vec()),
@@ -75,6 +78,20 @@ async fn reserve(platform: &Platform, draft: &Draft, request: Option<&Request>) 
         }
     }
     Err(Error::Lapsed)
+}
+
+/// Draws the id of a new user on a shard that can be reached, if that is soon found: a user who is not there yet is no
+/// user of a shard that is down, and an address that is reserved for one stays taken until the shard is back.
+async fn new_user_id(platform: &Platform) -> UserId {
+    let mut user = platform.ids.user_id();
+    for _ in 0..SHARDS_TRIED {
+        // Given back at once: it only tells whether one can be had.
+        match platform.shards.for_user(user).write().await {
+            Err(StoreError::Unavailable { .. }) => user = platform.ids.user_id(),
+            Ok(_) | Err(_) => break,
+        }
+    }
+    user
 }
 
 /// Inserts the user of a reservation, or finds the one that an earlier attempt inserted.

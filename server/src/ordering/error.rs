@@ -11,6 +11,7 @@ use millrace_proto::ordering::v1::OrderState;
 use tonic::Code;
 
 use crate::money::SumError;
+
 /// What a call of ordering can fail with.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {

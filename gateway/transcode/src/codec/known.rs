@@ -26,6 +26,10 @@ pub(crate) const VALUE_BOOL: u32 = 4;
 pub(crate) const VALUE_STRUCT: u32 = 5;
 pub(crate) const VALUE_LIST: u32 = 6;
 
+/// Field numbers of a map's entry.
+pub(crate) const ENTRY_KEY: u32 = 1;
+pub(crate) const ENTRY_VALUE: u32 = 2;
+
 /// Tags of the same: varints are 0, strings, bytes and messages 2.
 pub(crate) const SECONDS_TAG: u8 = 1 << 3;
 pub(crate) const NANOS_TAG: u8 = 2 << 3;

@@ -35,7 +35,7 @@ pub(crate) struct MessagePlan {
     pub(crate) form: Form,
     /// By number.
     pub(crate) fields: Box<[FieldPlan]>,
-    /// Index into `fields` by number, for the numbers below its length; `NO_FIELD` where there is none.
+    /// Index into `fields` by number, for the numbers below its length; [`names::NONE`] where there is none.
     dense: Box<[u16]>,
     names: Names,
     pub(crate) oneofs: Box<[OneofPlan]>,

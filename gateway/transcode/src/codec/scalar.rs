@@ -115,15 +115,9 @@ pub(crate) fn non_finite(kind: &Kind, text: &str) -> Option<Value> {
 
 /// Base64, standard or URL-safe, padded or not.
 pub(crate) fn bytes(text: &str) -> Result<Bytes, String> {
-    let engine = if text.contains(['-', '_']) {
-        &URL_SAFE
-    } else {
-        &STANDARD
-    };
-    engine
-        .decode(text)
-        .map(Bytes::from)
-        .map_err(|_| "not base64".to_owned())
+    let mut decoded = Vec::new();
+    put_decoded(text, &mut decoded)?;
+    Ok(decoded.into())
 }
 
 /// Appends what base64 text stands for; the same forms as [`bytes`].

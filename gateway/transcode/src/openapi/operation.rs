@@ -8,7 +8,7 @@ use crate::openapi::parameter::parameters;
 use crate::openapi::path::Path;
 use crate::openapi::response::responses;
 use crate::openapi::schema::Schemas;
-use crate::openapi::{Info, describe};
+use crate::openapi::{Info, describe, is_deprecated};
 use crate::rule::{Body, Route};
 
 /// Describes one operation, but for its id.
@@ -28,11 +28,7 @@ pub(super) fn operation(
     let access = Access::of(&route.rpc, info);
     let text: Vec<&str> = comment.into_iter().chain(access.note()).collect();
     describe(&mut operation, Some(&text.join("\n\n")));
-    if rpc
-        .options()
-        .get_field_by_name("deprecated")
-        .is_some_and(|value| value.as_bool() == Some(true))
-    {
+    if is_deprecated(&rpc.options()) {
         operation.insert("deprecated".to_owned(), json!(true));
     }
     let parameters = parameters(route, path, comments, schemas);

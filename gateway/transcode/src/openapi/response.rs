@@ -8,45 +8,67 @@ use crate::openapi::schema::Schemas;
 use crate::rule::Route;
 use crate::schema::Schema;
 
-/// A failure that has a response of its own: name, HTTP status, gRPC code and its name, what happened.
-struct Failure(&'static str, u16, i32, &'static str, &'static str);
+/// A failure that has a response of its own.
+struct Failure {
+    /// Of the response, in `components`.
+    name: &'static str,
+    /// By HTTP.
+    status: u16,
+    /// By gRPC: number and name.
+    code: i32,
+    code_name: &'static str,
+    /// What happened.
+    description: &'static str,
+}
 
-const INVALID: Failure = Failure(
-    "Invalid",
-    400,
-    3,
-    "INVALID_ARGUMENT",
-    "A parameter or field is wrong; the violations name it.",
-);
-const UNAUTHENTICATED: Failure = Failure(
-    "Unauthenticated",
-    401,
-    16,
-    "UNAUTHENTICATED",
-    "No credential was sent, or it is not valid.",
-);
-const PERMISSION_DENIED: Failure = Failure(
-    "PermissionDenied",
-    403,
-    7,
-    "PERMISSION_DENIED",
-    "The credential does not allow the call.",
-);
-const NOT_FOUND: Failure = Failure("NotFound", 404, 5, "NOT_FOUND", "What the path names does not exist.");
-const OTHER: Failure = Failure(
-    "Error",
-    500,
-    13,
-    "INTERNAL",
-    "Any other failure. The code says which kind, `ErrorInfo` in the details says why.",
-);
+const INVALID: Failure = Failure {
+    name: "Invalid",
+    status: 400,
+    code: 3,
+    code_name: "INVALID_ARGUMENT",
+    description: "A parameter or field is wrong; the violations name it.",
+};
+const UNAUTHENTICATED: Failure = Failure {
+    name: "Unauthenticated",
+    status: 401,
+    code: 16,
+    code_name: "UNAUTHENTICATED",
+    description: "No credential was sent, or it is not valid.",
+};
+const PERMISSION_DENIED: Failure = Failure {
+    name: "PermissionDenied",
+    status: 403,
+    code: 7,
+    code_name: "PERMISSION_DENIED",
+    description: "The credential does not allow the call.",
+};
+const NOT_FOUND: Failure = Failure {
+    name: "NotFound",
+    status: 404,
+    code: 5,
+    code_name: "NOT_FOUND",
+    description: "What the path names does not exist.",
+};
+const OTHER: Failure = Failure {
+    name: "Error",
+    status: 500,
+    code: 13,
+    code_name: "INTERNAL",
+    description: "Any other failure. The code says which kind, `ErrorInfo` in the details says why.",
+};
 
 /// The responses of all failures, for `components`. Their bodies are `google.rpc.Status`, or a problem document for
 /// those who accept one.
 pub(super) fn failures(schema: &Schema) -> Value {
     let all = [INVALID, UNAUTHENTICATED, PERMISSION_DENIED, NOT_FOUND, OTHER];
     let responses = all.into_iter().map(|failure| {
-        let Failure(name, status, code, code_name, description) = failure;
+        let Failure {
+            name,
+            status,
+            code,
+            code_name,
+            description,
+        } = failure;
         // A reason that is called as the code shows what stands in the details.
         let reason = schema.reasons().find(|(_, reason, _)| *reason == code_name);
         let details: Vec<Value> = reason
@@ -84,10 +106,10 @@ pub(super) fn responses(route: &Route, path: &Path, access: Access, schemas: &mu
     let reference = |name: &str| json!({"$ref": format!("#/components/responses/{name}")});
     let mut responses: Map<String, Value> = Map::new();
     responses.insert(route.rpc.success_code().to_string(), success(route, schemas));
-    for Failure(name, status, ..) in expected {
+    for Failure { name, status, .. } in expected {
         responses.insert(status.to_string(), reference(name));
     }
-    responses.insert("default".to_owned(), reference(OTHER.0));
+    responses.insert("default".to_owned(), reference(OTHER.name));
     Value::Object(responses)
 }
 

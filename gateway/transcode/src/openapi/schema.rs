@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::codec::known;
 use crate::openapi::comment::Comments;
-use crate::openapi::describe;
+use crate::openapi::{describe, is_deprecated};
 use crate::options;
 use crate::schema::Schema;
 
@@ -115,11 +115,7 @@ impl<'c> Schemas<'c> {
             if behaviors.contains(&INPUT_ONLY) {
                 schema.insert("writeOnly".to_owned(), json!(true));
             }
-            if field
-                .options()
-                .get_field_by_name("deprecated")
-                .is_some_and(|value| value.as_bool() == Some(true))
-            {
+            if is_deprecated(&field.options()) {
                 schema.insert("deprecated".to_owned(), json!(true));
             }
         }

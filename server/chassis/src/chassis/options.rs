@@ -10,7 +10,7 @@ use millrace_gateway::edge::{CorsPolicy, HostPolicy};
 
 use crate::config::{ConfigError, Limits, Problems, Server};
 
-/// Files of a site: a path such as `/` or `/app.js` to content type and bytes.
+/// A site: answers a request for one of its files, as `/` or `/app.js`; `None` for any other path.
 pub type Pages = Arc<dyn Fn(&Parts) -> Option<Response<Bytes>> + Send + Sync>;
 
 /// How the platform is served.

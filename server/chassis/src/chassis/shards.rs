@@ -9,8 +9,9 @@ use tokio::sync::watch;
 
 use crate::health::{Readiness, Unreachable};
 use crate::module::Worker;
-use crate::shard::{Closed, DatabaseName, ModuleSchema, Shards, StoreError};
+use crate::shard::{DatabaseName, ModuleSchema, Shards, StoreError};
 use crate::stack::{Deadline, Place};
+use crate::status::causes;
 
 /// How often the shards are asked whether they answer.
 const PROBE_INTERVAL: Duration = Duration::from_secs(2);
@@ -78,7 +79,7 @@ impl ShardWatch {
                 reason: reason(&error),
             };
             if !self.unreachable.contains(&now) {
-                tracing::warn!(%database, error = &error as &dyn std::error::Error, "a database does not answer");
+                tracing::warn!(%database, %error, causes = causes(&error), "a database does not answer");
             }
             unreachable.push(now);
         }
@@ -95,7 +96,7 @@ impl ShardWatch {
 /// Says why a database does not answer to whoever may ask: no address, none of the driver's words.
 fn reason(error: &StoreError) -> String {
     match error {
-        StoreError::Unavailable { source, .. } => match source.downcast_ref::<Closed>() {
+        StoreError::Unavailable { .. } => match error.closed() {
             Some(closed) => closed.to_string(),
             None => "it cannot be reached".to_owned(),
         },

@@ -5,6 +5,9 @@ use std::path::PathBuf;
 /// The name of the command line as a source.
 pub(super) const FLAG: &str = "flag";
 
+/// Stands for the source of a value until the loader names it.
+pub(super) const UNNAMED: &str = "all sources together";
+
 /// Why settings cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -63,7 +66,7 @@ impl ConfigError {
     pub fn value(key: impl Into<String>, problem: impl Into<String>) -> Self {
         Self::Value {
             key: key.into(),
-            from: "all sources together".to_owned(),
+            from: UNNAMED.to_owned(),
             problem: problem.into(),
         }
     }

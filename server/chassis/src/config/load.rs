@@ -6,11 +6,11 @@ use figment::error::Kind;
 use figment::providers::{Format, Toml};
 use figment::value::{Dict, Map, Value};
 use figment::{Figment, Metadata, Profile, Provider};
+use millrace_gateway::transcode::nearest;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::config::error::{ConfigError, FLAG};
-use crate::config::nearest;
 use crate::config::problems::Problems;
 use crate::config::redact::{HIDDEN, shown};
 

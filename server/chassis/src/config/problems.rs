@@ -2,10 +2,7 @@
 
 use std::fmt::Display;
 
-use crate::config::error::ConfigError;
-
-/// Stands for the source until the loader names it.
-const UNNAMED: &str = "all sources together";
+use crate::config::error::{ConfigError, UNNAMED};
 
 /// The problems found so far, in the order of the sections.
 #[derive(Debug, Default)]

@@ -8,6 +8,7 @@ use diesel_async::RunQueryDsl;
 
 use crate::on;
 use crate::shard::{DatabaseName, Shards, StoreError};
+use crate::status::causes;
 
 /// Rows deleted by one statement.
 const BATCH_ROWS: usize = 500;
@@ -44,11 +45,7 @@ pub async fn sweep(shards: &Shards, now_us: i64, go_on: impl Fn() -> bool) -> Sw
                     }
                 }
                 Err(error) => {
-                    tracing::warn!(
-                        %database,
-                        error = &error as &dyn std::error::Error,
-                        "old answers cannot be deleted now"
-                    );
+                    tracing::warn!(%database, %error, causes = causes(&error), "old answers cannot be deleted now");
                     swept.failed.push(database);
                 }
             }

@@ -5,6 +5,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use millrace_gateway::drain::begun;
 use tokio::sync::watch;
 
 use super::Worker;
@@ -29,8 +30,7 @@ where
                 job(draining.clone()).await;
                 tokio::select! {
                     () = tokio::time::sleep(jittered(interval, ids.random_u64())) => {}
-                    // An error says that the platform is gone.
-                    _ = draining.wait_for(|draining| *draining) => return,
+                    () = begun(&mut draining) => return,
                 }
             }
         })

@@ -55,14 +55,16 @@ pub enum StoreError {
 /// Sorts what the drivers only say in words. They give these failures no kind of their own, so the words of both
 /// engines are listed here, once.
 fn words(message: &str) -> Option<Words> {
-    const BUSY: [&str; 5] = [
+    const BUSY: [&str; 6] = [
         "due to lock timeout",
         "due to statement timeout",
+        // An operator ended the statement, not its caller: a caller who gives up does not read the answer.
+        "due to user request",
         "database is locked",
         "database table is locked",
         "deadlock detected",
     ];
-    const UNAVAILABLE: [&str; 8] = [
+    const UNAVAILABLE: [&str; 11] = [
         "connection closed",
         "database or disk is full",
         "disk I/O error",
@@ -71,6 +73,10 @@ fn words(message: &str) -> Option<Words> {
         "terminating connection",
         "the database system is",
         "too many clients",
+        // PostgreSQL's resources; a disk that is full speaks in the system's words.
+        "No space left on device",
+        "out of memory",
+        "out of shared memory",
     ];
     let says = |phrases: &[&str]| phrases.iter().any(|phrase| message.contains(phrase));
     if says(&BUSY) {
@@ -170,12 +176,25 @@ mod tests {
             (SerializationFailure, "could not serialize access", "busy"),
             (Unknown, "canceling statement due to lock timeout", "busy"),
             (Unknown, "canceling statement due to statement timeout", "busy"),
+            (Unknown, "canceling statement due to user request", "busy"),
             (Unknown, "database is locked", "busy"),
             (Unknown, "database or disk is full", "unavailable"),
             (Unknown, "attempt to write a readonly database", "unavailable"),
             (
                 Unknown,
                 "terminating connection due to administrator command",
+                "unavailable",
+            ),
+            (
+                Unknown,
+                "could not extend file \"base/5/16384\": No space left on device",
+                "unavailable",
+            ),
+            (Unknown, "out of memory", "unavailable"),
+            (Unknown, "out of shared memory", "unavailable"),
+            (
+                Unknown,
+                "terminating connection because of crash of another server process",
                 "unavailable",
             ),
             (ClosedConnection, "connection closed", "unavailable"),

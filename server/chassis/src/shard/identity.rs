@@ -1,8 +1,8 @@
 //! Whose database is this? Every database holds one identity row: the cluster, and which of its databases it is.
 
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Text};
-use diesel_async::RunQueryDsl;
+use diesel::sql_types::{BigInt, Bool, Text};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use crate::id::Ids;
 use crate::on;
@@ -34,6 +34,46 @@ pub(super) struct Cluster {
     pub(super) shards: u16,
     /// Whether every shard was made; until then an empty one is made now.
     pub(super) ready: bool,
+}
+
+/// Which database of which cluster a connection must lead to. What a URL names can become another database while a
+/// process runs: by a name server, a restored backup, a rename.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Expected {
+    pub(super) cluster_id: String,
+    pub(super) name: DatabaseName,
+}
+
+impl Expected {
+    /// Tells whether a new connection leads there. A database without our table is another one.
+    pub(super) async fn is_at(&self, conn: &mut AsyncPgConnection) -> diesel::QueryResult<bool> {
+        let present: Presence = diesel::sql_query("SELECT to_regclass('identity_row') IS NOT NULL AS present")
+            .get_result(conn)
+            .await?;
+        if !present.present {
+            return Ok(false);
+        }
+        let found: Option<(String, i32)> = base::identity_row::table
+            .select((base::identity_row::cluster_id, base::identity_row::shard_number))
+            .first(conn)
+            .await
+            .optional()?;
+        Ok(found.is_some_and(|(cluster_id, number)| cluster_id == self.cluster_id && number == number_of(self.name)))
+    }
+}
+
+#[derive(QueryableByName)]
+struct Presence {
+    #[diesel(sql_type = Bool)]
+    present: bool,
+}
+
+/// The number of a database in its identity row.
+fn number_of(name: DatabaseName) -> i32 {
+    match name {
+        DatabaseName::Global => GLOBAL_NUMBER,
+        DatabaseName::Shard(shard) => i32::from(shard.0),
+    }
 }
 
 #[derive(QueryableByName)]
@@ -93,7 +133,7 @@ pub(super) async fn make_global(
     ids: &Ids,
     now_us: i64,
 ) -> Result<(), MigrateError> {
-    let cluster_id = format!("{:016x}{:016x}", ids.random_u64(), ids.random_u64());
+    let cluster_id = ids.random_hex();
     conn.transaction(async |conn| {
         migrate::apply_in_transaction(conn, base::MODULE, base::GLOBAL, now_us).await?;
         write_identity(conn, &cluster_id, GLOBAL_NUMBER).await?;

@@ -6,9 +6,12 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::shard::open::{Site, open_shard};
+use crate::shard::pg::ConnectError;
+use crate::shard::pool::connect_error;
 use crate::shard::{
     Database, DatabaseName, MigrateError, Migration, OpenError, ShardId, Shards, StoreError, base, migrate,
 };
+use crate::status::causes;
 
 /// Longest wait for the pools' first connections.
 const WARM_UP_MAX: Duration = Duration::from_secs(5);
@@ -57,6 +60,20 @@ impl Closed {
             database,
             source: Box::new(self),
         }
+    }
+}
+
+impl StoreError {
+    /// Returns why the database is closed to calls, `None` if it is not: it was found to be so, or a new connection was.
+    pub(crate) fn closed(&self) -> Option<Closed> {
+        let Self::Unavailable { source, .. } = self else {
+            return None;
+        };
+        let another = || connect_error(source.as_ref()).is_some_and(ConnectError::is_another);
+        source
+            .downcast_ref()
+            .copied()
+            .or_else(|| another().then_some(Closed::Wrong))
     }
 }
 
@@ -126,8 +143,8 @@ impl Shards {
                     let now = error.closed();
                     database.close(now);
                     if now != before {
-                        let error = &error as &dyn std::error::Error;
-                        tracing::error!(database = %name, error, "a shard stays closed: {now}");
+                        let causes = causes(&error);
+                        tracing::error!(database = %name, %error, causes, "a shard stays closed: {now}");
                     }
                 }
             }

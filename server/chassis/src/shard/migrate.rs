@@ -113,7 +113,10 @@ pub enum MigrateError {
 }
 
 /// Key of the advisory lock that one migrating process holds per PostgreSQL database ("millrace" in ASCII).
-pub(super) const PG_LOCK: i64 = 0x6d69_6c6c_7261_6365;
+const PG_LOCK: i64 = 0x6d69_6c6c_7261_6365;
+/// Key of the advisory lock on the global database that one process holds while it opens a set: not the same, since
+/// opening may migrate.
+pub(super) const PG_OPENING_LOCK: i64 = PG_LOCK + 1;
 
 /// Applies what the global database and every shard lack of a module, the global database first, then shard by shard.
 /// Returns what was applied. It is safe to call again after a failure.

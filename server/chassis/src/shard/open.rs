@@ -34,6 +34,7 @@ use crate::shard::open::hold::Hold;
 use crate::shard::pg::Role;
 use crate::shard::pool::PoolLimits;
 use crate::shard::{BUCKETS, Conn, Database, DatabaseName, Inner, Shards, base};
+use crate::status::causes;
 
 /// The largest number of shards: beyond it the fullest of 960 buckets' shards is more than 5 % above the mean.
 pub const SHARDS_MAX: u16 = 64;
@@ -48,6 +49,15 @@ enum Down {
     Refused,
     /// The others are opened; this one stays closed until [`Shards::admit`] finds it to be right.
     LeftOut,
+}
+
+/// What it means that all databases are empty.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Empty {
+    /// They become a new cluster.
+    Made,
+    /// The addresses may be wrong: nothing is written.
+    Refused,
 }
 
 impl Shards {
@@ -70,11 +80,12 @@ impl Shards {
         ids: Ids,
     ) -> Result<Self, OpenError> {
         let (sites, hold) = (Sites::of(database)?, Hold::take(database)?);
-        sites.open(hold, Down::Refused, limits, clock, ids).await
+        sites.open(hold, Down::Refused, Empty::Made, limits, clock, ids).await
     }
 
-    /// The same for serving: a PostgreSQL shard that is down is left out, and its users' calls are refused, until
-    /// [`Shards::admit`] finds it to be there and right. Only a cluster that was made whole opens so.
+    /// The same for serving: an empty set is refused, and a PostgreSQL shard that is down is left out, and its users'
+    /// calls are refused, until [`Shards::admit`] finds it to be there and right. Only a cluster that was made whole opens
+    /// so.
     ///
     /// # Errors
     /// See [`OpenError`].
@@ -90,7 +101,7 @@ impl Shards {
             config::Database::Embedded { .. } => Down::Refused,
         };
         let (sites, hold) = (Sites::of(database)?, Hold::take(database)?);
-        sites.open(hold, down, limits, clock, ids).await
+        sites.open(hold, down, Empty::Refused, limits, clock, ids).await
     }
 
     /// Opens the databases for a few statements beside a server that may run on them. PostgreSQL is made for it, and so
@@ -104,7 +115,20 @@ impl Shards {
             Err(in_use @ OpenError::InUse { .. }) => Hold::Another(in_use),
             taken => taken?,
         };
-        sites.open(hold, Down::Refused, PoolLimits::default(), clock, ids).await
+        sites
+            .open(hold, Down::Refused, Empty::Refused, PoolLimits::default(), clock, ids)
+            .await
+    }
+}
+
+impl Shards {
+    /// Reads the map, which must be whole; the label is that of the global database.
+    async fn load_whole_map(&self, label: String) -> Result<(), OpenError> {
+        let loaded = self.load_map().await.map_err(|e| site::fault(label.clone(), e))?;
+        loaded.map_err(|damage| OpenError::Map {
+            database: label,
+            damage,
+        })
     }
 }
 
@@ -123,6 +147,7 @@ impl Sites {
         self,
         hold: Hold,
         down: Down,
+        empty: Empty,
         limits: PoolLimits,
         clock: Clock,
         ids: Ids,
@@ -139,7 +164,7 @@ impl Sites {
             cluster,
             left_out,
             made,
-        } = self.examine(down, &limits, &ids, clock.now_us()).await?;
+        } = self.examine(down, empty, &limits, &ids, clock.now_us()).await?;
         if !BUCKETS.is_multiple_of(cluster.shards) {
             tracing::info!(
                 shards = cluster.shards,
@@ -149,12 +174,12 @@ impl Sites {
         let global_label = self.global.label();
         let opened = Shards(Arc::new(Inner {
             map: BucketMap::first(cluster.shards),
-            global: Database::new(self.global.location, self.global.name, &limits),
+            global: Database::new(self.global.location, self.global.name, &limits, &cluster.id),
             shards: self
                 .shards
                 .into_iter()
                 .map(|shard| {
-                    let database = Database::new(shard.location, shard.name, &limits);
+                    let database = Database::new(shard.location, shard.name, &limits, &cluster.id);
                     if left_out.contains(&shard.name) {
                         database.close(Closed::Down);
                     }
@@ -171,28 +196,31 @@ impl Sites {
         // A database that was lost since it was looked at is met by the first call.
         let open = opened.names().filter(|name| !left_out.contains(name));
         futures_util::future::join_all(open.map(|name| opened.database(name).warm())).await;
-        match opened
-            .load_map()
-            .await
-            .map_err(|e| site::fault(global_label.clone(), e))?
-        {
-            Ok(()) => Ok(opened),
-            Err(damage) => Err(OpenError::Map {
-                database: global_label,
-                damage,
-            }),
-        }
+        opened.load_whole_map(global_label).await?;
+        Ok(opened)
     }
 
     /// Looks at every database, in order, and makes those that are to be made.
-    async fn examine(&self, down: Down, limits: &PoolLimits, ids: &Ids, now_us: i64) -> Result<Examined, OpenError> {
+    async fn examine(
+        &self,
+        down: Down,
+        empty: Empty,
+        limits: &PoolLimits,
+        ids: &Ids,
+        now_us: i64,
+    ) -> Result<Examined, OpenError> {
         let global = &self.global;
         let mut conn = global.connect(Role::Admin, limits).await?;
         // Two processes that start on one new set must not both make it. The lock ends with the connection.
-        let opening = format!("SELECT pg_advisory_lock({})", migrate::PG_LOCK + 1);
+        let opening = format!("SELECT pg_advisory_lock({})", migrate::PG_OPENING_LOCK);
         on!(conn, pg c => c.batch_execute(&opening).await, sqlite _c => Ok(())).map_err(|e| global.fault(e))?;
         let mut made = Vec::new();
-        let mut cluster = open_global(global, &mut conn, &self.shards, limits, ids, now_us, &mut made).await?;
+        if is_empty_global(global, global.look(&mut conn).await?)? {
+            self.make_global(&mut conn, empty, limits, ids, now_us).await?;
+            made.extend(Change::all(global.name, &base::SCHEMA));
+        }
+        check_ready_to_use(global, &mut conn, base::GLOBAL).await?;
+        let mut cluster = stored_cluster(global, &mut conn, &self.shards).await?;
         let left_out = open_shards(&self.shards, &cluster, limits, now_us, down, &mut made).await?;
         if !cluster.ready {
             identity::set_ready(&mut conn).await.map_err(|e| global.fault(e))?;
@@ -204,6 +232,29 @@ impl Sites {
             left_out,
             made,
         })
+    }
+
+    /// Makes the global database of a set that is empty.
+    async fn make_global(
+        &self,
+        conn: &mut Conn<DatabaseName>,
+        empty: Empty,
+        limits: &PoolLimits,
+        ids: &Ids,
+        now_us: i64,
+    ) -> Result<(), OpenError> {
+        let site = &self.global;
+        // Nothing is written before it is known that everything is empty.
+        for shard in self.shards.iter().filter(|shard| !shard.is_absent()) {
+            let mut conn = shard.connect(Role::Admin, limits).await?;
+            is_empty_too(site, shard, shard.look(&mut conn).await?)?;
+        }
+        if empty == Empty::Refused {
+            return Err(OpenError::Unmade(site.label()));
+        }
+        identity::make_global(conn, self.shards.len() as u16, ids, now_us)
+            .await
+            .map_err(|e| site.schema(e))
     }
 
     /// Whether the set is a cluster whose databases were all made.
@@ -221,31 +272,6 @@ impl Sites {
             Found::Empty | Found::Others => Ok(false),
         }
     }
-}
-
-/// Opens the global database, making it if the whole set is empty.
-async fn open_global(
-    site: &Site,
-    conn: &mut Conn<DatabaseName>,
-    shards: &[Site],
-    limits: &PoolLimits,
-    ids: &Ids,
-    now_us: i64,
-    made: &mut Vec<Change>,
-) -> Result<Cluster, OpenError> {
-    if is_empty_global(site, site.look(conn).await?)? {
-        // Nothing is written before it is known that everything is empty.
-        for shard in shards.iter().filter(|shard| !shard.is_absent()) {
-            let mut conn = shard.connect(Role::Admin, limits).await?;
-            is_empty_too(site, shard, shard.look(&mut conn).await?)?;
-        }
-        identity::make_global(conn, shards.len() as u16, ids, now_us)
-            .await
-            .map_err(|e| site.schema(e))?;
-        made.extend(Change::all(site.name, &base::SCHEMA));
-    }
-    check_ready_to_use(site, conn, base::GLOBAL).await?;
-    stored_cluster(site, conn, shards).await
 }
 
 /// Opens the shards, and returns those that are down and left out. The first failure in the shards' order counts.
@@ -272,7 +298,8 @@ async fn open_shards(
             Err(error) if cluster.ready && down == Down::LeftOut && error.is_down() => {
                 tracing::error!(
                     database = %site.name,
-                    error = &error as &dyn std::error::Error,
+                    %error,
+                    causes = causes(&error),
                     "a shard is down: its users' calls are refused until it is back"
                 );
                 left_out.push(site.name);

@@ -12,6 +12,8 @@ use diesel_async::pooled_connection::PoolableConnection;
 use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 use tokio_postgres::{CancelToken, NoTls};
 
+use crate::shard::identity::Expected;
+
 /// Longest time for making one connection; without it an unreachable host would hold its place in the pool for ever.
 const CONNECT_MAX: Duration = Duration::from_secs(2);
 /// Longest silence of a peer before the kernel gives the connection up.
@@ -76,12 +78,20 @@ pub enum ConnectError {
     /// A statement of the set-up failed.
     #[error("the session cannot be set up")]
     Session(#[from] diesel::result::Error),
+    /// The address now leads to another database than the one that was opened.
+    #[error("it is not the database that it should be: its identity is another's, or it has none")]
+    Another,
     /// A connection was given back broken; the pool replaces it.
     #[error("the connection is broken")]
     Broken,
 }
 
 impl ConnectError {
+    /// Tells whether the address leads to another database than it should.
+    pub(crate) fn is_another(&self) -> bool {
+        matches!(self, Self::Another)
+    }
+
     /// Tells whether the server answered that it will not have us: there is no such database, the user or the password
     /// is wrong, the user may not connect. Waiting does not help; the URL is wrong.
     pub(crate) fn is_refusal(&self) -> bool {
@@ -157,17 +167,19 @@ impl Drop for Tracked {
 pub struct PgManager {
     config: tokio_postgres::Config,
     role: Role,
+    /// Where each connection must lead; `None` while that is being found out.
+    expected: Option<Expected>,
 }
 
 impl PgManager {
     /// Makes a manager of a parsed URL.
-    pub(crate) fn new(mut config: tokio_postgres::Config, role: Role) -> Self {
+    pub(super) fn new(mut config: tokio_postgres::Config, role: Role, expected: Option<Expected>) -> Self {
         config
             .connect_timeout(CONNECT_MAX)
             .tcp_user_timeout(PEER_SILENCE_MAX)
             .keepalives_idle(PEER_SILENCE_MAX)
             .application_name("millrace");
-        Self { config, role }
+        Self { config, role, expected }
     }
 
     async fn establish(&self) -> Result<Tracked, ConnectError> {
@@ -176,6 +188,11 @@ impl PgManager {
         let mut conn = AsyncPgConnection::try_from_client_and_connection(client, connection).await?;
         conn.batch_execute(&format!("{ENGLISH}; {}", self.role.limits()))
             .await?;
+        if let Some(expected) = &self.expected
+            && !expected.is_at(&mut conn).await?
+        {
+            return Err(ConnectError::Another);
+        }
         Ok(Tracked {
             conn,
             cancel,

@@ -12,6 +12,7 @@ use futures_util::future::{Either, select};
 use tokio::time::Instant;
 
 use crate::config::server_url;
+use crate::shard::identity::Expected;
 use crate::shard::lite::LiteManager;
 use crate::shard::pg::{PgManager, Role};
 use crate::shard::{DatabaseName, ShardConn, StoreError};
@@ -111,12 +112,35 @@ enum Engine {
 }
 
 impl Pool {
-    /// Makes a pool; it connects when first used.
+    /// Makes a pool; it connects when first used. Its connections may lead to any database: for looking what is there.
     pub(crate) fn new(location: &Location, name: DatabaseName, role: Role, limits: &PoolLimits) -> Self {
+        Self::make(location, name, role, limits, None)
+    }
+
+    /// Makes a pool whose connections lead to this database of this cluster, or are refused. (A file that is open
+    /// cannot become another.)
+    pub(super) fn of_cluster(
+        location: &Location,
+        name: DatabaseName,
+        role: Role,
+        limits: &PoolLimits,
+        cluster_id: &str,
+    ) -> Self {
+        let cluster_id = cluster_id.to_owned();
+        Self::make(location, name, role, limits, Some(Expected { cluster_id, name }))
+    }
+
+    fn make(
+        location: &Location,
+        name: DatabaseName,
+        role: Role,
+        limits: &PoolLimits,
+        expected: Option<Expected>,
+    ) -> Self {
         let last_failure = LastFailure::default();
         let (engine, wait) = match location {
             Location::Server(config) => {
-                let manager = PgManager::new((**config).clone(), role);
+                let manager = PgManager::new((**config).clone(), role, expected);
                 let (size, idle) = if role == Role::Admin {
                     (1, 0)
                 } else {

@@ -12,6 +12,7 @@ use crate::shard::pg::Role;
 use crate::shard::scope::of_call;
 use crate::shard::{Conn, DatabaseName, ShardId, ShardScope, Shards, StoreError};
 use crate::stack::Deadline;
+use crate::status::causes;
 
 /// Most shards read at the same time by one call.
 const FAN_OUT_MAX: usize = 4;
@@ -99,7 +100,7 @@ impl Scatter {
                 Ok(rows) => lists.push(rows),
                 Err(error) if partial => {
                     // The answer only says which; this is the one place that knows why.
-                    tracing::warn!(%shard, error = &error as &dyn std::error::Error, "shard left out of a scatter read");
+                    tracing::warn!(%shard, %error, causes = causes(&error), "shard left out of a scatter read");
                     missed.push(shard);
                     last_error = Some(error);
                 }

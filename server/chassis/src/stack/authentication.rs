@@ -10,6 +10,9 @@ use crate::caller::{Authenticator, Caller};
 use crate::shard::StoreError;
 use crate::status::status;
 
+/// The header that takes an API key besides `Authorization: Bearer`.
+pub(crate) const KEY_HEADER: &str = "x-api-key";
+
 /// Longer texts are no credential of ours; the module that owns the keys is not bothered with them.
 const CREDENTIAL_BYTES_MAX: usize = 512;
 
@@ -57,7 +60,7 @@ pub(crate) fn credential_of(headers: &HeaderMap) -> Option<String> {
 /// Finds the one credential, in `authorization: Bearer` or `x-api-key`.
 fn credential(headers: &HeaderMap) -> Result<Option<&str>, Refusal> {
     let mut found = None;
-    for name in ["authorization", "x-api-key"] {
+    for name in ["authorization", KEY_HEADER] {
         for value in headers.get_all(name) {
             let text = value
                 .to_str()

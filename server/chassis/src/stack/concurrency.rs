@@ -1,9 +1,18 @@
 //! The cap on calls in progress: above it a call is refused at once instead of waiting in a queue without end.
+//!
+//! A call has its place before its request is there, so that requests that never come cannot fill the memory either. But
+//! whoever opens calls and sends nothing must not keep others out: where no place is free, a new call gets the place of
+//! the one that has waited longest for its request.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
 
 use http::Extensions;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tonic::Status;
 
 use super::refusal::Refusal;
 use super::rules::Rule;
@@ -15,33 +24,168 @@ pub(crate) struct Admitted;
 
 /// Two caps, so that idle watchers cannot take the room of calls that end soon.
 pub(crate) struct Concurrency {
-    calls: Arc<Semaphore>,
-    streams: Arc<Semaphore>,
+    calls: Cap,
+    streams: Cap,
 }
 
 impl Concurrency {
     /// Caps for calls and for server streams.
     pub(crate) fn new(calls: usize, streams: usize) -> Self {
-        let semaphore = |permits: usize| Arc::new(Semaphore::new(permits.min(Semaphore::MAX_PERMITS)));
         Self {
-            calls: semaphore(calls),
-            streams: semaphore(streams),
+            calls: Cap::new(calls),
+            streams: Cap::new(streams),
         }
     }
 
-    /// Takes a place until the permit is dropped. `None` is a call that needs none.
-    pub(crate) fn admit(&self, rule: &Rule, extensions: &Extensions) -> Result<Option<OwnedSemaphorePermit>, Refusal> {
+    /// Takes a place until the permit is dropped, and waits for the request. `None` is a call that needs none.
+    pub(crate) async fn admit<R>(
+        &self,
+        rule: &Rule,
+        extensions: &Extensions,
+        request: impl Future<Output = Result<R, Status>>,
+    ) -> Result<(R, Option<OwnedSemaphorePermit>), Status> {
         if rule.always_admitted() || extensions.get::<Admitted>().is_some() {
-            return Ok(None);
+            return Ok((request.await?, None));
         }
         let cap = if rule.server_streaming() {
             &self.streams
         } else {
             &self.calls
         };
-        match Arc::clone(cap).try_acquire_owned() {
-            Ok(permit) => Ok(Some(permit)),
-            Err(_) => Err(Refusal::Overloaded),
+        let (request, permit) = cap.admit(request).await?;
+        Ok((request, Some(permit)))
+    }
+}
+
+/// A number of places.
+struct Cap {
+    places: Arc<Semaphore>,
+    waiting: Mutex<Waiting>,
+}
+
+/// The calls that wait for their requests, by age. They own their places here, so that each has one owner.
+#[derive(Default)]
+struct Waiting {
+    calls: BTreeMap<u64, Place>,
+    next: u64,
+}
+
+struct Place {
+    permit: OwnedSemaphorePermit,
+    /// Dropped with the place; that is how the call learns that it has lost it.
+    _held: oneshot::Sender<()>,
+}
+
+impl Cap {
+    fn new(places: usize) -> Self {
+        Self {
+            places: Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS))),
+            waiting: Mutex::default(),
         }
+    }
+
+    async fn admit<R>(
+        &self,
+        request: impl Future<Output = Result<R, Status>>,
+    ) -> Result<(R, OwnedSemaphorePermit), Status> {
+        let permit = self.place()?;
+        let mut request = pin!(request);
+        // Most requests are there with their heads: no list for them.
+        if let Poll::Ready(request) = poll_fn(|cx| Poll::Ready(request.as_mut().poll(cx))).await {
+            return Ok((request?, permit));
+        }
+        let (entry, lost) = self.wait(permit);
+        let request = tokio::select! {
+            biased;
+            request = request => request?,
+            _ = lost => return Err(Refusal::Overloaded.into()),
+        };
+        Ok((request, entry.take().ok_or(Refusal::Overloaded)?))
+    }
+
+    /// A free place, or that of the call that has waited longest for its request.
+    fn place(&self) -> Result<OwnedSemaphorePermit, Refusal> {
+        if let Ok(permit) = Arc::clone(&self.places).try_acquire_owned() {
+            return Ok(permit);
+        }
+        let oldest = self.with_waiting(|waiting| waiting.calls.pop_first());
+        oldest.map(|(_, place)| place.permit).ok_or(Refusal::Overloaded)
+    }
+
+    fn wait(&self, permit: OwnedSemaphorePermit) -> (Entry<'_>, oneshot::Receiver<()>) {
+        let (held, lost) = oneshot::channel();
+        let number = self.with_waiting(|waiting| {
+            let number = waiting.next;
+            waiting.next += 1;
+            waiting.calls.insert(number, Place { permit, _held: held });
+            number
+        });
+        (Entry { cap: self, number }, lost)
+    }
+
+    fn with_waiting<T>(&self, act: impl FnOnce(&mut Waiting) -> T) -> T {
+        // Nothing below can leave the list half changed.
+        act(&mut self.waiting.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// A call's line in the list; it goes with the call, however that ends.
+struct Entry<'c> {
+    cap: &'c Cap,
+    number: u64,
+}
+
+impl Entry<'_> {
+    /// The place, if it has not gone to another call.
+    fn take(&self) -> Option<OwnedSemaphorePermit> {
+        let place = self.cap.with_waiting(|waiting| waiting.calls.remove(&self.number));
+        place.map(|place| place.permit)
+    }
+}
+
+impl Drop for Entry<'_> {
+    fn drop(&mut self) {
+        self.take();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::{pending, ready};
+
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_call_that_waits_for_its_request_gives_way_oldest_first() {
+        let cap = Cap::new(2);
+        let (send, sent) = oneshot::channel::<()>();
+        let mut silent = pin!(cap.admit(pending::<Result<(), Status>>()));
+        let mut slow = pin!(cap.admit(async { sent.await.map_err(|_| Status::cancelled("dropped")) }));
+        assert!(silent.as_mut().now_or_never().is_none());
+        assert!(slow.as_mut().now_or_never().is_none());
+
+        // Both places are taken; the older of the two gives way.
+        let (_, first) = cap.admit(ready(Ok(()))).await.expect("a place");
+        let refused = silent.await.expect_err("its place is gone");
+        assert_eq!(refused.code(), tonic::Code::Unavailable);
+        send.send(()).expect("the slow one waits");
+        let ((), second) = slow.await.expect("the slow one kept its place");
+
+        // Whoever has a request keeps its place.
+        let full = cap.admit(ready(Ok(()))).await.expect_err("no place");
+        assert_eq!(full.code(), tonic::Code::Unavailable);
+        drop((first, second));
+        assert_eq!(cap.places.available_permits(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_place_is_free_when_its_call_gives_up() {
+        let cap = Cap::new(1);
+        assert!(cap.admit(pending::<Result<(), Status>>()).now_or_never().is_none());
+        assert!(cap.admit(ready(Err::<(), _>(Status::cancelled("")))).await.is_err());
+        assert_eq!(cap.places.available_permits(), 1);
+        assert!(cap.with_waiting(|waiting| waiting.calls.is_empty()));
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderMap;
+use millrace_gateway::parse_grpc_timeout;
 use tokio::time::Instant;
 use tonic::Status;
 
@@ -107,27 +108,10 @@ pub(crate) fn asked(headers: &HeaderMap) -> Result<Option<Duration>, Refusal> {
     let Some(value) = values.next() else {
         return Ok(None);
     };
-    let parsed = value.to_str().ok().and_then(parse);
+    let parsed = value.to_str().ok().and_then(parse_grpc_timeout);
     match (parsed, values.next()) {
         (Some(timeout), None) => Ok(Some(timeout)),
         _ => Err(Refusal::MalformedTimeout),
-    }
-}
-
-fn parse(text: &str) -> Option<Duration> {
-    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
-    if !(1..=8).contains(&digits.len()) || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
-    }
-    let amount: u64 = digits.parse().ok()?;
-    match unit {
-        "H" => Some(Duration::from_secs(amount * 3_600)),
-        "M" => Some(Duration::from_secs(amount * 60)),
-        "S" => Some(Duration::from_secs(amount)),
-        "m" => Some(Duration::from_millis(amount)),
-        "u" => Some(Duration::from_micros(amount)),
-        "n" => Some(Duration::from_nanos(amount)),
-        _ => None,
     }
 }
 
@@ -192,7 +176,7 @@ mod tests {
             Duration::from_secs(100_001),
             Duration::from_secs(u64::MAX),
         ] {
-            let read = parse(&text(timeout)).unwrap();
+            let read = parse_grpc_timeout(&text(timeout)).unwrap();
             assert!(read <= timeout, "{timeout:?} became {read:?}");
         }
         assert_eq!(text(Duration::from_millis(1_500)), "1500000u");

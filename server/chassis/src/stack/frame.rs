@@ -9,8 +9,8 @@ use bytes::{BufMut, Bytes, BytesMut};
 use http_body::{Frame, SizeHint};
 use http_body_util::BodyExt;
 use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint, encode_key, encode_varint, skip_field};
-use tonic::Status;
 use tonic::body::Body;
+use tonic::{Code, Status};
 
 use super::refusal::Refusal;
 
@@ -45,7 +45,7 @@ impl First {
             let Some(frame) = body.frame().await else {
                 return Err(Refusal::Unreadable.into());
             };
-            match frame?.into_data() {
+            match frame.map_err(blamed)?.into_data() {
                 Ok(data) if read.is_empty() => read = data,
                 Ok(data) => {
                     let mut joined = BytesMut::from(read);
@@ -85,6 +85,15 @@ impl First {
         read.put_slice(&self.read[HEAD_BYTES + self.message_bytes..]);
         self.read = read.freeze();
         self.into_body()
+    }
+}
+
+/// A body that breaks off, or is no base64 in gRPC-Web's text form, is the caller's mistake, but tonic calls it INTERNAL
+/// or UNKNOWN. What a limit says stays as it is.
+fn blamed(status: Status) -> Status {
+    match status.code() {
+        Code::Internal | Code::Unknown => Refusal::Unreadable.into(),
+        _ => status,
     }
 }
 
@@ -314,6 +323,19 @@ mod tests {
             );
             assert_eq!((message.name.as_str(), message.far), ("users/me", 9));
             assert_eq!(&body[5 + length..], framed(&two));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_that_breaks_is_the_callers_and_a_limit_is_a_limit() {
+        for (broken, code) in [
+            (Status::internal("tonic-web: Invalid symbol 33, offset 0."), 3),
+            (Status::unknown("h2 protocol error"), 3),
+            (Refusal::TooLarge(11, 10).into(), 8),
+        ] {
+            let frames = stream::iter([Ok(Frame::data(Bytes::from_static(&[0, 0]))), Err(broken)]);
+            let outcome = First::read(Body::new(StreamBody::new(frames)), 10).await;
+            assert_eq!(outcome.err().map(|status| status.code() as i32), Some(code));
         }
     }
 

@@ -2,22 +2,18 @@
 //! the user whom the request names. It comes before validation, so a refusal tells nothing about what exists.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use http::{Extensions, Request};
 use tonic::Status;
 use tonic::body::Body;
 
-use super::deadline::Deadline;
-use super::frame::{First, last_string};
+use super::arrival;
+use super::frame::last_string;
 use super::refusal::Refusal;
 use super::rules::{Access, Data, Rule, UserField};
 use crate::caller::Caller;
 use crate::shard::UserId;
 use crate::status::Violation;
-
-/// How long a stream without a deadline may take to its first message.
-const FIRST_MESSAGE_MAX: Duration = Duration::from_secs(10);
 
 /// Notes where a user's data is: puts the `UserScope` into a request's extensions.
 pub(crate) type Place = Arc<dyn Fn(UserId, &mut Extensions) + Send + Sync>;
@@ -60,7 +56,7 @@ impl Policy {
             return Ok(request);
         };
         let (mut parts, body) = request.into_parts();
-        let first = self.first_message(body).await?;
+        let first = arrival::first_message(body, self.message_bytes).await?;
         let is_too_long = is_too_long(field, first.message())?;
         let (user, body) = match named(field, first.message())? {
             Named::All if !caller.is_admin() => return Err(only_operators(caller).into()),
@@ -90,17 +86,6 @@ impl Policy {
             (self.place)(user, &mut parts.extensions);
         }
         Ok(Request::from_parts(parts, body))
-    }
-
-    async fn first_message(&self, body: Body) -> Result<First, Status> {
-        let read = First::read(body, self.message_bytes);
-        if Deadline::current().is_some() {
-            return read.await;
-        }
-        match tokio::time::timeout(FIRST_MESSAGE_MAX, read).await {
-            Ok(first) => first,
-            Err(_) => Err(Refusal::DeadlineExceeded.into()),
-        }
     }
 }
 

@@ -75,6 +75,7 @@ pub(crate) struct Rule {
     service_bytes: usize,
     access: Access,
     data: Data,
+    client_streaming: bool,
     server_streaming: bool,
     always_admitted: bool,
 }
@@ -94,6 +95,10 @@ impl Rule {
 
     pub(crate) fn data(&self) -> &Data {
         &self.data
+    }
+
+    pub(crate) fn client_streaming(&self) -> bool {
+        self.client_streaming
     }
 
     pub(crate) fn server_streaming(&self) -> bool {
@@ -190,6 +195,7 @@ fn rule(
         full_name: full_name.into(),
         access,
         data,
+        client_streaming: method.is_client_streaming(),
         server_streaming,
     })
 }

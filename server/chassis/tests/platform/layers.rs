@@ -3,9 +3,16 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use http_body_util::BodyExt;
+use bytes::Bytes;
+use futures_util::stream;
+use http::Request;
+use http_body::Frame;
+use http_body_util::{BodyExt, StreamBody};
+use hyper::client::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use millrace_chassis::health::v1::health_check_response::ServingStatus;
 use millrace_chassis::health::v1::{HealthCheckRequest, HealthCheckResponse, HealthListRequest, HealthListResponse};
+use tokio::net::TcpStream;
 use tonic_types::StatusExt;
 
 use crate::support::{Gate, Named, PATIENCE, Reply, frame, named, options, start};
@@ -134,6 +141,48 @@ impl Lines {
         let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
         let lines = text.lines().filter(|line| line.contains(id));
         lines.map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+}
+
+/// A request whose message never comes.
+type Silence = StreamBody<stream::Pending<Result<Frame<Bytes>, std::convert::Infallible>>>;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_without_its_message_keeps_nobody_out() {
+    let mut options = options();
+    options.limits.calls = 1;
+    let stage = start(options).await;
+    let grpc = stage.grpc().await;
+    let socket = TcpStream::connect(stage.address).await.unwrap();
+    let (mut sender, connection) = http2::handshake::<_, _, Silence>(TokioExecutor::new(), TokioIo::new(socket))
+        .await
+        .unwrap();
+    tokio::spawn(connection);
+    let request = Request::post(format!("http://{}/test.v1.Shop/Show", stage.address))
+        .header("content-type", "application/grpc")
+        .header("grpc-timeout", "60S");
+    let silent = sender.send_request(request.body(StreamBody::new(stream::pending())).unwrap());
+    let others = async {
+        // Whether the silent call has the only place by now or not.
+        loop {
+            assert_eq!(grpc.call("/test.v1.Shop/Show", &[], &named("x")).await.code(), 0);
+        }
+    };
+    let refused = tokio::select! {
+        refused = tokio::time::timeout(PATIENCE, silent) => refused.expect("it gives way").unwrap(),
+        () = others => unreachable!("the loop has no end"),
+    };
+    assert_eq!(refused.headers()["grpc-status"], "14");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_without_a_message_is_the_callers_mistake_under_every_policy() {
+    let stage = start(options()).await;
+    let grpc = stage.grpc().await;
+    let show = frame(&named("x"));
+    for body in [Bytes::new(), Bytes::from_static(&[0, 0]), show.slice(..show.len() - 1)] {
+        let reply = grpc.send("/test.v1.Shop/Show", &[], body).await;
+        assert_eq!((reply.code(), reply.reason().as_str()), (3, "INVALID_FIELD"));
     }
 }
 

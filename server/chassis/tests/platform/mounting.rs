@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use millrace_chassis::{Module, chassis};
+use millrace_gateway::drain::begun;
+use tokio::sync::Notify;
 use tower::ServiceExt;
 
 use crate::support::{PROTO, descriptors, frame, named, options, shop, start, start_with};
@@ -184,19 +186,22 @@ async fn reflection_shows_files_with_their_options() {
 async fn workers_run_until_the_drain() {
     let (started, ended) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)));
     let (on_start, on_end) = (Arc::clone(&started), Arc::clone(&ended));
+    let has_started = Arc::new(Notify::new());
+    let starting = Arc::clone(&has_started);
     let module = shop(PROTO).worker(
         "counter",
         Arc::new(move |mut draining| {
             on_start.fetch_add(1, Ordering::SeqCst);
+            starting.notify_one();
             let on_end = Arc::clone(&on_end);
             Box::pin(async move {
-                let _ = draining.wait_for(|draining| *draining).await;
+                begun(&mut draining).await;
                 on_end.fetch_add(1, Ordering::SeqCst);
             })
         }),
     );
     let stage = start_with(options(), [module]).await.unwrap();
-    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    has_started.notified().await;
     assert_eq!((started.load(Ordering::SeqCst), ended.load(Ordering::SeqCst)), (1, 0));
     stage.running.shutdown();
     stage.running.wait().await;

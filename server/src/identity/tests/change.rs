@@ -1,4 +1,4 @@
-//! Changes of a user on embedded shards: stopped between any two steps, sent again, and sent by many at once.
+//! Changes of a user, on both engines: stopped between any two steps, sent again, and sent by many at once.
 
 use futures_util::future::join_all;
 use millrace_chassis::shard::UserId;

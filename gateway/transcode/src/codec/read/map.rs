@@ -4,13 +4,10 @@ use std::borrow::Cow;
 
 use super::message::duplicate_key;
 use super::{Problem, Reader, Result, Step};
+use crate::codec::known::{ENTRY_KEY, ENTRY_VALUE};
 use crate::codec::plan::{FieldPlan, Kind};
 use crate::codec::token::Key;
 use crate::codec::{scalar, wire};
-
-/// Field numbers of an entry.
-const KEY: u32 = 1;
-const VALUE: u32 = 2;
 
 impl<'p, 'j> Reader<'p, 'j> {
     /// Reads an object of entries.
@@ -41,13 +38,16 @@ impl<'p, 'j> Reader<'p, 'j> {
         let start = self.out.len();
         field.tag.put(&mut self.out);
         let entry = wire::begin(&mut self.out);
-        wire::put_varint(&mut self.out, u64::from(KEY << 3 | key_kind.wire_type().bits()));
+        wire::put_varint(&mut self.out, u64::from(ENTRY_KEY << 3 | key_kind.wire_type().bits()));
         let key = self.map_key(key_kind, key).map_err(|text| Problem::new(offset, text))?;
         self.keys
             .insert(open, key, offset)
             .map_err(|duplicate| duplicate_key(&duplicate))?;
-        wire::put_varint(&mut self.out, u64::from(VALUE << 3 | field.kind.wire_type().bits()));
-        if self.element(field.kind, VALUE)? {
+        wire::put_varint(
+            &mut self.out,
+            u64::from(ENTRY_VALUE << 3 | field.kind.wire_type().bits()),
+        );
+        if self.element(field.kind, ENTRY_VALUE)? {
             wire::end(&mut self.out, entry);
         } else {
             self.out.truncate(start);

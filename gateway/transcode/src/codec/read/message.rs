@@ -240,7 +240,7 @@ pub(super) fn duplicate_key(duplicate: &Duplicate) -> Box<Problem> {
 fn unknown_field(plan: &MessagePlan, key: &str, offset: usize) -> Box<Problem> {
     let hint = suggest::nearest(key, plan.json_names()).map(|hint| format!("; did you mean `{hint}`?"));
     let text = format!(
-        "{} has no field {}{} (setting json.unknown = \"ignore\" drops unknown fields)",
+        "{} has no field {}{}",
         plan.name,
         scalar::quote(key),
         hint.unwrap_or_default()

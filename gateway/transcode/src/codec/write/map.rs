@@ -7,11 +7,9 @@ use super::Writer;
 use super::failure::{Failure, Result};
 use super::field::{another, expect};
 use super::scalar::Written;
+use crate::codec::known::{ENTRY_KEY, ENTRY_VALUE};
 use crate::codec::plan::{FieldPlan, Kind};
 use crate::codec::wire::{self, WireError, WireType};
-
-const KEY: u32 = 1;
-const VALUE: u32 = 2;
 
 /// An entry that has been written.
 #[derive(Debug, Clone)]
@@ -103,7 +101,9 @@ impl<'p> Writer<'p, '_> {
         depth_left: usize,
     ) -> Result<'p, Written> {
         match (value, field.kind) {
-            (Some((wire_type, value)), kind) => self.value(kind, VALUE, wire_type, &mut value.as_ref(), depth_left),
+            (Some((wire_type, value)), kind) => {
+                self.value(kind, ENTRY_VALUE, wire_type, &mut value.as_ref(), depth_left)
+            }
             (None, Kind::Message(id) | Kind::Group(id)) => {
                 self.message(id, &[], depth_left)?;
                 Ok(Written::Value)
@@ -158,8 +158,8 @@ fn parts<'w, 'p>(
     while !rest.is_empty() {
         let (number, wire_type) = wire::tag(&mut rest)?;
         match number {
-            KEY => key = take_key(key_kind, wire_type, &mut rest)?,
-            VALUE => {
+            ENTRY_KEY => key = take_key(key_kind, wire_type, &mut rest)?,
+            ENTRY_VALUE => {
                 let before = rest;
                 let inner = wire::skip(&mut rest, number, wire_type, depth_left)?;
                 let whole = &before[..before.len() - rest.len()];
@@ -192,7 +192,7 @@ fn key_of<'w, 'p>(kind: Kind, entry: &'w [u8]) -> Result<'p, MapKey<'w>> {
     let mut key = default_key(kind);
     while !rest.is_empty() {
         let (number, wire_type) = wire::tag(&mut rest)?;
-        if number == KEY {
+        if number == ENTRY_KEY {
             key = take_key(kind, wire_type, &mut rest)?;
         } else {
             wire::skip(&mut rest, number, wire_type, super::DEPTH_MAX)?;

@@ -58,6 +58,11 @@ pub enum OpenError {
     /// A database of the cluster is empty or has vanished.
     #[error("{0}: missing or empty, though the cluster has it; restore it, or give the right address")]
     Missing(String),
+    /// All databases are empty, and not to be made now.
+    #[error(
+        "{0}: empty, and so are the shards; run `millrace migrate` to make a cluster of them, or give the right address"
+    )]
+    Unmade(String),
     /// The global database is empty, but a shard is not.
     #[error("{global}: missing or empty, but {shard} belongs to a cluster; restore it, or give the right address")]
     GlobalMissing {

@@ -11,6 +11,7 @@ super::on_both_engines!(
     a_shard_that_comes_back_wrong_stays_closed,
     what_is_wrong_rather_than_down_is_refused,
     a_cut_connection_is_not_lent_again,
+    an_address_that_leads_elsewhere_later_is_refused,
 );
 
 /// User 7 lives in bucket 7, shard 1 of 3.
@@ -153,4 +154,46 @@ async fn a_cut_connection_is_not_lent_again(bench: &mut Bench) {
         }
         assert!(met <= 2, "{met} calls met two cut connections");
     }
+}
+
+async fn an_address_that_leads_elsewhere_later_is_refused(bench: &mut Bench) {
+    if !bench.is_postgres() {
+        return;
+    }
+    let shards = bench.with_notes().await;
+    write(&shards, 7).await.unwrap();
+    // Which statement makes it another database while it is served, and which undoes that.
+    for (change, undo) in [
+        (
+            "UPDATE identity_row SET shard_number = 2",
+            "UPDATE identity_row SET shard_number = 1",
+        ),
+        (
+            "UPDATE identity_row SET cluster_id = cluster_id || 'x'",
+            "UPDATE identity_row SET cluster_id = rtrim(cluster_id, 'x')",
+        ),
+        (
+            "ALTER TABLE identity_row RENAME TO aside",
+            "ALTER TABLE aside RENAME TO identity_row",
+        ),
+    ] {
+        bench.stop(SHARD_1).await;
+        bench.start(SHARD_1).await;
+        bench.repair(SHARD_1, change).await;
+        // The pools have noticed that their connections are gone at the second call, at the latest.
+        let _ = write(&shards, 7).await;
+        assert!(
+            matches!(write(&shards, 7).await, Err(StoreError::Unavailable { .. })),
+            "{change}"
+        );
+        let _ = shards.ping().await;
+        let answers = shards.ping().await;
+        let (_, answer) = answers.iter().find(|(database, _)| *database == SHARD_1).unwrap();
+        assert_eq!(answer.as_ref().unwrap_err().closed(), Some(Closed::Wrong), "{change}");
+        let (_, others) = answers.iter().find(|(database, _)| *database != SHARD_1).unwrap();
+        assert!(others.is_ok(), "{others:?}");
+        bench.repair(SHARD_1, undo).await;
+    }
+    let mut conn = shards.for_user(UserId::new(7).unwrap()).read().await.unwrap();
+    assert_eq!(read_note(&mut conn, 1).await.unwrap().as_deref(), Some("x"));
 }

@@ -234,7 +234,15 @@ async fn a_set_in_use_is_opened_beside_its_server(bench: &mut Bench) {
     let clock = Clock::system();
     let beside =
         async |bench: &Bench| Shards::open_beside(&bench.database, clock.clone(), Ids::system(clock.clone())).await;
-    // Alone it does what any start does.
+    // Neither it nor a server makes anything of a set that is empty: the addresses may be wrong.
+    for error in [
+        beside(bench).await.unwrap_err(),
+        bench.open_for_serving().await.unwrap_err(),
+    ] {
+        assert!(matches!(error, OpenError::Unmade(_)), "{error:?}");
+        assert!(error.to_string().contains("millrace migrate"), "{error}");
+    }
+    drop(bench.open().await.unwrap());
     drop(beside(bench).await.unwrap());
     let server = bench.open().await.unwrap();
     let guest = beside(bench).await.unwrap();
