@@ -66,7 +66,9 @@ impl Terminal {
             "exec 3<&0 </dev/null 2>&1\n(read -r _ <&3; kill -TERM 0) >/dev/null 2>&1 &\n[[ ! -e '{variables}' ]] || . '{variables}' 2>/dev/null\n\
              set -e -o pipefail\n{command}\ndeclare -p >'{variables}'\n"
         );
-        let mut shell = Command::from(clean(std::process::Command::new("bash")));
+        // A terminal's programs hear Ctrl-C; those of a run in the background inherit that they do not.
+        let mut shell = Command::from(clean(std::process::Command::new("env")));
+        shell.args(["--default-signal=INT", "bash"]);
         shell
             .args(["-c", &script])
             .env("PATH", path())
