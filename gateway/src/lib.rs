@@ -20,8 +20,14 @@ pub mod drain;
 pub mod edge;
 pub mod heartbeat;
 pub mod probes;
+#[cfg(feature = "standalone")]
+pub mod reflection;
 pub mod serve;
 pub mod signals;
+#[cfg(feature = "standalone")]
+pub mod standalone;
+#[cfg(feature = "standalone")]
+pub mod upstream;
 
 mod accept;
 mod answer;

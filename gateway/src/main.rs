@@ -1,0 +1,3 @@
+//! The binary `millrace-gateway`. All it does is in [`millrace_gateway::standalone`].
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! The stand-alone gateway: a proxy before any gRPC server.
