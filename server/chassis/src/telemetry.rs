@@ -4,8 +4,7 @@
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io::IsTerminal;
 
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::ParseError;
+use tracing_subscriber::filter::{ParseError, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
@@ -64,8 +63,8 @@ pub fn start(log: &Log) -> Result<(), ConfigError> {
 }
 
 /// Reads the levels by target.
-pub(crate) fn filter(text: &str) -> Result<EnvFilter, ParseError> {
-    EnvFilter::builder().parse(text)
+pub(crate) fn filter(text: &str) -> Result<Targets, ParseError> {
+    text.parse()
 }
 
 #[cfg(test)]
