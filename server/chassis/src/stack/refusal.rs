@@ -17,6 +17,10 @@ pub(crate) enum Refusal {
     DeadlineExceeded,
     #[error("the server is at its limit of calls in progress")]
     Overloaded,
+    #[error(
+        "callers without a key have as many streams open as they may, from your address or together; close one or send a key"
+    )]
+    TooManyKeyless,
     #[error("the server is shutting down; call again, from the last message on")]
     Draining,
     #[error("the stream reached its longest life; call again, from the last message on")]
@@ -50,7 +54,7 @@ impl Fault for Refusal {
             Self::NoCredential | Self::BadCredential(_) | Self::Revoked => Kind::Unauthenticated,
             Self::OperatorsOnly => Kind::PermissionDenied,
             Self::NotTheCaller(_) => Kind::NotFound,
-            Self::TooLarge(..) => Kind::Exhausted,
+            Self::TooLarge(..) | Self::TooManyKeyless => Kind::Exhausted,
             Self::Panicked => Kind::Internal,
         }
     }
@@ -59,7 +63,7 @@ impl Fault for Refusal {
         match self {
             Self::MalformedTimeout | Self::NoUser(_) | Self::Unreadable => "INVALID_FIELD",
             Self::DeadlineExceeded => "DEADLINE_EXCEEDED",
-            Self::Overloaded => "OVERLOADED",
+            Self::Overloaded | Self::TooManyKeyless => "OVERLOADED",
             Self::Draining | Self::LifeOver => "STREAM_CUT",
             Self::NoCredential | Self::BadCredential(_) | Self::Revoked => "UNAUTHENTICATED",
             Self::OperatorsOnly => "PERMISSION_DENIED",
@@ -78,7 +82,11 @@ impl Fault for Refusal {
     }
 
     fn retry_after(&self) -> Option<Duration> {
-        matches!(self, Self::Overloaded | Self::Draining | Self::LifeOver).then_some(Duration::from_secs(1))
+        matches!(
+            self,
+            Self::Overloaded | Self::TooManyKeyless | Self::Draining | Self::LifeOver
+        )
+        .then_some(Duration::from_secs(1))
     }
 
     fn is_logged(&self) -> bool {

@@ -234,6 +234,58 @@ async fn calls_above_the_cap_are_refused_and_health_is_not() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn streams_without_a_key_leave_room_for_those_with_one() {
+    let mut options = options();
+    options.limits.streams = 32;
+    let stage = start(options).await;
+    let grpc = stage.grpc().await;
+    let health = "/grpc.health.v1.Health/Watch";
+    let ask = HealthCheckRequest::default();
+    let mut watching = Vec::new();
+    // A quarter is for strangers, a quarter of that for each address; a stream in the name of nobody is one too.
+    for method in [health, "/test.v1.Shop/Watch"] {
+        let mut opened = grpc.open(method, &[], frame(&ask)).await;
+        assert!(opened.body_mut().frame().await.unwrap().unwrap().is_data(), "{method}");
+        watching.push(opened);
+    }
+    for method in [health, "/test.v1.Shop/Watch"] {
+        let refused = stage.grpc().await.call(method, &[], &ask).await;
+        assert_eq!(
+            (refused.code(), refused.reason().as_str()),
+            (8, "OVERLOADED"),
+            "{method}"
+        );
+        assert!(refused.status.message().contains("send a key"), "{:?}", refused.status);
+    }
+    // Whoever has a key has the rest, a refused stream keeps no place, and short calls are not meant.
+    let alice = [("x-api-key", "mr_alice")];
+    for _ in 0..30 {
+        let mut opened = grpc.open("/test.v1.Shop/Watch", &alice, frame(&named("x"))).await;
+        assert!(opened.body_mut().frame().await.unwrap().unwrap().is_data());
+        watching.push(opened);
+    }
+    let full = grpc.call("/test.v1.Shop/Watch", &alice, &named("x")).await;
+    assert_eq!(full.code(), 14);
+    assert_eq!(grpc.call("/test.v1.Shop/Show", &[], &named("x")).await.code(), 0);
+    // A stranger's place is free when the stream has ended.
+    watching.clear();
+    let again = async {
+        loop {
+            let mut opened = grpc.open(health, &[], frame(&ask)).await;
+            if opened
+                .body_mut()
+                .frame()
+                .await
+                .is_some_and(|frame| frame.unwrap().is_data())
+            {
+                return;
+            }
+        }
+    };
+    assert!(tokio::time::timeout(PATIENCE, again).await.is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_answer_that_nobody_reads_takes_no_place() {
     let mut options = options();
     options.limits.calls = 1;
