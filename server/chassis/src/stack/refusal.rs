@@ -39,6 +39,8 @@ pub(crate) enum Refusal {
     NoUser(Violation),
     #[error("the request is not a valid message of its type")]
     Unreadable,
+    #[error("the call takes one message, and the request has more after it")]
+    MoreThanOneMessage,
     #[error("the message has {0} bytes; the limit is {1}")]
     TooLarge(usize, usize),
     #[error("a defect of the server ended the call")]
@@ -48,7 +50,7 @@ pub(crate) enum Refusal {
 impl Fault for Refusal {
     fn kind(&self) -> Kind {
         match self {
-            Self::MalformedTimeout | Self::NoUser(_) | Self::Unreadable => Kind::Invalid,
+            Self::MalformedTimeout | Self::NoUser(_) | Self::Unreadable | Self::MoreThanOneMessage => Kind::Invalid,
             Self::DeadlineExceeded => Kind::DeadlineExceeded,
             Self::Overloaded | Self::Draining | Self::LifeOver => Kind::Unavailable,
             Self::NoCredential | Self::BadCredential(_) | Self::Revoked => Kind::Unauthenticated,
@@ -61,7 +63,7 @@ impl Fault for Refusal {
 
     fn reason(&self) -> &'static str {
         match self {
-            Self::MalformedTimeout | Self::NoUser(_) | Self::Unreadable => "INVALID_FIELD",
+            Self::MalformedTimeout | Self::NoUser(_) | Self::Unreadable | Self::MoreThanOneMessage => "INVALID_FIELD",
             Self::DeadlineExceeded => "DEADLINE_EXCEEDED",
             Self::Overloaded | Self::TooManyKeyless => "OVERLOADED",
             Self::Draining | Self::LifeOver => "STREAM_CUT",

@@ -15,7 +15,7 @@ use millrace_chassis::health::v1::{HealthCheckRequest, HealthCheckResponse, Heal
 use tokio::net::TcpStream;
 use tonic_types::StatusExt;
 
-use crate::support::{Gate, Named, PATIENCE, Reply, frame, named, options, start};
+use crate::support::{Gate, Named, PATIENCE, Reply, exchange, frame, named, options, start};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deadline_ends_a_call_with_status_4() {
@@ -183,6 +183,36 @@ async fn a_request_without_a_message_is_the_callers_mistake_under_every_policy()
     for body in [Bytes::new(), Bytes::from_static(&[0, 0]), show.slice(..show.len() - 1)] {
         let reply = grpc.send("/test.v1.Shop/Show", &[], body).await;
         assert_eq!((reply.code(), reply.reason().as_str()), (3, "INVALID_FIELD"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_follows_the_one_message_is_the_callers_mistake_on_every_door() {
+    let stage = start(options()).await;
+    let grpc = stage.grpc().await;
+    let one = frame(&HealthCheckRequest::default());
+    let tails: [&[u8]; 4] = [b"\x09", &[0, 0, 0, 0, 9], &[0x80, 0, 0, 0, 0], &one];
+    for path in [
+        "/grpc.health.v1.Health/Check",
+        "/grpc.health.v1.Health/Watch",
+        "/test.v1.Shop/Show",
+    ] {
+        for tail in tails {
+            let body = [&one, tail].concat();
+            let reply = grpc.send(path, &[], body.clone().into()).await;
+            assert_eq!(
+                (reply.code(), reply.reason().as_str()),
+                (3, "INVALID_FIELD"),
+                "{path} {tail:?}"
+            );
+            let head = format!(
+                "POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/grpc-web\r\n\
+                 connection: close\r\ncontent-length: {}\r\n\r\n",
+                body.len()
+            );
+            let text = exchange(stage.address, &[head.as_bytes(), &body].concat()).await;
+            assert!(text.contains("grpc-status: 3\r\n"), "{path} {tail:?}\n{text}");
+        }
     }
 }
 

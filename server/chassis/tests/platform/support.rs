@@ -325,9 +325,14 @@ impl Stage {
 }
 
 pub(crate) async fn http(address: SocketAddr, head: &str) -> String {
-    let mut socket = TcpStream::connect(address).await.unwrap();
     let request = format!("{head}\r\nhost: localhost\r\nconnection: close\r\n\r\n");
-    socket.write_all(request.as_bytes()).await.unwrap();
+    exchange(address, request.as_bytes()).await
+}
+
+/// Sends these bytes and returns what comes until the server closes.
+pub(crate) async fn exchange(address: SocketAddr, request: &[u8]) -> String {
+    let mut socket = TcpStream::connect(address).await.unwrap();
+    socket.write_all(request).await.unwrap();
     let mut text = String::new();
     socket.read_to_string(&mut text).await.unwrap();
     text
