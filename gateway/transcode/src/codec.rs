@@ -91,6 +91,8 @@ pub struct Claim {
     pub path: Vec<FieldDescriptor>,
     /// Its value, if one equal value in the body is no contradiction.
     pub value: Option<Value>,
+    /// Another value that says the same in the body: what the value is an alias of.
+    pub stands_for: Option<Value>,
     /// What bound it: `path`, `query` or a header.
     pub source: &'static str,
 }

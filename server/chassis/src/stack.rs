@@ -33,7 +33,7 @@ use crate::caller::Caller;
 use crate::module::GrpcService;
 use crate::status;
 
-pub(crate) use authentication::{Authentication, KEY_HEADER};
+pub(crate) use authentication::{Authentication, KEY_HEADER, me};
 pub(crate) use concurrency::{Admitted, Concurrency};
 pub(crate) use current::Current;
 pub use deadline::Deadline;
