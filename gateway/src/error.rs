@@ -72,6 +72,12 @@ impl Failure {
             .into()
     }
 
+    /// A request that names no host, or more than one.
+    pub(crate) fn bad_host(problem: &str) -> Self {
+        let violation = ("host".to_owned(), problem.to_owned());
+        Self::invalid(format!("header `host` {problem}"), &[violation])
+    }
+
     /// A page whose origin may not call asks whether it may.
     pub(crate) fn origin_not_allowed() -> Self {
         status::Failure::new(

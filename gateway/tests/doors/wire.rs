@@ -140,6 +140,42 @@ async fn a_chunked_body_with_a_length_ends_with_its_chunks_and_ends_the_connecti
 }
 
 #[tokio::test]
+async fn a_request_has_one_host_on_every_door() {
+    use millrace_gateway::edge::HostPolicy;
+    for policy in [HostPolicy::Any, HostPolicy::Loopback] {
+        let stage = Stage::with(|edge| edge.hosts = policy, |_| messages(&[item("items/7", 3)]));
+        let two = "host: localhost\r\nhost: localhost\r\n";
+        let table = [
+            ("GET /v1/items/7 HTTP/1.1", "", "400 Bad Request"),
+            ("GET http://localhost/v1/items/7 HTTP/1.1", "", "400 Bad Request"),
+            ("GET /v1/items/7 HTTP/1.1", two, "400 Bad Request"),
+            ("GET /health HTTP/1.1", two, "400 Bad Request"),
+            ("OPTIONS /v1/items/7 HTTP/1.1", two, "400 Bad Request"),
+            (
+                "POST /test.v1.Shop/GetItem HTTP/1.1\r\ncontent-type: application/grpc-web\r\ncontent-length: 0",
+                two,
+                "400 Bad Request",
+            ),
+            ("GET /v1/items/7 HTTP/1.0", two, "400 Bad Request"),
+            ("GET /v1/items/7 HTTP/1.1", "Host: localhost\r\n", "200 OK"),
+        ];
+        for (head, hosts, status) in table {
+            let request = format!("{head}\r\n{hosts}connection: close\r\n\r\n");
+            let answer = exchange(stage.service.clone(), &request).await;
+            assert_eq!(
+                answer[9..].lines().next(),
+                Some(status),
+                "{policy:?} {request}\n{answer}"
+            );
+        }
+        // Whose names are checked has none for a request without one.
+        let nameless = exchange(stage.service.clone(), "GET /v1/items/7 HTTP/1.0\r\n\r\n").await;
+        let status = if policy == HostPolicy::Any { "200 " } else { "421 " };
+        assert!(nameless[9..].starts_with(status), "{nameless}");
+    }
+}
+
+#[tokio::test]
 async fn a_refused_upload_reads_its_answer_and_the_connection_closes() {
     let stage = Stage::of(
         &crate::support::builder()
