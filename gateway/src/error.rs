@@ -102,6 +102,19 @@ impl Failure {
             .into()
     }
 
+    /// A body in a transfer coding besides `chunked`. The connection ends with it: where its next request begins, whoever
+    /// is in front may see otherwise.
+    pub(crate) fn unknown_transfer_coding() -> Self {
+        let message =
+            "the body is in a transfer coding that this server does not undo: send it plain, or `chunked` alone";
+        let said = refused(StatusCode::NOT_IMPLEMENTED, message).with_reason(DOMAIN, "UNSUPPORTED_MEDIA");
+        let mut failure = Self::from(said);
+        failure
+            .headers
+            .insert(header::CONNECTION, HeaderValue::from_static("close"));
+        failure
+    }
+
     pub(crate) fn not_acceptable(offered: &str) -> Self {
         let message = format!("`Accept` allows nothing that this route writes: {offered}");
         refused(StatusCode::NOT_ACCEPTABLE, message)

@@ -1,5 +1,5 @@
-//! What HTTP asks of the head of a request, whatever the request asks for (RFC 9112): one `Host`. hyper leaves it to its
-//! user. A head on which two readers may not agree is refused, and not interpreted: a proxy in front may have read it
+//! What HTTP asks of the head of a request, whatever the request asks for (RFC 9112): one `Host`, and a body
+//! in no coding that nobody here can undo. hyper leaves both to its user. A head on which two readers may not agree is refused, and not interpreted: a proxy in front may have read it
 //! otherwise.
 
 use std::convert::Infallible;
@@ -71,8 +71,20 @@ where
     }
 }
 
-/// Whether HTTP allows the head of a request.
+/// Whether HTTP allows the head of a request, and its body can be read.
 pub(crate) fn check<B>(request: &Request<B>) -> Result<(), Failure> {
+    one_host(request)?;
+    // hyper takes any list that ends in `chunked`, and undoes only that: a body in gzip would be read as if it were plain.
+    // (`TE`, of which the same is said at times, is about the answer, where all but `trailers` may be ignored.)
+    let mut codings = request.headers().get_all(header::TRANSFER_ENCODING).iter();
+    match (codings.next(), codings.next()) {
+        (None, _) => Ok(()),
+        (Some(only), None) if only.as_bytes().eq_ignore_ascii_case(b"chunked") => Ok(()),
+        _ => Err(Failure::unknown_transfer_coding()),
+    }
+}
+
+fn one_host<B>(request: &Request<B>) -> Result<(), Failure> {
     let hosts = request.headers().get_all(header::HOST).iter().count();
     match (request.version(), hosts) {
         // Equal ones too: whoever joins or picks them sees another host than the next one does.
