@@ -78,10 +78,11 @@ impl Layers {
         let call = async {
             let (parts, body) = request.into_parts();
             // Message limit: wraps the body, so it comes before the first reader of it.
-            let body = message_limit::bound(body, self.message_bytes);
+            let limit = rule.message_bytes(self.message_bytes);
+            let body = message_limit::bound(body, limit);
             // Concurrency cap: the cheapest refusal, before a credential costs a look-up. Arrival: inside it, since a
             // call whose one message does not come gives its place to others.
-            let message = arrival::whole(rule, body, self.message_bytes);
+            let message = arrival::whole(rule, body, limit);
             let (body, mut places) = self.concurrency.admit(rule, &parts.extensions, message).await?;
             let request = Request::from_parts(parts, body);
             // Authentication: who calls. A bad credential is refused here, on public methods too.

@@ -381,6 +381,26 @@ async fn messages_above_the_limit_are_exhausted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn health_checks_which_no_cap_bounds_are_small() {
+    let stage = start(options()).await;
+    let grpc = stage.grpc().await;
+    for method in ["Check", "List"] {
+        for (bytes, is_refused) in [(900, false), (1_100, true)] {
+            let ask = HealthCheckRequest {
+                service: "x".repeat(bytes),
+            };
+            let reply = grpc.call(&format!("/grpc.health.v1.Health/{method}"), &[], &ask).await;
+            let (code, reason) = (reply.code(), reply.reason());
+            assert_eq!(
+                (code, reason.as_str()) == (8, "TOO_LARGE"),
+                is_refused,
+                "{method} {bytes}: {code} {reason}"
+            );
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_decoded_is_the_callers_mistake() {
     let stage = start(options()).await;
     let grpc = stage.grpc().await;
