@@ -21,7 +21,7 @@ use tower::service_fn;
 use crate::answer::{Answers, Shape};
 use crate::body::{HttpResponse, ResponseBody};
 use crate::call::CallRecord;
-use crate::edge::{every_name, is_loopback_authority, is_port};
+use crate::edge::{check_head, every_name, is_loopback_authority, is_port};
 use crate::error::Failure;
 use crate::gateway::Gateway;
 use crate::probes::Probes;
@@ -116,6 +116,7 @@ impl Answering {
     }
 
     fn page<B>(&self, request: &Request<B>) -> Result<HttpResponse, Failure> {
+        check_head(request)?;
         if !every_name(request, |name| self.hosts.allow(name)) {
             return Err(Failure::host_not_allowed());
         }
@@ -272,6 +273,12 @@ mod tests {
                 "GET /health HTTP/1.1\r\nhost: evil.example\r\n".to_owned(),
                 "421 ",
                 "\"code\":3",
+            ),
+            ("GET /health HTTP/1.1\r\n".to_owned(), "400 ", "is missing"),
+            (
+                "GET /health HTTP/1.1\r\nhost: localhost\r\nhost: localhost\r\n".to_owned(),
+                "400 ",
+                "more than once",
             ),
             // HTTP/1.0 may leave it out; here it may not.
             ("GET /health HTTP/1.0\r\n".to_owned(), "421 ", "\"code\":3"),

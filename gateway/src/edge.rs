@@ -11,6 +11,7 @@ use crate::gateway::{Gateway, HttpService};
 
 mod catch_panic;
 mod cors;
+mod head;
 mod headers;
 mod host;
 mod metrics;
@@ -20,6 +21,7 @@ mod trace;
 pub use crate::call::{CallRecord, OTHER_METHOD, code_name};
 pub(crate) use cors::BUILTIN_METHODS;
 pub use cors::CorsPolicy;
+pub(crate) use head::check as check_head;
 pub use host::HostPolicy;
 pub(crate) use host::{every_name, is_loopback_authority, is_port};
 pub use metrics::Metrics;
@@ -72,6 +74,8 @@ pub(crate) fn stack(edge: &Edge, gateway: &Gateway, doors: Doors) -> HttpService
             .layer(metrics::MetricsLayer::new(edge.metrics.clone()))
             // Inside the two above, so that a panic is logged and counted as INTERNAL.
             .layer(catch_panic::CatchPanicLayer::new(answers.clone()))
+            // A head that two readers may take for two things is taken for none.
+            .layer(head::HeadLayer::new(answers.clone()))
             // Before anything looks at the request: a page under a foreign name (DNS rebinding) learns nothing, CORS included.
             .layer(host::HostLayer::new(edge.hosts, answers))
             // Answers preflights, which carry no credential and no content type by which a door could be told.

@@ -72,6 +72,12 @@ impl Failure {
             .into()
     }
 
+    /// A request that names no host, or more than one.
+    pub(crate) fn bad_host(problem: &str) -> Self {
+        let violation = ("host".to_owned(), problem.to_owned());
+        Self::invalid(format!("header `host` {problem}"), &[violation])
+    }
+
     /// A page whose origin may not call asks whether it may.
     pub(crate) fn origin_not_allowed() -> Self {
         status::Failure::new(
@@ -94,6 +100,19 @@ impl Failure {
         refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, message)
             .with_reason(DOMAIN, "UNSUPPORTED_MEDIA")
             .into()
+    }
+
+    /// A body in a transfer coding besides `chunked`. The connection ends with it: where its next request begins, whoever
+    /// is in front may see otherwise.
+    pub(crate) fn unknown_transfer_coding() -> Self {
+        let message =
+            "the body is in a transfer coding that this server does not undo: send it plain, or `chunked` alone";
+        let said = refused(StatusCode::NOT_IMPLEMENTED, message).with_reason(DOMAIN, "UNSUPPORTED_MEDIA");
+        let mut failure = Self::from(said);
+        failure
+            .headers
+            .insert(header::CONNECTION, HeaderValue::from_static("close"));
+        failure
     }
 
     pub(crate) fn not_acceptable(offered: &str) -> Self {

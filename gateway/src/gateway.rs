@@ -5,8 +5,8 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::Uri;
-use millrace_transcode::{LoadError, Options, Schema, SchemaBuilder};
+use http::{HeaderMap, Uri};
+use millrace_transcode::{Alias, LoadError, Options, Schema, SchemaBuilder};
 use tower::util::BoxCloneSyncService;
 
 use crate::answer::Answers;
@@ -50,7 +50,11 @@ struct Shared {
     body_memory: BodyMemory,
     uploads: Uploads,
     deadline_max: Duration,
+    alias: Option<AliasOf>,
 }
+
+/// Which alias a caller may use in paths, from the headers of its request.
+type AliasOf = Arc<dyn Fn(&HeaderMap) -> Option<Alias> + Send + Sync>;
 
 impl Gateway {
     /// Starts with no descriptors.
@@ -98,6 +102,11 @@ impl Gateway {
         self.shared.deadline_max
     }
 
+    /// Which alias a request's path may have.
+    pub(crate) fn alias(&self, headers: &HeaderMap) -> Option<Alias> {
+        self.shared.alias.as_ref()?(headers)
+    }
+
     /// Whether the schema knows the path `/pkg.Service/Method`.
     pub(crate) fn knows_rpc(&self, grpc_path: &str) -> bool {
         let name = grpc_path.strip_prefix('/');
@@ -129,6 +138,7 @@ pub struct Builder {
     body_memory_bytes: usize,
     body_time_max: Duration,
     deadline_max: Duration,
+    alias: Option<AliasOf>,
 }
 
 impl Default for Builder {
@@ -140,6 +150,7 @@ impl Default for Builder {
             body_memory_bytes: BODY_MEMORY_BYTES,
             body_time_max: BODY_TIME_MAX,
             deadline_max: DEADLINE_MAX,
+            alias: None,
         }
     }
 }
@@ -201,6 +212,15 @@ impl Builder {
         self
     }
 
+    /// Sets how to tell which alias the paths of a request may have, as `users/me`: a body that has the name behind it
+    /// does not contradict the path. Nothing else follows from it; the inner service gets the path's value as it is, and
+    /// decides what it means, so the headers need not be proven yet.
+    #[must_use]
+    pub fn alias(mut self, of: impl Fn(&HeaderMap) -> Option<Alias> + Send + Sync + 'static) -> Self {
+        self.alias = Some(Arc::new(of));
+        self
+    }
+
     /// Loads the descriptors.
     ///
     /// # Errors
@@ -220,6 +240,7 @@ impl Builder {
                 body_bytes_max: self.body_bytes_max,
                 body_memory: BodyMemory::new(self.body_memory_bytes),
                 deadline_max: self.deadline_max,
+                alias: self.alias,
             }),
         })
     }

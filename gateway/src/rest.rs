@@ -247,8 +247,9 @@ impl<'s> Matched<'s> {
             idempotency_key: text(&parts.headers, Some(IDEMPOTENCY_KEY))?,
             last_event_id: text(&parts.headers, resumes_at)?,
         };
-        let message = self
-            .route
+        let alias = (!body.is_empty()).then(|| gateway.alias(&parts.headers)).flatten();
+        let route = self.route.with_alias(alias);
+        let message = route
             .bind(parts.uri.query(), &body, &fields)
             .map_err(|error| Failure::unbindable(&error))?;
         let mut metadata = gateway
@@ -263,7 +264,7 @@ impl<'s> Matched<'s> {
             metadata.insert(GRPC_TIMEOUT, deadline::to_grpc(left));
         }
         Ok(Bound {
-            route: self.route,
+            route,
             form: self.form,
             message,
             held,

@@ -6,6 +6,7 @@
 mod activity;
 mod caps;
 mod connection;
+mod peer;
 mod tracked;
 mod transport;
 
@@ -22,11 +23,13 @@ use hyper_util::server::conn::auto::Builder;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tower::Service;
+use tower::{Service, ServiceExt};
 
 use crate::drain::begun;
-use caps::Caps;
 use connection::connection;
+
+pub use caps::{Caps, Taken};
+pub use peer::Peer;
 
 /// The kernel's buffer for a reader that is slow: it, not our memory, holds back a stream.
 const SEND_BUFFER_BYTES: u32 = 256 << 10;
@@ -100,13 +103,18 @@ pub async fn serve<S, B>(
     let mut connections = JoinSet::new();
     let watched = draining.clone();
     let serve_one = move |stream: TcpStream, peer: SocketAddr| {
-        let Some(place) = caps.take(peer.ip()) else {
+        let from = Peer::new(peer.ip());
+        let Some(place) = caps.take(from) else {
             tracing::debug!(peer = %peer.ip(), "a connection above the caps is closed");
             return None;
         };
+        let service = service.clone().map_request(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(from);
+            request
+        });
         // Answers are written whole; waiting for more only delays them. A socket that refuses is closing already.
         let _ = stream.set_nodelay(true);
-        let connection = connection(stream, service.clone(), builder.clone(), limits, watched.clone());
+        let connection = connection(stream, service, builder.clone(), limits, watched.clone());
         Some(async move {
             connection.await;
             drop(place);

@@ -29,6 +29,16 @@ async fn a_newcomer_signs_up_orders_and_cancels() {
         user,
         "the answer has the canonical name"
     );
+    // What was read can be sent back to where it was read, changed or not, though the path has the other name.
+    let mut mine = shopper.get("/v1/users/me").await.expect(200);
+    mine["displayName"] = json!("Ada");
+    let renamed = shopper.patch("/v1/users/me", &mine).await.expect(200);
+    assert_eq!(
+        (&renamed["name"], &renamed["displayName"]),
+        (&json!(user), &json!("Ada"))
+    );
+    mine["name"] = json!("users/1");
+    shopper.patch("/v1/users/me", &mine).await.refuses(400, "INVALID_FIELD");
 
     let placed = shopper.post("/v1/users/me/orders", &order_of(&product, 3)).await;
     let order = placed.expect(201);

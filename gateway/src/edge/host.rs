@@ -84,7 +84,8 @@ fn names_loopback<B>(request: &http::Request<B>) -> bool {
     every_name(request, is_loopback_authority)
 }
 
-/// Whether every name in a request is allowed, and there is one.
+/// Whether every name in a request is allowed, and there is one. A request without any, which HTTP/1.0 and HTTP/2 allow, is
+/// not meant for a name of ours: it comes from no browser, but nobody who uses this server needs it either.
 pub(crate) fn every_name<B>(request: &http::Request<B>, is_allowed: impl Fn(&str) -> bool) -> bool {
     let authority = request.uri().authority().map(|authority| Some(authority.as_str()));
     let hosts = request

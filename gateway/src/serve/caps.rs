@@ -1,59 +1,61 @@
-//! How many connections may be open: of the process, and of one address. Connections above are closed at once, so
-//! that one peer cannot take the file table from all others.
+//! How many places may be taken: in total, and by one peer, so that one cannot take them from all others. Places are
+//! connections of a listener, or whatever else strangers hold.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// The caps of one listener.
-#[derive(Clone)]
-pub(super) struct Caps {
+use super::peer::Peer;
+
+/// Two caps on the same places; cheap to clone, one state.
+#[derive(Debug, Clone)]
+pub struct Caps {
     total_max: usize,
-    per_address_max: usize,
+    per_peer_max: usize,
     open: Arc<Mutex<Open>>,
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Open {
     total: usize,
-    by_address: HashMap<IpAddr, usize>,
+    by_peer: HashMap<Peer, usize>,
 }
 
-/// The place of an open connection, given back when dropped.
-pub(super) struct Taken {
-    address: IpAddr,
+/// A place, given back when dropped.
+#[derive(Debug)]
+pub struct Taken {
+    peer: Peer,
     open: Arc<Mutex<Open>>,
 }
 
 impl Caps {
-    pub(super) fn new(total_max: usize, per_address_max: usize) -> Self {
+    /// So many places in total, and so many of one peer.
+    pub fn new(total_max: usize, per_peer_max: usize) -> Self {
         Self {
             total_max,
-            per_address_max,
+            per_peer_max,
             open: Arc::default(),
         }
     }
 
     /// Takes a place for a peer, `None` above a cap.
-    pub(super) fn take(&self, peer: IpAddr) -> Option<Taken> {
-        let address = network(peer);
+    pub fn take(&self, peer: Peer) -> Option<Taken> {
         // No code that holds this lock can panic; if it did, counts would still be counts.
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if open.total >= self.total_max {
             return None;
         }
-        let of_address = open.by_address.entry(address).or_insert(0);
-        if *of_address >= self.per_address_max {
+        let of_peer = open.by_peer.entry(peer).or_insert(0);
+        if *of_peer >= self.per_peer_max {
             // A cap of 0 must not leave an entry behind.
-            if *of_address == 0 {
-                open.by_address.remove(&address);
+            if *of_peer == 0 {
+                open.by_peer.remove(&peer);
             }
             return None;
         }
-        *of_address += 1;
+        *of_peer += 1;
         open.total += 1;
         Some(Taken {
-            address,
+            peer,
             open: Arc::clone(&self.open),
         })
     }
@@ -63,20 +65,12 @@ impl Drop for Taken {
     fn drop(&mut self) {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         open.total -= 1;
-        if let Some(count) = open.by_address.get_mut(&self.address) {
+        if let Some(count) = open.by_peer.get_mut(&self.peer) {
             *count -= 1;
             if *count == 0 {
-                open.by_address.remove(&self.address);
+                open.by_peer.remove(&self.peer);
             }
         }
-    }
-}
-
-/// The address that counts: a host of IPv6 has a whole /64 to call from.
-fn network(peer: IpAddr) -> IpAddr {
-    match peer.to_canonical() {
-        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),
-        v4 => v4,
     }
 }
 
@@ -85,9 +79,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn places_are_counted_by_address_and_in_total() {
+    fn places_are_counted_by_peer_and_in_total() {
         let caps = Caps::new(3, 2);
-        let take = |text: &str| caps.take(text.parse().unwrap());
+        let take = |text: &str| caps.take(Peer::new(text.parse().unwrap()));
         let first = take("10.0.0.1");
         let mapped = take("::ffff:10.0.0.1");
         assert!(first.is_some() && mapped.is_some());
@@ -97,9 +91,6 @@ mod tests {
         drop(first);
         assert!(take("2001:db8::2").is_some(), "the same /64, still one place");
         drop((mapped, six));
-        assert!(
-            caps.open.lock().unwrap().by_address.is_empty(),
-            "nothing is left behind"
-        );
+        assert!(caps.open.lock().unwrap().by_peer.is_empty(), "nothing is left behind");
     }
 }

@@ -88,7 +88,13 @@ impl Stage {
 
     /// Sends a body that is on its way.
     pub(crate) async fn upload(&self, request: http::request::Builder, body: RequestBody) -> HttpResponse {
-        self.service.clone().oneshot(request.body(body).unwrap()).await.unwrap()
+        let mut request = request.body(body).unwrap();
+        // As every client of HTTP/1.1 does; what is sent without one is in `wire.rs`.
+        if request.version() == Version::HTTP_11 {
+            let host = request.headers_mut().entry("host");
+            host.or_insert(http::HeaderValue::from_static("localhost"));
+        }
+        self.service.clone().oneshot(request).await.unwrap()
     }
 
     pub(crate) async fn get(&self, uri: &str) -> Answer {

@@ -140,6 +140,83 @@ async fn a_chunked_body_with_a_length_ends_with_its_chunks_and_ends_the_connecti
 }
 
 #[tokio::test]
+async fn a_body_in_a_coding_that_nobody_undoes_is_not_read() {
+    let stage = Stage::new(|_| messages(&[item("items/7", 3)]));
+    // What would be read is fine in itself; a request behind it would be too.
+    let rest = "\r\n2\r\n{}\r\n0\r\n\r\nGET /v1/items/7 HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n";
+    let post = "POST /v1/items HTTP/1.1\r\nhost: h\r\ncontent-type: application/json\r\n";
+    let web = "POST /test.v1.Shop/GetItem HTTP/1.1\r\nhost: h\r\ncontent-type: application/grpc-web\r\n";
+    for head in [post, web] {
+        for codings in [
+            "transfer-encoding: gzip, chunked\r\n",
+            "transfer-encoding: gzip\r\ntransfer-encoding: chunked\r\n",
+            "Transfer-Encoding: identity, chunked\r\n",
+            "transfer-encoding: chunked, chunked\r\n",
+            "transfer-encoding: chunked\r\ntransfer-encoding: chunked\r\n",
+            "transfer-encoding: x, chunked\r\ncontent-length: 2\r\n",
+        ] {
+            let answer = exchange(stage.service.clone(), &format!("{head}{codings}{rest}")).await;
+            assert!(
+                answer.starts_with("HTTP/1.1 501 Not Implemented\r\n"),
+                "{codings}: {answer}"
+            );
+            assert!(
+                answer.contains("connection: close\r\n") && answer.contains("transfer coding"),
+                "{answer}"
+            );
+            assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{codings}: {answer}");
+        }
+        // hyper itself refuses what does not end in `chunked`.
+        for codings in ["transfer-encoding: gzip\r\n", "transfer-encoding: chunked, gzip\r\n"] {
+            let answer = exchange(stage.service.clone(), &format!("{head}{codings}{rest}")).await;
+            assert!(answer.starts_with("HTTP/1.1 400 "), "{codings}: {answer}");
+        }
+    }
+    assert!(stage.seen().is_empty());
+    // `TE` says what the answer may be in.
+    let te = format!("{post}TE: gzip, chunked\r\ntransfer-encoding: Chunked\r\n{rest}");
+    let te = exchange(stage.service.clone(), &te).await;
+    assert!(te.starts_with("HTTP/1.1 201 Created\r\n"), "{te}");
+    assert_eq!(te.matches("HTTP/1.1 ").count(), 2, "{te}");
+}
+
+#[tokio::test]
+async fn a_request_has_one_host_on_every_door() {
+    use millrace_gateway::edge::HostPolicy;
+    for policy in [HostPolicy::Any, HostPolicy::Loopback] {
+        let stage = Stage::with(|edge| edge.hosts = policy, |_| messages(&[item("items/7", 3)]));
+        let two = "host: localhost\r\nhost: localhost\r\n";
+        let table = [
+            ("GET /v1/items/7 HTTP/1.1", "", "400 Bad Request"),
+            ("GET http://localhost/v1/items/7 HTTP/1.1", "", "400 Bad Request"),
+            ("GET /v1/items/7 HTTP/1.1", two, "400 Bad Request"),
+            ("GET /health HTTP/1.1", two, "400 Bad Request"),
+            ("OPTIONS /v1/items/7 HTTP/1.1", two, "400 Bad Request"),
+            (
+                "POST /test.v1.Shop/GetItem HTTP/1.1\r\ncontent-type: application/grpc-web\r\ncontent-length: 0",
+                two,
+                "400 Bad Request",
+            ),
+            ("GET /v1/items/7 HTTP/1.0", two, "400 Bad Request"),
+            ("GET /v1/items/7 HTTP/1.1", "Host: localhost\r\n", "200 OK"),
+        ];
+        for (head, hosts, status) in table {
+            let request = format!("{head}\r\n{hosts}connection: close\r\n\r\n");
+            let answer = exchange(stage.service.clone(), &request).await;
+            assert_eq!(
+                answer[9..].lines().next(),
+                Some(status),
+                "{policy:?} {request}\n{answer}"
+            );
+        }
+        // Whose names are checked has none for a request without one.
+        let nameless = exchange(stage.service.clone(), "GET /v1/items/7 HTTP/1.0\r\n\r\n").await;
+        let status = if policy == HostPolicy::Any { "200 " } else { "421 " };
+        assert!(nameless[9..].starts_with(status), "{nameless}");
+    }
+}
+
+#[tokio::test]
 async fn a_refused_upload_reads_its_answer_and_the_connection_closes() {
     let stage = Stage::of(
         &crate::support::builder()

@@ -1,14 +1,14 @@
 //! Path, query, headers and body into one request message.
 //!
 //! Each field has one source. What the path binds cannot be changed by query or body (a proxy in front may have checked
-//! the path); an equal value in the body is fine. Everything unknown is refused, with the field's path and the setting
+//! the path); an equal value in the body is fine, and so is what the path's is an [alias](crate::Alias) of. Everything unknown is refused, with the field's path and the setting
 //! that relaxes it.
 
 use std::borrow::Cow;
 
 use bytes::Bytes;
 use prost::Message;
-use prost_reflect::{DynamicMessage, FieldDescriptor, MessageDescriptor};
+use prost_reflect::{DynamicMessage, FieldDescriptor, MessageDescriptor, Value};
 
 use crate::codec::{Claim, Codec, JsonError, Position, Target};
 use crate::matched::Matched;
@@ -116,6 +116,9 @@ pub(crate) fn bind(
     };
     for (fields, value) in route.captures.iter().zip(&matched.values) {
         bound.singular(fields, value, "path")?;
+        if let Some(other) = matched.alias.as_ref().and_then(|alias| alias.resolve(value)) {
+            bound.stands_for(other);
+        }
     }
     query::bind(&mut bound, route, options, query.unwrap_or_default())?;
     bound.headers(&route.rpc, headers)?;
@@ -160,9 +163,20 @@ impl Bound<'_> {
         self.claims.push(Claim {
             path: fields.to_vec(),
             value: Some(value),
+            stands_for: None,
             source,
         });
         Ok(())
+    }
+
+    /// Says what the last value that was bound stands for. The value stays: who may use the alias, and for what, is not
+    /// for this crate to know.
+    fn stands_for(&mut self, other: String) {
+        if let Some(claim) = self.claims.last_mut()
+            && matches!(claim.value, Some(Value::String(_)))
+        {
+            claim.stands_for = Some(Value::String(other));
+        }
     }
 
     /// Binds a parameter of the query.
@@ -203,6 +217,7 @@ impl Bound<'_> {
             self.claims.push(Claim {
                 path: fields.clone(),
                 value: None,
+                stands_for: None,
                 source: "query",
             });
         }
@@ -283,6 +298,7 @@ pub(crate) fn field_names(message: &MessageDescriptor) -> Vec<Cow<'static, str>>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::alias::Alias;
     use crate::fixture::{bound, bound_with, load, load_with, rule};
     use crate::load::Options;
     use crate::schema::Schema;
@@ -407,6 +423,45 @@ mod tests {
                 ),
             ],
         );
+    }
+
+    #[test]
+    fn a_body_may_say_what_an_alias_in_the_path_stands_for() {
+        let schema = load(vec![rule("Routes.R0", "POST /caps/{sub.name=users/**}", "*")]).unwrap();
+        let me = Alias {
+            name: "users/me".to_owned(),
+            stands_for: "users/7".to_owned(),
+        };
+        let bound = |path: &str, alias: Option<&Alias>, name: &str| {
+            let matched = schema.find("POST", path).unwrap().with_alias(alias.cloned());
+            let body = format!(r#"{{"sub":{{"name":"{name}","x":"1"}}}}"#);
+            matched.bind(None, body.as_bytes(), &HeaderFields::default())
+        };
+        for (path, name) in [
+            ("/caps/users/me", "users/7"),
+            ("/caps/users/me", "users/me"),
+            ("/caps/users/me/orders/9", "users/7/orders/9"),
+        ] {
+            // What goes in is the path's: the body says the same and adds nothing.
+            let wire = bound(path, Some(&me), name).unwrap();
+            let expected = format!(r#"{{"sub":{{"x":"1","name":"{}"}}}}"#, &path["/caps/".len()..]);
+            let shown = crate::fixture::shown(&schema, &crate::fixture::message(&schema, "Captures"), &wire);
+            assert_eq!(shown, expected, "{path} {name}");
+        }
+        for (path, alias, name) in [
+            ("/caps/users/me", Some(&me), "users/8"),
+            ("/caps/users/me", None, "users/7"),
+            ("/caps/users/me/orders/9", Some(&me), "users/7"),
+            ("/caps/users/8", Some(&me), "users/7"),
+            // The alias is the path's; a body that has it says no more than its text.
+            ("/caps/users/7", Some(&me), "users/me"),
+        ] {
+            let refused = bound(path, alias, name).unwrap_err();
+            assert!(
+                refused.message.contains("sub.name: contradicts"),
+                "{path} {name}: {refused}"
+            );
+        }
     }
 
     #[test]

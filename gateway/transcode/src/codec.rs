@@ -16,7 +16,7 @@ pub(crate) mod wire;
 mod write;
 
 use bytes::Bytes;
-use prost_reflect::{DescriptorPool, DynamicMessage, FieldDescriptor, MessageDescriptor, Value};
+use prost_reflect::{DescriptorPool, DynamicMessage, EnumDescriptor, FieldDescriptor, MessageDescriptor, Value};
 
 pub use error::{JsonError, Position, RenderError};
 pub use wire::WireError;
@@ -91,6 +91,8 @@ pub struct Claim {
     pub path: Vec<FieldDescriptor>,
     /// Its value, if one equal value in the body is no contradiction.
     pub value: Option<Value>,
+    /// Another value that says the same in the body: what the value is an alias of.
+    pub stands_for: Option<Value>,
     /// What bound it: `path`, `query` or a header.
     pub source: &'static str,
 }
@@ -209,6 +211,12 @@ impl Codec {
             false => problem.text,
         })?;
         DynamicMessage::decode(message.clone(), wire.as_slice()).map_err(|error| error.to_string())
+    }
+
+    /// Whether a field of this enum may hold the number.
+    pub(crate) fn takes(&self, kind: &EnumDescriptor, number: i32) -> bool {
+        let plan = self.plans.find_enum(kind.full_name());
+        plan.is_some_and(|id| self.plans.enumeration(id).takes(number))
     }
 
     fn id(&self, message: &MessageDescriptor) -> Option<MessageId> {

@@ -299,8 +299,12 @@ mod tests {
 
     /// A set whose file `test.proto` is of edition 2023, with these features.
     fn edition(features: &[u8]) -> Vec<u8> {
+        edition_of(SOURCE, features)
+    }
+
+    fn edition_of(source: &str, features: &[u8]) -> Vec<u8> {
         let mut out = Vec::new();
-        for file in fields(&fixture::source(SOURCE)) {
+        for file in fields(&fixture::source(source)) {
             let mut file = file.bytes.to_vec();
             if text(&file, tag::NAME) == "test.proto" {
                 put_field(&mut file, tag::FILE_SYNTAX, b"editions");
@@ -344,5 +348,39 @@ mod tests {
             }
         }
         assert!(Schema::builder().descriptors(b"\x0a\x05\x62\x08edi").build().is_err());
+    }
+
+    #[test]
+    fn an_enum_is_open_or_closed_in_paths_and_queries_too() {
+        let source = r#"
+            syntax = "proto2"; package two; import "google/api/annotations.proto";
+            enum E { A = 0; B = 1; }
+            message M { optional E e = 1; repeated E r = 2; optional string s = 3; }
+            service S {
+                rpc Get(M) returns (M) { option (google.api.http) = {get: "/{e}"}; }
+                rpc Find(M) returns (M) { option (google.api.http) = {get: "/q/{s}"}; }
+            }
+        "#;
+        // Features; then the numbers that are refused. Without a choice an edition's enums are open.
+        for (features, closed) in [(&b""[..], false), (b"\x10\x01", false), (b"\x10\x02", true)] {
+            let schema = Schema::builder()
+                .descriptors(&edition_of(source, features))
+                .build()
+                .unwrap();
+            for (target, expected) in [
+                ("/7", r#"{"e":7}"#),
+                ("/q/x?e=7", r#"{"e":7,"s":"x"}"#),
+                ("/q/x?r=7&r=B", r#"{"r":[7,"B"],"s":"x"}"#),
+            ] {
+                match fixture::bound(&schema, "GET", target, "") {
+                    Ok(bound) => assert!(!closed && bound == expected, "{target} {features:?}: {bound}"),
+                    Err(refusal) => assert!(
+                        closed && refusal.contains("7 is not a value of two.E"),
+                        "{target}: {refusal}"
+                    ),
+                }
+            }
+            assert_eq!(fixture::bound(&schema, "GET", "/1", "").unwrap(), r#"{"e":"B"}"#);
+        }
     }
 }

@@ -11,6 +11,7 @@
 //! `load`, `rule` and `template` are load-time; `openapi` describes the routes; `reason` and `options` read what the schema
 //! declares about errors and methods, by full name.
 
+mod alias;
 pub mod bind;
 pub mod codec;
 mod edition;
@@ -32,6 +33,7 @@ pub mod status;
 mod suggest;
 pub mod template;
 
+pub use alias::Alias;
 pub use bind::{BindError, HeaderFields};
 pub use codec::{Position, RenderError};
 pub use load::{LoadError, Options, SchemaBuilder};

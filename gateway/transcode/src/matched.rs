@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use prost_reflect::{DynamicMessage, Kind};
 
+use crate::alias::Alias;
 use crate::bind::{self, BindError, HeaderFields};
 use crate::codec::RenderError;
 use crate::method::Method;
@@ -24,9 +25,16 @@ pub struct Matched<'s> {
     pub(crate) route: &'s Route,
     /// Decoded, as `route.captures`.
     pub(crate) values: Vec<String>,
+    pub(crate) alias: Option<Alias>,
 }
 
 impl<'s> Matched<'s> {
+    /// The same, where a variable of the path may be an alias: a body that says what it stands for does not contradict it.
+    #[must_use]
+    pub fn with_alias(self, alias: Option<Alias>) -> Self {
+        Self { alias, ..self }
+    }
+
     /// The RPC to call.
     pub fn method(&self) -> &'s Method {
         &self.route.rpc

@@ -169,7 +169,7 @@ pub(crate) fn value(codec: &Codec, kind: &Kind, text: &str) -> Result<Value, Str
             _ => Err(format!("{} is neither true nor false", scalar::quote(text))),
         },
         Kind::Bytes => scalar::bytes(text).map(Value::Bytes),
-        Kind::Enum(kind) if token::is_number(text) => scalar::enum_number(kind, text),
+        Kind::Enum(kind) if token::is_number(text) => scalar::enum_number(codec, kind, text),
         Kind::Enum(kind) => scalar::enum_name(kind, text),
         Kind::Message(kind) if known::is_wrapper(kind.full_name()) => {
             let field = kind.get_field(known::WRAPPED).ok_or("not a wrapper")?;

@@ -98,6 +98,7 @@ impl Schema {
                     schema: self,
                     route,
                     values,
+                    alias: None,
                 })
             }
             Lookup::Methods(methods) => Err(RouteError::MethodNotAllowed { allow: allow(methods) }),

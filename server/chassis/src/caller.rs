@@ -51,4 +51,11 @@ pub trait Authenticator: Send + Sync {
         &'a self,
         credential: &'a str,
     ) -> Pin<Box<dyn Future<Output = Result<Option<Caller>, StoreError>> + Send + 'a>>;
+
+    /// Returns the user whose credential this says that it is, if its text says so: unproven, so no right may follow from
+    /// it. A REST body that was read under `users/me`, and so has the user's own name in it, is compared with this; where
+    /// it is `None`, such a body contradicts its path.
+    fn claimed_user(&self, _credential: &str) -> Option<UserId> {
+        None
+    }
 }

@@ -34,7 +34,7 @@ use crate::module::{GrpcService, Module};
 use crate::platform::Platform;
 use crate::shard::migrate::{self, Change, MigrateError};
 use crate::shard::{self, OpenError};
-use crate::stack::{Authentication, Concurrency, Deadlines, KEY_HEADER, Layers, Policy, Rules, Stack};
+use crate::stack::{self, Authentication, Concurrency, Deadlines, KEY_HEADER, Layers, Policy, Rules, Stack};
 use crate::{reflection, supervise};
 
 pub use error::StartError;
@@ -123,6 +123,11 @@ impl Chassis {
             .body_memory_bytes(limits.body_memory_bytes)
             .body_time_max(Duration::from_millis(limits.body_ms))
             .deadline_max(Duration::from_millis(limits.deadline_max_ms));
+        let authenticator = self.modules.iter().find_map(|module| module.authenticator.clone());
+        let builder = match authenticator {
+            Some(authenticator) => builder.alias(move |headers| stack::me(&*authenticator, headers)),
+            None => builder,
+        };
         Ok(builder.build()?)
     }
 

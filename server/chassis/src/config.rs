@@ -90,7 +90,8 @@ pub struct Limits {
     pub unread_ms: u64,
     /// Calls in progress, server streams apart; more are UNAVAILABLE. Default 1,024.
     pub calls: usize,
-    /// Server streams in progress; more are UNAVAILABLE. Default 4,096.
+    /// Server streams in progress; more are UNAVAILABLE. Callers without a key, as of health's Watch, have a quarter of
+    /// them together and a sixteenth from one address; more of theirs are RESOURCE_EXHAUSTED. Default 4,096.
     pub streams: usize,
     /// Largest request message. Default 4 MiB.
     pub message_bytes: usize,

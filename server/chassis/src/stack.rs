@@ -33,7 +33,7 @@ use crate::caller::Caller;
 use crate::module::GrpcService;
 use crate::status;
 
-pub(crate) use authentication::{Authentication, KEY_HEADER};
+pub(crate) use authentication::{Authentication, KEY_HEADER, me};
 pub(crate) use concurrency::{Admitted, Concurrency};
 pub(crate) use current::Current;
 pub use deadline::Deadline;
@@ -78,15 +78,19 @@ impl Layers {
         let call = async {
             let (parts, body) = request.into_parts();
             // Message limit: wraps the body, so it comes before the first reader of it.
-            let body = message_limit::bound(body, self.message_bytes);
+            let limit = rule.message_bytes(self.message_bytes);
+            let body = message_limit::bound(body, limit);
             // Concurrency cap: the cheapest refusal, before a credential costs a look-up. Arrival: inside it, since a
             // call whose one message does not come gives its place to others.
-            let message = arrival::whole(rule, body, self.message_bytes);
-            let (body, permit) = self.concurrency.admit(rule, &parts.extensions, message).await?;
+            let message = arrival::whole(rule, body, limit);
+            let (body, mut places) = self.concurrency.admit(rule, &parts.extensions, message).await?;
             let request = Request::from_parts(parts, body);
             // Authentication: who calls. A bad credential is refused here, on public methods too.
             let caller = self.authentication.identify(request.headers()).await?;
             note_user(request.extensions(), caller);
+            // The strangers' share of the streams: as soon as it is known who is one.
+            self.concurrency
+                .admit_caller(rule, caller, request.extensions(), &mut places)?;
             let stream = rule
                 .server_streaming()
                 .then(|| self.stream_guards(request.headers(), caller));
@@ -97,7 +101,7 @@ impl Layers {
             // The place of a unary call is free when its handler is done, however slowly the peer reads the answer. A
             // stream keeps it.
             let stream = stream.map(|stream| reply::StreamGuards {
-                permit,
+                places,
                 is_life: end.is_life,
                 ..stream
             });
@@ -121,7 +125,7 @@ impl Layers {
                 Box::pin(revocation::revoked(self.authentication.clone(), credential, caller))
             }),
             is_life: false,
-            permit: None,
+            places: concurrency::Places::default(),
         }
     }
 

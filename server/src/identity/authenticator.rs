@@ -6,7 +6,7 @@ use std::pin::Pin;
 
 use millrace_chassis::Caller;
 use millrace_chassis::caller::Authenticator;
-use millrace_chassis::shard::{Shards, StoreError};
+use millrace_chassis::shard::{Shards, StoreError, UserId};
 
 use super::key_text::KeyText;
 use super::store::key;
@@ -47,5 +47,9 @@ impl Authenticator for Keys {
         credential: &'a str,
     ) -> Pin<Box<dyn Future<Output = Result<Option<Caller>, StoreError>> + Send + 'a>> {
         Box::pin(self.caller_of(credential))
+    }
+
+    fn claimed_user(&self, credential: &str) -> Option<UserId> {
+        KeyText::read(credential).map(|presented| presented.user)
     }
 }

@@ -26,6 +26,7 @@ pub(crate) struct Plans {
     messages: Vec<MessagePlan>,
     enums: Vec<EnumPlan>,
     by_name: HashMap<String, MessageId>,
+    enums_by_name: HashMap<String, EnumId>,
 }
 
 /// One message.
@@ -154,6 +155,11 @@ impl Plans {
     /// The message `full_name`.
     pub(crate) fn find(&self, full_name: &str) -> Option<MessageId> {
         self.by_name.get(full_name).copied()
+    }
+
+    /// The enum `full_name`.
+    pub(crate) fn find_enum(&self, full_name: &str) -> Option<EnumId> {
+        self.enums_by_name.get(full_name).copied()
     }
 
     /// Whether null is a value of this kind, not the absence of one.

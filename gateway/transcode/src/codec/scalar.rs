@@ -4,9 +4,9 @@ use base64::Engine;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use bytes::Bytes;
-use prost_reflect::{EnumDescriptor, Kind, MapKey, Syntax, Value};
+use prost_reflect::{EnumDescriptor, Kind, MapKey, Value};
 
-use crate::codec::token;
+use crate::codec::{Codec, token};
 use crate::suggest;
 
 /// Longest number in text form; enough for any exact decimal of a 64-bit float that people write.
@@ -171,10 +171,11 @@ pub(crate) fn unknown_enum_name<'n>(full_name: &str, name: &str, names: impl Ite
     format!("{} is not a value of {full_name}{hint}", quote(name))
 }
 
-/// An enum value by number; a closed enum (proto2) has no others than it declares.
-pub(crate) fn enum_number(kind: &EnumDescriptor, text: &str) -> Result<Value, String> {
+/// An enum value by number; a closed enum has no others than it declares. The plan knows which are closed: of a file in
+/// an edition the descriptor does not tell.
+pub(crate) fn enum_number(codec: &Codec, kind: &EnumDescriptor, text: &str) -> Result<Value, String> {
     let number = integer(text, i32::MIN.into(), i32::MAX.into())? as i32;
-    if kind.parent_file().syntax() == Syntax::Proto2 && kind.get_value(number).is_none() {
+    if !codec.takes(kind, number) {
         return Err(format!("{number} is not a value of {}", kind.full_name()));
     }
     Ok(Value::EnumNumber(number))

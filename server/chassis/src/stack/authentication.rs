@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use http::HeaderMap;
+use millrace_gateway::transcode::Alias;
 use tonic::Status;
 
 use super::refusal::Refusal;
@@ -55,6 +56,16 @@ pub(crate) enum Known {
 /// Returns the credential of a call whose caller was identified by it.
 pub(crate) fn credential_of(headers: &HeaderMap) -> Option<String> {
     credential(headers).ok().flatten().map(str::to_owned)
+}
+
+/// What `users/me` stands for in the path of a request, if its credential is that of whom it says. The policy layer puts
+/// the proven caller in the place of `users/me`; this only tells which body repeats the path.
+pub(crate) fn me(authenticator: &dyn Authenticator, headers: &HeaderMap) -> Option<Alias> {
+    let user = authenticator.claimed_user(credential(headers).ok()??)?;
+    Some(Alias {
+        name: "users/me".to_owned(),
+        stands_for: format!("users/{user}"),
+    })
 }
 
 /// Finds the one credential, in `authorization: Bearer` or `x-api-key`.

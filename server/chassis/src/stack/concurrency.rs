@@ -3,6 +3,9 @@
 //! A call has its place before its request is there, so that requests that never come cannot fill the memory either. But
 //! whoever opens calls and sends nothing must not keep others out: where no place is free, a new call gets the place of
 //! the one that has waited longest for its request.
+//!
+//! A stream that needs no key ends only when its caller wants it to, so strangers have a share of the streams, together
+//! and from each address; what is left is for callers with a key.
 
 use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
@@ -11,11 +14,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 
 use http::Extensions;
+use millrace_gateway::serve::{Caps, Peer, Taken};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tonic::Status;
 
 use super::refusal::Refusal;
 use super::rules::Rule;
+use crate::caller::Caller;
+
+/// Callers without a key have one of so many streams, together.
+const KEYLESS_SHARE: usize = 4;
+/// One address has one of so many of theirs. Most watch health from few connections; a balancer may do so for many.
+const KEYLESS_SHARE_OF_PEER: usize = 4;
 
 /// Marks a call that is part of one admitted before: a service that calls another in this process. Refusing it would
 /// waste the work already done.
@@ -26,26 +36,38 @@ pub(crate) struct Admitted;
 pub(crate) struct Concurrency {
     calls: Cap,
     streams: Cap,
+    keyless: Caps,
+}
+
+/// The places that a call holds; dropped, they are free.
+#[derive(Default)]
+pub(crate) struct Places {
+    /// `None` for a call that needs none.
+    of_all: Option<OwnedSemaphorePermit>,
+    /// Of a stream without a key.
+    of_keyless: Option<Taken>,
 }
 
 impl Concurrency {
     /// Caps for calls and for server streams.
     pub(crate) fn new(calls: usize, streams: usize) -> Self {
+        let keyless = (streams / KEYLESS_SHARE).max(1);
         Self {
             calls: Cap::new(calls),
             streams: Cap::new(streams),
+            keyless: Caps::new(keyless, (keyless / KEYLESS_SHARE_OF_PEER).max(1)),
         }
     }
 
-    /// Takes a place until the permit is dropped, and waits for the request. `None` is a call that needs none.
+    /// Takes a place until it is dropped, and waits for the request.
     pub(crate) async fn admit<R>(
         &self,
         rule: &Rule,
         extensions: &Extensions,
         request: impl Future<Output = Result<R, Status>>,
-    ) -> Result<(R, Option<OwnedSemaphorePermit>), Status> {
+    ) -> Result<(R, Places), Status> {
         if rule.always_admitted() || extensions.get::<Admitted>().is_some() {
-            return Ok((request.await?, None));
+            return Ok((request.await?, Places::default()));
         }
         let cap = if rule.server_streaming() {
             &self.streams
@@ -53,7 +75,27 @@ impl Concurrency {
             &self.calls
         };
         let (request, permit) = cap.admit(request).await?;
-        Ok((request, Some(permit)))
+        let places = Places {
+            of_all: Some(permit),
+            of_keyless: None,
+        };
+        Ok((request, places))
+    }
+
+    /// Takes a place of the strangers' share besides, for a stream whose caller has no key.
+    pub(crate) fn admit_caller(
+        &self,
+        rule: &Rule,
+        caller: Caller,
+        extensions: &Extensions,
+        places: &mut Places,
+    ) -> Result<(), Refusal> {
+        // A call that has no place of its own is a part of another.
+        if caller == Caller::Anonymous && rule.server_streaming() && places.of_all.is_some() {
+            let taken = self.keyless.take(Peer::of(extensions));
+            places.of_keyless = Some(taken.ok_or(Refusal::TooManyKeyless)?);
+        }
+        Ok(())
     }
 }
 

@@ -57,6 +57,24 @@ impl First {
         }
     }
 
+    /// Reads on to the end of a body that must have one message, and returns it from its beginning. Something more is
+    /// the caller's mistake, whether it is a message or not: gRPC's own table has UNIMPLEMENTED for a wrong number of
+    /// messages, and servers mostly say INTERNAL, but a caller of ours reads INVALID_ARGUMENT, as for no message at all.
+    pub(crate) async fn alone(mut self) -> Result<Body, Status> {
+        let mut more = self.read.len() > HEAD_BYTES + self.message_bytes;
+        while !more && let Some(frame) = self.rest.frame().await {
+            match frame.map_err(blamed)?.into_data() {
+                Ok(data) => more = !data.is_empty(),
+                Err(frame) => self.trailers = frame.into_trailers().ok(),
+            }
+        }
+        if more {
+            return Err(Refusal::MoreThanOneMessage.into());
+        }
+        self.rest = Body::empty();
+        Ok(self.into_body())
+    }
+
     /// Returns the message.
     pub(crate) fn message(&self) -> &[u8] {
         &self.read[HEAD_BYTES..HEAD_BYTES + self.message_bytes]
@@ -336,6 +354,31 @@ mod tests {
             let frames = stream::iter([Ok(Frame::data(Bytes::from_static(&[0, 0]))), Err(broken)]);
             let outcome = First::read(Body::new(StreamBody::new(frames)), 10).await;
             assert_eq!(outcome.err().map(|status| status.code() as i32), Some(code));
+        }
+    }
+
+    #[tokio::test]
+    async fn one_message_is_one_and_nothing_after_it() {
+        let message = outer("users/7", None);
+        let one = framed(&message);
+        let tails: [&[u8]; 5] = [b"", b"\x09", &[0, 0, 0, 0, 0], &[0, 0, 0, 0, 9], &one];
+        for tail in tails {
+            let wire = [&one, tail].concat();
+            for size in 1..=wire.len() {
+                // A chunk of nothing is nothing more.
+                let mut chunks: Vec<_> = wire.chunks(size).map(<[u8]>::to_vec).collect();
+                chunks.push(Vec::new());
+                match first(chunks, 1_000).await.unwrap().alone().await {
+                    Ok(body) => {
+                        assert!(tail.is_empty(), "{tail:?} in chunks of {size}");
+                        assert_eq!(body.collect().await.unwrap().to_bytes(), one);
+                    }
+                    Err(refused) => {
+                        assert!(!tail.is_empty(), "chunks of {size}");
+                        assert_eq!(refused.code(), Code::InvalidArgument);
+                    }
+                }
+            }
         }
     }
 

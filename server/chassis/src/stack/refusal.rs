@@ -17,6 +17,10 @@ pub(crate) enum Refusal {
     DeadlineExceeded,
     #[error("the server is at its limit of calls in progress")]
     Overloaded,
+    #[error(
+        "callers without a key have as many streams open as they may, from your address or together; close one or send a key"
+    )]
+    TooManyKeyless,
     #[error("the server is shutting down; call again, from the last message on")]
     Draining,
     #[error("the stream reached its longest life; call again, from the last message on")]
@@ -35,6 +39,8 @@ pub(crate) enum Refusal {
     NoUser(Violation),
     #[error("the request is not a valid message of its type")]
     Unreadable,
+    #[error("the call takes one message, and the request has more after it")]
+    MoreThanOneMessage,
     #[error("the message has {0} bytes; the limit is {1}")]
     TooLarge(usize, usize),
     #[error("a defect of the server ended the call")]
@@ -44,22 +50,22 @@ pub(crate) enum Refusal {
 impl Fault for Refusal {
     fn kind(&self) -> Kind {
         match self {
-            Self::MalformedTimeout | Self::NoUser(_) | Self::Unreadable => Kind::Invalid,
+            Self::MalformedTimeout | Self::NoUser(_) | Self::Unreadable | Self::MoreThanOneMessage => Kind::Invalid,
             Self::DeadlineExceeded => Kind::DeadlineExceeded,
             Self::Overloaded | Self::Draining | Self::LifeOver => Kind::Unavailable,
             Self::NoCredential | Self::BadCredential(_) | Self::Revoked => Kind::Unauthenticated,
             Self::OperatorsOnly => Kind::PermissionDenied,
             Self::NotTheCaller(_) => Kind::NotFound,
-            Self::TooLarge(..) => Kind::Exhausted,
+            Self::TooLarge(..) | Self::TooManyKeyless => Kind::Exhausted,
             Self::Panicked => Kind::Internal,
         }
     }
 
     fn reason(&self) -> &'static str {
         match self {
-            Self::MalformedTimeout | Self::NoUser(_) | Self::Unreadable => "INVALID_FIELD",
+            Self::MalformedTimeout | Self::NoUser(_) | Self::Unreadable | Self::MoreThanOneMessage => "INVALID_FIELD",
             Self::DeadlineExceeded => "DEADLINE_EXCEEDED",
-            Self::Overloaded => "OVERLOADED",
+            Self::Overloaded | Self::TooManyKeyless => "OVERLOADED",
             Self::Draining | Self::LifeOver => "STREAM_CUT",
             Self::NoCredential | Self::BadCredential(_) | Self::Revoked => "UNAUTHENTICATED",
             Self::OperatorsOnly => "PERMISSION_DENIED",
@@ -78,7 +84,11 @@ impl Fault for Refusal {
     }
 
     fn retry_after(&self) -> Option<Duration> {
-        matches!(self, Self::Overloaded | Self::Draining | Self::LifeOver).then_some(Duration::from_secs(1))
+        matches!(
+            self,
+            Self::Overloaded | Self::TooManyKeyless | Self::Draining | Self::LifeOver
+        )
+        .then_some(Duration::from_secs(1))
     }
 
     fn is_logged(&self) -> bool {

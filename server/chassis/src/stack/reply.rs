@@ -10,12 +10,13 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body as _, Frame, SizeHint};
 use millrace_gateway::drain::begun;
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::sync::watch;
 use tokio::time::Sleep;
 use tonic::Status;
 use tonic::body::Body;
 
 use super::catch_panic;
+use super::concurrency::Places;
 use super::current::Current;
 use super::refusal::Refusal;
 
@@ -32,7 +33,7 @@ pub(crate) struct StreamGuards {
     /// The deadline is the longest life of a stream, which the caller may go on with, and not what the caller waits.
     pub(crate) is_life: bool,
     /// Given back at the end of the body.
-    pub(crate) permit: Option<OwnedSemaphorePermit>,
+    pub(crate) places: Places,
 }
 
 /// Something that a body waits for beside its next frame.
@@ -44,9 +45,9 @@ pub(crate) fn guarded(body: Body, current: Arc<Current>, stream: Option<StreamGu
         return body;
     }
     let is_life = stream.as_ref().is_some_and(|stream| stream.is_life);
-    let (draining, revoked, permit) = match stream {
-        Some(stream) => (Some(stream.draining), stream.revoked, stream.permit),
-        None => (None, None, None),
+    let (draining, revoked, places) = match stream {
+        Some(stream) => (Some(stream.draining), stream.revoked, stream.places),
+        None => (None, None, Places::default()),
     };
     Body::new(Guarded {
         inner: body,
@@ -56,7 +57,7 @@ pub(crate) fn guarded(body: Body, current: Arc<Current>, stream: Option<StreamGu
         draining: draining.map(|mut draining| -> Waiting { Box::pin(async move { begun(&mut draining).await }) }),
         frames_left: None,
         revoked,
-        permit,
+        places,
         ended: false,
     })
 }
@@ -75,7 +76,7 @@ struct Guarded {
     /// Set when the drain begins.
     frames_left: Option<u8>,
     revoked: Option<Waiting>,
-    permit: Option<OwnedSemaphorePermit>,
+    places: Places,
     ended: bool,
 }
 
@@ -124,7 +125,7 @@ impl Guarded {
         self.ended = true;
         self.inner = Body::empty();
         self.revoked = None;
-        self.permit = None;
+        self.places = Places::default();
         let mut trailers = HeaderMap::new();
         if status.into().add_header(&mut trailers).is_err() {
             trailers.insert(Status::GRPC_STATUS, http::HeaderValue::from_static("13"));
@@ -197,7 +198,7 @@ mod tests {
             draining: draining.clone(),
             revoked: None,
             is_life: false,
-            permit: None,
+            places: Places::default(),
         })
     }
 

@@ -11,6 +11,9 @@ const POLICY: &str = "millrace.api.v1.policy";
 const SHARD_KEY: &str = "millrace.api.v1.shard_key";
 const OPEN_BY: &str = "millrace.api.v1.open_by";
 
+/// Bytes of a question about health: the full name of a service, with room.
+const HEALTH_BYTES_MAX: usize = 1 << 10;
+
 /// Who may make a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Access {
@@ -103,6 +106,16 @@ impl Rule {
 
     pub(crate) fn server_streaming(&self) -> bool {
         self.server_streaming
+    }
+
+    /// The largest message, where others may have so many bytes. Health checks have no cap on their number, so it is their
+    /// size that keeps strangers from filling the memory with them.
+    pub(crate) fn message_bytes(&self, others: usize) -> usize {
+        if self.always_admitted {
+            others.min(HEALTH_BYTES_MAX)
+        } else {
+            others
+        }
     }
 
     /// Health checks are answered at the limit of calls too: an overloaded server is not a dead one.

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use std::sync::Arc;
 
-use crate::support::{http, options, start};
+use crate::support::{exchange, http, options, start};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_module_is_served_over_rest() {
@@ -37,6 +37,46 @@ async fn a_module_is_served_over_rest() {
             "{request}\n{text}"
         );
         assert!(text.contains("x-request-id: "), "{text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_read_under_me_may_be_sent_back_under_it() {
+    let stage = start(options()).await;
+    // Key, path and name in the body; then the status line and a part of the answer.
+    let cases = [
+        ("mr_alice", "users/me", "users/7", "200 ", "\"name\":\"users/7\""),
+        ("mr_alice", "users/me", "users/me", "200 ", "\"name\":\"users/7\""),
+        ("mr_alice", "users/7", "users/7", "200 ", "\"name\":\"users/7\""),
+        ("mr_admin", "users/me", "users/9", "200 ", "\"name\":\"users/9\""),
+        ("mr_alice", "users/me", "users/8", "400 ", "person.name: contradicts"),
+        ("mr_alice", "users/7", "users/8", "400 ", "person.name: contradicts"),
+        // It is the path that is asked for, by whoever the caller is found to be.
+        ("mr_alice", "users/8", "users/8", "404 ", "NOT_FOUND"),
+        ("mr_bob", "users/me", "users/7", "400 ", "person.name: contradicts"),
+        // What a key says of itself gives no right.
+        ("mr_alice_revoked", "users/me", "users/7", "401 ", "UNAUTHENTICATED"),
+        (
+            "mr_alice\r\nx-api-key: mr_bob",
+            "users/me",
+            "users/7",
+            "400 ",
+            "contradicts",
+        ),
+    ];
+    for (key, path, name, status, part) in cases {
+        let body = format!("{{\"name\":\"{name}\"}}");
+        let request = format!(
+            "PATCH /v1/{path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\nx-api-key: {key}\r\n\
+             content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        let text = exchange(stage.address, request.as_bytes()).await;
+        let answer = text.replace(": ", ":");
+        assert!(
+            text.starts_with(&format!("HTTP/1.1 {status}")) && (answer.contains(part) || text.contains(part)),
+            "{key} {path} {name}\n{text}"
+        );
     }
 }
 

@@ -15,7 +15,7 @@ use millrace_chassis::health::v1::{HealthCheckRequest, HealthCheckResponse, Heal
 use tokio::net::TcpStream;
 use tonic_types::StatusExt;
 
-use crate::support::{Gate, Named, PATIENCE, Reply, frame, named, options, start};
+use crate::support::{Gate, Named, PATIENCE, Reply, exchange, frame, named, options, start};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deadline_ends_a_call_with_status_4() {
@@ -187,6 +187,36 @@ async fn a_request_without_a_message_is_the_callers_mistake_under_every_policy()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_follows_the_one_message_is_the_callers_mistake_on_every_door() {
+    let stage = start(options()).await;
+    let grpc = stage.grpc().await;
+    let one = frame(&HealthCheckRequest::default());
+    let tails: [&[u8]; 4] = [b"\x09", &[0, 0, 0, 0, 9], &[0x80, 0, 0, 0, 0], &one];
+    for path in [
+        "/grpc.health.v1.Health/Check",
+        "/grpc.health.v1.Health/Watch",
+        "/test.v1.Shop/Show",
+    ] {
+        for tail in tails {
+            let body = [&one, tail].concat();
+            let reply = grpc.send(path, &[], body.clone().into()).await;
+            assert_eq!(
+                (reply.code(), reply.reason().as_str()),
+                (3, "INVALID_FIELD"),
+                "{path} {tail:?}"
+            );
+            let head = format!(
+                "POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/grpc-web\r\n\
+                 connection: close\r\ncontent-length: {}\r\n\r\n",
+                body.len()
+            );
+            let text = exchange(stage.address, &[head.as_bytes(), &body].concat()).await;
+            assert!(text.contains("grpc-status: 3\r\n"), "{path} {tail:?}\n{text}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn calls_above_the_cap_are_refused_and_health_is_not() {
     let mut options = options();
     options.limits.calls = 1;
@@ -226,6 +256,58 @@ async fn calls_above_the_cap_are_refused_and_health_is_not() {
                 .await
                 .into_body();
             if body.frame().await.is_some_and(|frame| frame.unwrap().is_data()) {
+                return;
+            }
+        }
+    };
+    assert!(tokio::time::timeout(PATIENCE, again).await.is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn streams_without_a_key_leave_room_for_those_with_one() {
+    let mut options = options();
+    options.limits.streams = 32;
+    let stage = start(options).await;
+    let grpc = stage.grpc().await;
+    let health = "/grpc.health.v1.Health/Watch";
+    let ask = HealthCheckRequest::default();
+    let mut watching = Vec::new();
+    // A quarter is for strangers, a quarter of that for each address; a stream in the name of nobody is one too.
+    for method in [health, "/test.v1.Shop/Watch"] {
+        let mut opened = grpc.open(method, &[], frame(&ask)).await;
+        assert!(opened.body_mut().frame().await.unwrap().unwrap().is_data(), "{method}");
+        watching.push(opened);
+    }
+    for method in [health, "/test.v1.Shop/Watch"] {
+        let refused = stage.grpc().await.call(method, &[], &ask).await;
+        assert_eq!(
+            (refused.code(), refused.reason().as_str()),
+            (8, "OVERLOADED"),
+            "{method}"
+        );
+        assert!(refused.status.message().contains("send a key"), "{:?}", refused.status);
+    }
+    // Whoever has a key has the rest, a refused stream keeps no place, and short calls are not meant.
+    let alice = [("x-api-key", "mr_alice")];
+    for _ in 0..30 {
+        let mut opened = grpc.open("/test.v1.Shop/Watch", &alice, frame(&named("x"))).await;
+        assert!(opened.body_mut().frame().await.unwrap().unwrap().is_data());
+        watching.push(opened);
+    }
+    let full = grpc.call("/test.v1.Shop/Watch", &alice, &named("x")).await;
+    assert_eq!(full.code(), 14);
+    assert_eq!(grpc.call("/test.v1.Shop/Show", &[], &named("x")).await.code(), 0);
+    // A stranger's place is free when the stream has ended.
+    watching.clear();
+    let again = async {
+        loop {
+            let mut opened = grpc.open(health, &[], frame(&ask)).await;
+            if opened
+                .body_mut()
+                .frame()
+                .await
+                .is_some_and(|frame| frame.unwrap().is_data())
+            {
                 return;
             }
         }
@@ -294,6 +376,26 @@ async fn messages_above_the_limit_are_exhausted() {
         assert_eq!(reply.code(), code, "{method} {length}");
         if code == 8 {
             assert_eq!(reply.reason(), "TOO_LARGE");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn health_checks_which_no_cap_bounds_are_small() {
+    let stage = start(options()).await;
+    let grpc = stage.grpc().await;
+    for method in ["Check", "List"] {
+        for (bytes, is_refused) in [(900, false), (1_100, true)] {
+            let ask = HealthCheckRequest {
+                service: "x".repeat(bytes),
+            };
+            let reply = grpc.call(&format!("/grpc.health.v1.Health/{method}"), &[], &ask).await;
+            let (code, reason) = (reply.code(), reply.reason());
+            assert_eq!(
+                (code, reason.as_str()) == (8, "TOO_LARGE"),
+                is_refused,
+                "{method} {bytes}: {code} {reason}"
+            );
         }
     }
 }

@@ -76,10 +76,10 @@ fn routes_are_listed_from_descriptors_alone() {
         .collect();
     assert_eq!(texts[0], "POST /v1/things test.v1.Shop/Make PUBLIC global");
     assert_eq!(texts[3], "GET /v1/{name=users/*} test.v1.Shop/Get OWNER name:users/*");
-    assert_eq!(texts[5], "  test.v1.Shop/Enter PUBLIC global", "{texts:#?}");
+    assert_eq!(texts[6], "  test.v1.Shop/Enter PUBLIC global", "{texts:#?}");
     assert_eq!(texts.len(), 13);
     let shut = chassis::routes(&[descriptors(PROTO)], &switches(false)).unwrap();
-    assert_eq!((shut[5].rpc.as_str(), shut[5].policy), ("test.v1.Shop/Enter", "ADMIN"));
+    assert_eq!((shut[6].rpc.as_str(), shut[6].policy), ("test.v1.Shop/Enter", "ADMIN"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

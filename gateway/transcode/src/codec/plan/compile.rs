@@ -32,6 +32,7 @@ impl Plans {
                 .map(|kind| enumeration(&kind, beyond.closed_enums.get(kind.full_name()).copied()))
                 .collect(),
             by_name: ids.messages,
+            enums_by_name: ids.enums,
         }
     }
 }

@@ -92,13 +92,17 @@ impl<'c> Claims<'c> {
     }
 }
 
-/// Whether the claim's value is the one on the wire. Only a field that is given twice comes here, so it may be decoded.
+/// Whether the claim's value, or what it stands for, is the one on the wire. Only a field that is given twice comes here,
+/// so it may be decoded.
 fn says(claim: &Claim, written: &[u8]) -> bool {
     let (Some(value), Some(field)) = (&claim.value, claim.path.last()) else {
         return false;
     };
-    let decoded = DynamicMessage::decode(field.parent_message().clone(), written);
-    decoded.is_ok_and(|decoded| equal(&decoded.get_field(field), value))
+    let Ok(decoded) = DynamicMessage::decode(field.parent_message().clone(), written) else {
+        return false;
+    };
+    let found = decoded.get_field(field);
+    equal(&found, value) || claim.stands_for.as_ref().is_some_and(|other| equal(&found, other))
 }
 
 fn equal(one: &Value, other: &Value) -> bool {
