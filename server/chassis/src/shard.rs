@@ -48,6 +48,7 @@ pub mod open;
 pub mod pg;
 mod ping;
 mod pool;
+mod read_only;
 pub mod scatter;
 pub mod scope;
 

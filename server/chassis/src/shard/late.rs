@@ -1,4 +1,4 @@
-//! Shards that were down when the databases were opened for serving. Such a shard stays closed, which its users' calls
+//! Shards that were down, or read-only, when the databases were opened for serving. Such a shard stays closed, which its users' calls
 //! are told, until it is there, is the shard that it should be, and has the schema of this program: what opening checks
 //! of the others.
 
@@ -43,6 +43,9 @@ pub enum Closed {
     /// It was down at the start and has not come back.
     #[error("it has been down since the start")]
     Down,
+    /// It answers, and takes no write.
+    #[error("it is read-only: a standby, or `default_transaction_read_only` is on")]
+    ReadOnly,
     /// It came back, and is another database than it should be.
     #[error("it is not the database that it should be: see the log")]
     Wrong,
@@ -52,7 +55,7 @@ pub enum Closed {
 }
 
 impl Closed {
-    const ALL: [Self; 3] = [Self::Down, Self::Wrong, Self::Schema];
+    const ALL: [Self; 4] = [Self::Down, Self::ReadOnly, Self::Wrong, Self::Schema];
 
     /// The failure of a call that would use the database.
     pub(super) fn fault(self, database: DatabaseName) -> StoreError {
@@ -69,11 +72,8 @@ impl StoreError {
         let Self::Unavailable { source, .. } = self else {
             return None;
         };
-        let another = || connect_error(source.as_ref()).is_some_and(ConnectError::is_another);
-        source
-            .downcast_ref()
-            .copied()
-            .or_else(|| another().then_some(Closed::Wrong))
+        let met = || connect_error(source.as_ref()).and_then(ConnectError::closed);
+        source.downcast_ref().copied().or_else(met)
     }
 }
 
@@ -116,8 +116,9 @@ enum AdmitError {
 impl AdmitError {
     fn closed(&self) -> Closed {
         match self {
-            Self::Open(OpenError::Locked(_)) | Self::Migrate(MigrateError::Store(_)) => Closed::Down,
-            Self::Open(error) if error.is_down() => Closed::Down,
+            Self::Open(OpenError::Locked(_)) => Closed::Down,
+            Self::Open(error) if error.is_down() => error.closed(),
+            Self::Migrate(MigrateError::Store(error)) => error.closed().unwrap_or(Closed::Down),
             Self::Open(OpenError::Schema { .. }) | Self::Migrate(_) | Self::Pending(..) => Closed::Schema,
             Self::Open(_) => Closed::Wrong,
         }
@@ -125,7 +126,7 @@ impl AdmitError {
 }
 
 impl Shards {
-    /// Looks again at the shards that were down at the start, and opens those that are back and right. A change of what
+    /// Looks again at the shards that were left out at the start, and opens those that are back and right. A change of what
     /// is wrong with one is logged once.
     pub async fn admit(&self, modules: &[ModuleSchema]) {
         for shard in self.ids() {
@@ -137,7 +138,7 @@ impl Shards {
                     // The calls that have waited for it must not find it busy with making connections.
                     database.warm().await;
                     database.open();
-                    tracing::info!(database = %name, "a shard that was down at the start is back");
+                    tracing::info!(database = %name, "a shard that was left out at the start is back");
                 }
                 Err(error) => {
                     let now = error.closed();
