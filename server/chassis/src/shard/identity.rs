@@ -135,7 +135,7 @@ pub(super) async fn make_global(
 ) -> Result<(), MigrateError> {
     let cluster_id = ids.random_hex();
     conn.transaction(async |conn| {
-        migrate::apply_in_transaction(conn, base::MODULE, base::GLOBAL, now_us).await?;
+        migrate::apply_in_transaction(conn, &base::SCHEMA, now_us).await?;
         write_identity(conn, &cluster_id, GLOBAL_NUMBER).await?;
         {
             use base::cluster::dsl;
@@ -174,7 +174,7 @@ pub(super) async fn make_shard(
     now_us: i64,
 ) -> Result<(), MigrateError> {
     conn.transaction(async |conn| {
-        migrate::apply_in_transaction(conn, base::MODULE, base::SHARD, now_us).await?;
+        migrate::apply_in_transaction(conn, &base::SCHEMA, now_us).await?;
         write_identity(conn, &cluster.id, i32::from(shard.0)).await?;
         for bucket in (0..i32::from(BUCKETS)).filter(|b| b % i32::from(cluster.shards) == i32::from(shard.0)) {
             use bucket_fence::dsl;

@@ -5,37 +5,15 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use crate::shard::migrate::{self, Change, ModuleSchema};
 use crate::shard::open::{Site, open_shard};
 use crate::shard::pg::ConnectError;
 use crate::shard::pool::connect_error;
-use crate::shard::{
-    Database, DatabaseName, MigrateError, Migration, OpenError, ShardId, Shards, StoreError, base, migrate,
-};
+use crate::shard::{Database, DatabaseName, MigrateError, OpenError, ShardId, Shards, StoreError};
 use crate::status::causes;
 
 /// Longest wait for the pools' first connections.
 const WARM_UP_MAX: Duration = Duration::from_secs(5);
-
-/// The schema changes of one module.
-#[derive(Debug, Clone, Copy)]
-pub struct ModuleSchema {
-    /// Name in the ledger.
-    pub module: &'static str,
-    /// Changes of the global database, oldest first.
-    pub global: &'static [Migration],
-    /// Changes of every shard, oldest first.
-    pub shard: &'static [Migration],
-}
-
-impl ModuleSchema {
-    /// Returns the list of one database.
-    pub(super) fn of(&self, database: DatabaseName) -> &'static [Migration] {
-        match database {
-            DatabaseName::Global => self.global,
-            DatabaseName::Shard(_) => self.shard,
-        }
-    }
-}
 
 /// Why a database is closed to calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -109,8 +87,8 @@ enum AdmitError {
     Open(#[from] OpenError),
     #[error("its schema cannot be compared")]
     Migrate(#[from] MigrateError),
-    #[error("schema change {0} of module {1} is not applied; run `millrace migrate`")]
-    Pending(&'static str, &'static str),
+    #[error("schema change {} of module {} is not applied; run `millrace migrate`", .0.name, .0.module)]
+    Pending(Change),
 }
 
 impl AdmitError {
@@ -158,11 +136,9 @@ impl Shards {
         let site = Site::new(name, self.database(name).location.clone());
         open_shard(&site, &self.0.cluster, &self.0.limits, self.0.clock.now_us()).await?;
         let mut conn = self.admin(name).await.map_err(MigrateError::Store)?;
-        for module in std::iter::once(&base::SCHEMA).chain(modules) {
-            if let Some(missing) = migrate::missing(&mut conn, module.module, module.shard).await?.first() {
-                return Err(AdmitError::Pending(missing.name, module.module));
-            }
+        match migrate::pending_in(&mut conn, modules).await?.into_iter().next() {
+            Some(missing) => Err(AdmitError::Pending(missing)),
+            None => Ok(()),
         }
-        Ok(())
     }
 }

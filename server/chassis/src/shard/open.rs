@@ -29,7 +29,7 @@ use crate::on;
 use crate::shard::identity::{self, Cluster, Found};
 use crate::shard::late::Closed;
 use crate::shard::map::BucketMap;
-use crate::shard::migrate::{self, Change};
+use crate::shard::migrate::{self, Change, ledger};
 use crate::shard::open::hold::Hold;
 use crate::shard::pg::Role;
 use crate::shard::pool::PoolLimits;
@@ -219,7 +219,7 @@ impl Sites {
             self.make_global(&mut conn, empty, limits, ids, now_us).await?;
             made.extend(Change::all(global.name, &base::SCHEMA));
         }
-        check_ready_to_use(global, &mut conn, base::GLOBAL).await?;
+        check_ready_to_use(global, &mut conn).await?;
         let mut cluster = stored_cluster(global, &mut conn, &self.shards).await?;
         let left_out = open_shards(&self.shards, &cluster, limits, now_us, down, &mut made).await?;
         if !cluster.ready {
@@ -330,19 +330,13 @@ pub(super) async fn open_shard(
             .await
             .map_err(|e| site.schema(e))?;
     }
-    check_ready_to_use(site, &mut conn, base::SHARD).await?;
+    check_ready_to_use(site, &mut conn).await?;
     Ok(empty)
 }
 
 /// Refuses a schema that is newer than this program, and a database that cannot be written.
-async fn check_ready_to_use(
-    site: &Site,
-    conn: &mut Conn<DatabaseName>,
-    list: &[migrate::Migration],
-) -> Result<(), OpenError> {
-    migrate::missing(conn, base::MODULE, list)
-        .await
-        .map_err(|e| site.schema(e))?;
+async fn check_ready_to_use(site: &Site, conn: &mut Conn<DatabaseName>) -> Result<(), OpenError> {
+    ledger::missing(conn, &base::SCHEMA).await.map_err(|e| site.schema(e))?;
     identity::warn_of_language(conn).await.map_err(|e| site.fault(e))?;
     identity::probe_writing(conn).await.map_err(|e| site.fault(e))
 }

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::bench::{Bench, NOTES, read_note, run, write_note};
+use super::bench::{Bench, NOTES_SCHEMA, read_note, run, write_note};
 use crate::config::Database;
-use crate::shard::{Closed, DatabaseName, ModuleSchema, OpenError, PoolLimits, ShardId, Shards, StoreError, UserId};
+use crate::shard::{Closed, DatabaseName, OpenError, PoolLimits, ShardId, Shards, StoreError, UserId};
 use crate::status::causes;
 
 super::on_both_engines!(
@@ -19,12 +19,6 @@ super::on_both_engines!(
 
 /// User 7 lives in bucket 7, shard 1 of 3.
 const SHARD_1: DatabaseName = DatabaseName::Shard(ShardId(1));
-
-const SCHEMA: ModuleSchema = ModuleSchema {
-    module: "notes",
-    global: &[],
-    shard: NOTES,
-};
 
 async fn write(shards: &Shards, user: i64) -> Result<(), StoreError> {
     let mut conn = shards.for_user(UserId::new(user).unwrap()).write().await?;
@@ -57,10 +51,10 @@ async fn a_shard_that_is_down_is_left_out_until_it_is_back(bench: &mut Bench) {
         let refused = write(&shards, 7).await.unwrap_err();
         assert_eq!(refused.to_string(), "shard 1 cannot be reached");
         assert_eq!(closed(&shards, SHARD_1).await, Some(Closed::Down));
-        shards.admit(&[SCHEMA]).await;
+        shards.admit(&[NOTES_SCHEMA]).await;
     }
     bench.start(SHARD_1).await;
-    shards.admit(&[SCHEMA]).await;
+    shards.admit(&[NOTES_SCHEMA]).await;
     assert_eq!(closed(&shards, SHARD_1).await, None);
     write(&shards, 7).await.unwrap();
 }
@@ -86,20 +80,25 @@ async fn a_shard_that_comes_back_wrong_stays_closed(bench: &mut Bench) {
             Closed::Schema,
         ),
         (
+            "UPDATE schema_ledger SET module = 'unheard' WHERE module = 'notes'",
+            "UPDATE schema_ledger SET module = 'notes' WHERE module = 'unheard'",
+            Closed::Schema,
+        ),
+        (
             "DELETE FROM schema_ledger WHERE module = 'notes'; DROP TABLE note",
             "SELECT 1",
             Closed::Schema,
         ),
     ] {
         run(&other, SHARD_1, change).await.unwrap();
-        shards.admit(&[SCHEMA]).await;
+        shards.admit(&[NOTES_SCHEMA]).await;
         assert_eq!(closed(&shards, SHARD_1).await, Some(why), "{change}");
         assert!(matches!(write(&shards, 7).await, Err(StoreError::Unavailable { .. })));
         run(&other, SHARD_1, undo).await.unwrap();
     }
     // As its remedy says.
     drop(bench.with_notes().await);
-    shards.admit(&[SCHEMA]).await;
+    shards.admit(&[NOTES_SCHEMA]).await;
     write(&shards, 7).await.unwrap();
 }
 
@@ -257,10 +256,10 @@ async fn a_shard_that_only_reads_at_the_start_is_left_out(bench: &mut Bench) {
         assert_eq!(closed(&shards, SHARD_1).await, Some(Closed::ReadOnly));
         let refused = write(&shards, 7).await.unwrap_err();
         assert!(causes(&refused).contains("read-only"), "{refused:?}");
-        shards.admit(&[SCHEMA]).await;
+        shards.admit(&[NOTES_SCHEMA]).await;
     }
     only_read(bench, SHARD_1, false).await;
-    shards.admit(&[SCHEMA]).await;
+    shards.admit(&[NOTES_SCHEMA]).await;
     assert_eq!(closed(&shards, SHARD_1).await, None);
     write(&shards, 7).await.unwrap();
 }
