@@ -206,8 +206,10 @@ struct Language {
     language: String,
 }
 
-/// Tells if the server answers in another language and this role may not choose: then a lock that could not be had in
-/// time is taken for a defect, since it is only known by its words.
+/// Tells if the server answers in another language and this role may not choose. Then what is only known by its words, as
+/// a lock that could not be had in time, is taken for a defect: its caller gets INTERNAL instead of UNAVAILABLE, and is
+/// not told that a retry helps. What the SQLSTATE tells (a duplicate, a conflict, a read-only server) and why no
+/// connection could be made are known in every language.
 pub(super) async fn warn_of_language(conn: &mut Conn<DatabaseName>) -> Result<(), StoreError> {
     let found: Language = on!(conn,
         pg c => diesel::sql_query("SELECT current_setting('lc_messages') AS language").get_result(c).await,
@@ -219,8 +221,8 @@ pub(super) async fn warn_of_language(conn: &mut Conn<DatabaseName>) -> Result<()
         tracing::warn!(
             database = %conn.database(),
             lc_messages = found.language,
-            "the server does not answer in English: ALTER DATABASE .. SET lc_messages = 'C', or GRANT SET ON PARAMETER \
-             lc_messages to the role"
+            "the server does not answer in English, so a lock or a statement that runs out of time is answered INTERNAL: \
+             ALTER DATABASE .. SET lc_messages = 'C', or GRANT SET ON PARAMETER lc_messages to the role"
         );
     }
     Ok(())
