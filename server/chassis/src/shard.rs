@@ -139,7 +139,7 @@ impl Database {
 impl Shards {
     /// Returns the number of shards.
     pub fn count(&self) -> u16 {
-        // At most 64: checked by `open`.
+        // At most `SHARDS_MAX`: checked by `open`.
         self.0.shards.len() as u16
     }
 
