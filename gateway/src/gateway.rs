@@ -27,7 +27,7 @@ pub type GrpcService =
 pub type HttpService = BoxCloneSyncService<HttpRequest, HttpResponse, Infallible>;
 
 /// Bytes of a REST request body, unless set.
-const BODY_BYTES_MAX: usize = 1 << 20;
+pub const BODY_BYTES_MAX: usize = 1 << 20;
 /// Bytes of all REST request bodies at one time, unless set.
 const BODY_MEMORY_BYTES: usize = 256 << 20;
 /// How long a request body may take to arrive, unless set.

@@ -50,6 +50,6 @@ mod web;
 pub use body::{BoxError, HttpRequest, HttpResponse, RequestBody, ResponseBody};
 pub use deadline::parse_grpc as parse_grpc_timeout;
 pub use door::Door;
-pub use gateway::{Builder, Gateway, GrpcService, HttpService};
+pub use gateway::{BODY_BYTES_MAX, Builder, Gateway, GrpcService, HttpService};
 pub use millrace_transcode as transcode;
 pub use millrace_transcode::{LoadError, Schema};

@@ -80,9 +80,18 @@ fn wrong_rates_and_times_are_mistakes_in_usage() {
 }
 
 #[tokio::test]
-async fn load_is_ended_by_an_interrupt_with_a_summary() {
+async fn load_is_ended_by_a_signal_with_a_summary() {
     let platform = TestPlatform::dev().await;
     let data = platform.folder().path().to_str().unwrap();
+    for (signal, code) in [("-INT", 130), ("-TERM", 0)] {
+        let (summary, ended) = load_ended_by(signal, data);
+        assert_eq!(ended, Some(code), "{signal}: {summary}");
+        assert!(summary.contains(" placed, "), "{signal}: {summary}");
+    }
+}
+
+/// Ends `load` by a signal as soon as it says that it has begun; returns its summary and its exit code.
+fn load_ended_by(signal: &str, data: &str) -> (String, Option<i32>) {
     let mut load = millrace_command(&["load", "--rate", "20/s", "--data-dir", data])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -93,13 +102,11 @@ async fn load_is_ended_by_an_interrupt_with_a_summary() {
     notes.read_line(&mut begun).unwrap();
     assert!(begun.starts_with("placing 20 orders a second at http://"), "{begun}");
     let sent = std::process::Command::new("kill")
-        .args(["-INT", &load.id().to_string()])
+        .args([signal, &load.id().to_string()])
         .status();
     assert!(sent.unwrap().success());
     let output = load.wait_with_output().unwrap();
-    let summary = String::from_utf8(output.stdout).unwrap();
-    assert_eq!(output.status.code(), Some(130), "{summary}");
-    assert!(summary.contains(" placed, "), "{summary}");
+    (String::from_utf8(output.stdout).unwrap(), output.status.code())
 }
 
 #[test]

@@ -32,7 +32,7 @@ use crate::health::{self, Readiness};
 use crate::id::Ids;
 use crate::module::{GrpcService, Module};
 use crate::platform::Platform;
-use crate::shard::migrate::{self, Change, MigrateError};
+use crate::shard::migrate::{self, Change, MigrateError, ModuleSchema};
 use crate::shard::{self, OpenError};
 use crate::stack::{self, Authentication, Concurrency, Deadlines, KEY_HEADER, Layers, Policy, Rules, Stack};
 use crate::{reflection, supervise};
@@ -79,10 +79,7 @@ impl Chassis {
     pub async fn migrate(&self) -> Result<Vec<Change>, MigrateError> {
         let shards = &self.platform.shards;
         let mut applied = shards.made().to_vec();
-        applied.extend(migrate::apply_base(shards).await?);
-        for module in &self.modules {
-            applied.extend(migrate::apply(shards, module.name, module.global_schema, module.shard_schema).await?);
-        }
+        applied.extend(migrate::apply(shards, &self.schemas()).await?);
         Ok(applied)
     }
 
@@ -91,12 +88,7 @@ impl Chassis {
     /// # Errors
     /// See [`MigrateError`].
     pub async fn pending(&self) -> Result<Vec<Change>, MigrateError> {
-        let shards = &self.platform.shards;
-        let mut pending = migrate::pending_base(shards).await?;
-        for module in &self.modules {
-            pending.extend(migrate::pending(shards, module.name, module.global_schema, module.shard_schema).await?);
-        }
-        Ok(pending)
+        migrate::pending(&self.platform.shards, &self.schemas()).await
     }
 
     /// Returns what [`migrate`](Self::migrate) would do to the databases that settings name, without opening or changing
@@ -105,8 +97,11 @@ impl Chassis {
     /// # Errors
     /// What opening or migrating would refuse.
     pub async fn preview(&self, database: &config::Database) -> Result<Vec<Change>, OpenError> {
-        let schemas: Vec<_> = self.modules.iter().map(Module::schema).collect();
-        shard::open::preview(database, &schemas).await
+        shard::open::preview(database, &self.schemas()).await
+    }
+
+    fn schemas(&self) -> Vec<ModuleSchema> {
+        self.modules.iter().map(Module::schema).collect()
     }
 
     /// Loads the descriptors and routes of the modules without serving, as for `millrace routes`.
@@ -190,8 +185,7 @@ impl Chassis {
             |(listener, _)| admin::start(&gateway, listener, probes, registry, server.admin_hosts.clone());
         let admin = listeners.admin.map(start_admin).transpose();
         let admin = admin.map_err(StartError::Admin)?;
-        let schemas = self.modules.iter().map(Module::schema).collect();
-        let mut shard_watch = ShardWatch::new(self.platform.shards.clone(), schemas, readiness.clone());
+        let mut shard_watch = ShardWatch::new(self.platform.shards.clone(), self.schemas(), readiness.clone());
         // Ready from the first accepted connection on, if a shard answers.
         shard_watch.look().await;
         let drain_max = limits.drain();

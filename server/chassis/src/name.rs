@@ -20,6 +20,11 @@ pub fn parse<'a, const N: usize>(field: &str, name: &'a str, pattern: &str) -> R
     ids.ok_or_else(|| Violation::new(field, format!("must have the form `{}`", spelled_out(pattern))))
 }
 
+/// Returns the name of a user, `users/{user}`, with the id as stored. The names of all that a user has begin with it.
+pub fn of_user(user_id: i64) -> String {
+    format!("users/{user_id}")
+}
+
 fn matched<'a, const N: usize>(name: &'a str, pattern: &str) -> Option<[&'a str; N]> {
     let mut ids = [""; N];
     let mut found = 0;

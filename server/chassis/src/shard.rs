@@ -48,15 +48,16 @@ pub mod open;
 pub mod pg;
 mod ping;
 mod pool;
+mod read_only;
 pub mod scatter;
 pub mod scope;
 
 pub use conn::{Conn, ShardConn};
 pub use error::StoreError;
 pub use key::{BUCKETS, Bucket, DatabaseName, ShardId, UserId};
-pub use late::{Closed, ModuleSchema};
+pub use late::Closed;
 pub use map::MapDamage;
-pub use migrate::{MigrateError, Migration};
+pub use migrate::{MigrateError, Migration, ModuleSchema};
 pub use open::OpenError;
 pub use pool::PoolLimits;
 pub use scatter::{Gathered, Scatter};
@@ -138,7 +139,7 @@ impl Database {
 impl Shards {
     /// Returns the number of shards.
     pub fn count(&self) -> u16 {
-        // At most 64: checked by `open`.
+        // At most `SHARDS_MAX`: checked by `open`.
         self.0.shards.len() as u16
     }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use millrace_chassis::config::{Loaded, LogFormat};
+use millrace_chassis::shard::open::SHARDS_MAX;
 use millrace_chassis::telemetry;
 
 use super::listen::ListenArgs;
@@ -23,7 +24,7 @@ pub(super) struct Dev {
     #[command(flatten)]
     listen: ListenArgs,
     /// Number of shards, 1 to 64; a folder keeps the number it began with
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=i64::from(SHARDS_MAX)))]
     shards: u16,
     /// Seed of the sample data
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]

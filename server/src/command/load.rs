@@ -1,5 +1,5 @@
 //! `millrace load`: places and cancels orders through the public API, as any client would, so that there is something
-//! to watch. It ends after `--for`, or by Ctrl-C, with a summary.
+//! to watch. It ends after `--for`, by Ctrl-C or by SIGTERM, with a summary.
 
 mod pace;
 mod summary;
@@ -9,17 +9,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
+use millrace_chassis::{Signals, Stop};
 use millrace_client::Client;
 use millrace_client::catalog::v1::ListProductsRequest;
 use millrace_client::catalog::v1::catalog_service_client::CatalogServiceClient;
 use millrace_client::ordering::v1::ordering_service_client::OrderingServiceClient;
 use millrace_client::ordering::v1::{CancelOrderRequest, CreateOrderRequest, Order, OrderLine};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Mutex, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
-use super::{Environment, Exit, Failure, output};
+use super::{Environment, Exit, Failure, output, stopping};
 use crate::dev::read_environment;
 use pace::Rate;
 use summary::Summary;
@@ -38,7 +38,8 @@ pub(super) struct Load {
     /// How long, as in `30s`, `5m` or `1h` [default: until Ctrl-C]
     #[arg(long = "for", value_name = "TIME", visible_alias = "duration", value_parser = pace::duration)]
     lasting: Option<Duration>,
-    /// Where the platform is; the key is MILLRACE_API_KEY, or that of the data folder [env: MILLRACE_URL=] [default: that of the data folder]
+    /// Where the platform is; the key is MILLRACE_API_KEY, or that of the data folder [env: MILLRACE_URL=] [default:
+    /// that of the data folder]
     #[arg(long)]
     url: Option<String>,
     /// Data folder of a running `millrace dev`, whose `dev.env` holds address and key
@@ -88,16 +89,16 @@ impl Load {
                     .help("start `millrace dev` without --no-sample-data, or create a product"),
             );
         }
-        // Watched before it is said: from here on Ctrl-C ends in a summary.
-        let stop = signal(SignalKind::interrupt())
-            .map_err(|error| Failure::new(Exit::Unreachable, "signals cannot be watched", error))?;
+        // Watched before it is said: from here on a signal ends in a summary.
+        let signals = stopping::watch()?;
         output::note(format_args!("placing {} at {}; Ctrl-C stops", self.rate, target.url));
-        let (summary, interrupted) = self.drive(&client, &products, stop).await;
+        let (summary, stopped) = self.drive(&client, &products, signals).await;
         output::line(format_args!("{summary}"))?;
-        Ok(match (interrupted, summary.failed()) {
-            (true, _) => Exit::Interrupted,
-            (false, 0) => Exit::Ok,
-            (false, _) => Exit::CheckFailed,
+        Ok(match (stopped, summary.failed()) {
+            (Some(Stop::Interrupt), _) => Exit::Interrupted,
+            // Without `--for` it is SIGTERM by which whoever runs it says that it was long enough.
+            (Some(Stop::Terminate) | None, 0) => Exit::Ok,
+            (Some(Stop::Terminate) | None, _) => Exit::CheckFailed,
         })
     }
 
@@ -126,8 +127,8 @@ impl Load {
         }
     }
 
-    /// Begins orders at the rate until the time is over or the user stops it, then waits for those under way.
-    async fn drive(&self, client: &Client, products: &Arc<[String]>, mut stop: Signal) -> (Summary, bool) {
+    /// Begins orders at the rate until the time is over, then waits for those under way; a signal ends those too.
+    async fn drive(&self, client: &Client, products: &Arc<[String]>, mut signals: Signals) -> (Summary, Option<Stop>) {
         let summary = Arc::new(Mutex::new(Summary::default()));
         let slots = Arc::new(Semaphore::new(UNDER_WAY_MAX));
         let mut orders = JoinSet::new();
@@ -137,18 +138,19 @@ impl Load {
         progress.tick().await;
         let end = self.lasting.map(|lasting| Instant::now() + lasting);
         let mut number = 0_usize;
-        let interrupted = loop {
+        let stopped = loop {
             tokio::select! {
                 biased;
-                _ = stop.recv() => break true,
-                () = until(end) => break false,
+                stop = signals.next() => break Some(stop),
+                () = until(end) => break None,
                 _ = progress.tick() => output::note(summary.lock().await),
                 Some(_) = orders.join_next() => {}
                 _ = due.tick() => {
                     number += 1;
                     match Arc::clone(&slots).try_acquire_owned() {
                         Ok(slot) => {
-                            let (client, products, summary) = (client.clone(), Arc::clone(products), Arc::clone(&summary));
+                            let (client, products) = (client.clone(), Arc::clone(products));
+                            let summary = Arc::clone(&summary);
                             orders.spawn(async move {
                                 order(&client, &products, number, &summary).await;
                                 drop(slot);
@@ -159,12 +161,12 @@ impl Load {
                 }
             }
         };
-        if interrupted {
+        if stopped.is_some() {
             orders.abort_all();
         }
         while orders.join_next().await.is_some() {}
         let summary = summary.lock().await.clone();
-        (summary, interrupted)
+        (summary, stopped)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The two keys of a data folder: a shopper's, and an operator's.
 
-use millrace_chassis::Platform;
 use millrace_chassis::shard::UserId;
+use millrace_chassis::{Platform, name};
 
 use super::files::{self, Environment};
 use super::{DevError, DevOptions};
@@ -29,7 +29,7 @@ pub(super) async fn keys(
         .await?;
     Ok(Environment {
         url: String::new(),
-        user: format!("users/{}", shopper.0),
+        user: name::of_user(shopper.0.get()),
         api_key: shopper.1,
         admin_key: operator.1,
     })

@@ -1,7 +1,7 @@
 //! API keys: made with a secret that is shown once, read without it, revoked for good.
 
-use millrace_chassis::Platform;
 use millrace_chassis::shard::{Conn, StoreError, UserScope};
+use millrace_chassis::{Platform, name};
 use millrace_proto::identity::v1::ApiKey;
 
 use super::key_text::KeyText;
@@ -72,7 +72,7 @@ fn draw(platform: &Platform, scope: &UserScope, draft: &Draft<'_>) -> NewKey {
 
 /// Returns the name of a key.
 pub(super) fn name_of(user_id: i64, key_id: i64) -> String {
-    format!("users/{user_id}/apiKeys/{key_id}")
+    format!("{}/apiKeys/{key_id}", name::of_user(user_id))
 }
 
 impl From<KeyRow> for ApiKey {

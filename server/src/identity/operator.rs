@@ -2,7 +2,7 @@
 
 use millrace_chassis::caller::Authenticator;
 use millrace_chassis::shard::{StoreError, UserId};
-use millrace_chassis::{Caller, Platform};
+use millrace_chassis::{Caller, Platform, name};
 use millrace_proto::identity::v1::User;
 
 use super::authenticator::Keys;
@@ -89,7 +89,7 @@ pub async fn create_key(
             let mut conn = scope.write().await?;
             conn.transaction(async |conn| {
                 if user::get(conn).await?.is_none() {
-                    return Err(Error::NotFound(super::user::name_of(user.get())));
+                    return Err(Error::NotFound(name::of_user(user.get())));
                 }
                 Ok(api_key::insert(platform, conn, &draft).await?)
             })

@@ -6,8 +6,8 @@
 
 use std::time::Duration;
 
-use millrace_chassis::Platform;
 use millrace_chassis::module::{Worker, periodic};
+use millrace_chassis::{Platform, name};
 
 use super::Error;
 use super::store::email::{self, EmailRow};
@@ -51,7 +51,7 @@ pub(super) async fn settle(platform: &Platform, reservation: &EmailRow) -> Resul
         Finding::Kept => email::activate(&mut conn, &reservation.email_norm, user).await?,
         Finding::Dropped => email::release(&mut conn, reservation).await?,
     }
-    tracing::info!(user.name = %super::user::name_of(reservation.user_id), ?finding, "a reserved e-mail was settled");
+    tracing::info!(user.name = %name::of_user(reservation.user_id), ?finding, "a reserved e-mail was settled");
     Ok(())
 }
 

@@ -16,7 +16,7 @@ use tonic::{Request, Response, Status};
 
 use super::config::Identity;
 use super::store::{key, user};
-use super::user::{Change, Draft, name_of};
+use super::user::{Change, Draft};
 use super::{Error, api_key, sign_up, update};
 use crate::field::Check;
 use crate::paging::Page;
@@ -64,7 +64,7 @@ impl IdentityRpc {
             .fenced(async |scope| user::get(&mut scope.read().await?).await)
             .await?;
         row.map(User::from)
-            .ok_or_else(|| Error::NotFound(name_of(scope.user().get())))
+            .ok_or_else(|| Error::NotFound(name::of_user(scope.user().get())))
     }
 
     async fn update_user(&self, scope: &UserScope, request: &UpdateUserRequest) -> Result<User, Error> {
@@ -110,7 +110,7 @@ impl IdentityRpc {
         mut request: CreateApiKeyRequest,
     ) -> Result<CreateApiKeyResponse, Error> {
         let request_id = std::mem::take(&mut request.request_id);
-        let parent = name_of(scope.user().get());
+        let parent = name::of_user(scope.user().get());
         request.parent.clone_from(&parent);
         let hash = replay::body_hash(&request);
         let key = request.api_key.unwrap_or_default();
@@ -166,7 +166,7 @@ impl IdentityRpc {
         scope: &UserScope,
         request: &ListApiKeysRequest,
     ) -> Result<ListApiKeysResponse, Error> {
-        let parent = name_of(scope.user().get());
+        let parent = name::of_user(scope.user().get());
         let binding = Binding {
             method: LIST_KEYS,
             parent: &parent,

@@ -1,12 +1,12 @@
 //! Changing a user. A new address is reserved, the user is changed, the new address becomes active and the old one is
 //! dropped, in this order; the [reaper](super::reaper) settles what a crash leaves between two of these steps.
 
-use millrace_chassis::Platform;
 use millrace_chassis::shard::UserScope;
+use millrace_chassis::{Platform, name};
 
 use super::store::email::{self, EmailRow, RESERVED};
 use super::store::user::{self, UserRow};
-use super::user::{Change, name_of};
+use super::user::Change;
 use super::{Error, reaper, sign_up};
 use crate::etag;
 
@@ -17,7 +17,7 @@ pub(super) async fn update(
     change: &Change,
     etag: &str,
 ) -> Result<UserRow, Error> {
-    let name = name_of(scope.user().get());
+    let name = name::of_user(scope.user().get());
     let present = scope
         .fenced(async |scope| Ok::<_, Error>(user::get(&mut scope.read().await?).await?))
         .await?
@@ -96,7 +96,7 @@ async fn write(
     version: Option<i64>,
 ) -> Result<UserRow, Error> {
     let now_us = platform.clock.now_us();
-    let name = name_of(scope.user().get());
+    let name = name::of_user(scope.user().get());
     scope
         .fenced(async |scope| {
             let mut conn = scope.write().await?;

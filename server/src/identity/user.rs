@@ -1,5 +1,6 @@
 //! Users by their rules: what a valid one is, and what an update changes. Pure.
 
+use millrace_chassis::name;
 use millrace_proto::identity::v1::{UpdateUserRequest, User};
 
 use super::email::Email;
@@ -84,14 +85,9 @@ impl Change {
     }
 }
 
-/// Returns the name of a user.
-pub(super) fn name_of(user_id: i64) -> String {
-    format!("users/{user_id}")
-}
-
 impl From<UserRow> for User {
     fn from(row: UserRow) -> Self {
-        let name = name_of(row.user_id);
+        let name = name::of_user(row.user_id);
         Self {
             etag: etag::of(&name, row.version),
             name,

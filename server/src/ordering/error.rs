@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use millrace_chassis::idempotency::ClaimError;
+use millrace_chassis::name;
 use millrace_chassis::page::PageError;
 use millrace_chassis::shard::scope::HoldsStoreError;
 use millrace_chassis::shard::{StoreError, UserId};
@@ -55,7 +56,7 @@ pub enum Error {
 impl Error {
     /// The user does not exist.
     pub(super) fn no_user(user: UserId) -> Self {
-        Self::NotFound(format!("users/{user}"))
+        Self::NotFound(name::of_user(user.get()))
     }
 }
 

@@ -1,5 +1,6 @@
 //! Orders and events as the API shows them. Pure.
 
+use millrace_chassis::name;
 use millrace_proto::ordering::v1::{Order, OrderEvent, OrderLine};
 
 use super::store::{EventRow, LineRow, OrderRow, StoredOrder};
@@ -7,7 +8,7 @@ use crate::{etag, money, timestamp};
 
 /// Returns the name of an order.
 pub(super) fn name_of(user_id: i64, order_id: i64) -> String {
-    format!("users/{user_id}/orders/{order_id}")
+    format!("{}/orders/{order_id}", name::of_user(user_id))
 }
 
 /// Tells whether an etag allows a change of an order.

@@ -45,7 +45,7 @@ impl Ordering {
     async fn create(&self, scope: &UserScope, mut request: CreateOrderRequest) -> Result<Order, Error> {
         let request_id = std::mem::take(&mut request.request_id);
         // The same user by another name, as `users/me`, makes the same request.
-        request.parent = format!("users/{}", scope.user());
+        request.parent = name::of_user(scope.user().get());
         let hash = replay::body_hash(&request);
         let mut check = Check::default();
         check.request_id(&request_id);
@@ -89,7 +89,7 @@ impl Ordering {
         scope: Option<&UserScope>,
         request: &ListOrdersRequest,
     ) -> Result<ListOrdersResponse, Error> {
-        let parent = scope.map_or_else(|| ALL_USERS.to_owned(), |scope| format!("users/{}", scope.user()));
+        let parent = scope.map_or_else(|| ALL_USERS.to_owned(), |scope| name::of_user(scope.user().get()));
         let binding = Binding {
             method: LIST,
             parent: &parent,
@@ -167,7 +167,7 @@ async fn list_of_user(scope: &UserScope, before: i64, limit: usize) -> Result<Ve
 /// Reads the id of an order's name; one that is no number names no order.
 fn order_id_of(scope: &UserScope, name: &str) -> Result<i64, Error> {
     let [_, order] = name::parse("name", name, "users/*/orders/*").map_err(|violation| vec![violation])?;
-    let not_found = |_| Error::NotFound(format!("users/{}/orders/{order}", scope.user()));
+    let not_found = |_| Error::NotFound(format!("{}/orders/{order}", name::of_user(scope.user().get())));
     order.parse().map_err(not_found)
 }
 

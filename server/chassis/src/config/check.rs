@@ -4,6 +4,8 @@
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 
+use millrace_gateway::BODY_BYTES_MAX;
+
 use crate::config::{Limits, Log, Problems, Secrets, Server};
 use crate::telemetry;
 
@@ -11,8 +13,6 @@ use crate::telemetry;
 const SECRET_BYTES_MIN: usize = 32;
 /// tonic's own bound of a message; a larger setting would have no effect.
 const MESSAGE_BYTES_MAX: u64 = 4 << 20;
-/// The gateway's own bound of a REST body; a memory that does not hold one would refuse it for ever.
-const BODY_BYTES_MAX: u64 = 1 << 20;
 /// More is a slip of the keyboard: no process holds as many sockets.
 const COUNT: RangeInclusive<u64> = 1..=1_000_000;
 const HOUR_MS: u64 = 3_600_000;
@@ -99,10 +99,11 @@ impl Limits {
             ("streams_per_connection", self.streams_per_connection.into(), 1..=10_000),
             ("first_request_ms", self.first_request_ms, 1..=HOUR_MS),
             ("body_ms", self.body_ms, 1..=HOUR_MS),
+            // A memory that does not hold one body would refuse it for ever.
             (
                 "body_memory_bytes",
                 count(self.body_memory_bytes),
-                BODY_BYTES_MAX..=1 << 40,
+                count(BODY_BYTES_MAX)..=1 << 40,
             ),
             ("idle_ms", self.idle_ms, 1..=DAY_MS),
             ("unread_ms", self.unread_ms, 1..=DAY_MS),

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::{ConfigError, Problems, server_url};
 use crate::shard::PoolLimits;
+use crate::shard::open::SHARDS_MAX;
 
 /// `[database]`: either files in a folder (`data_dir`, `shard_count`), or PostgreSQL (`global`, `shards`).
 /// `Debug` shows no URL: they hold passwords.
@@ -72,7 +73,7 @@ impl DatabaseSection {
     /// Decides which engine the section names.
     ///
     /// # Errors
-    /// The section mixes both engines, is incomplete, or counts less than 1 or more than 64 shards.
+    /// The section mixes both engines, is incomplete, or counts less than 1 or more than [`SHARDS_MAX`] shards.
     pub fn database(&self) -> Result<Database, ConfigError> {
         let fail = |key: &str, problem: &str| Err(ConfigError::value(format!("database.{key}"), problem));
         let Some(global) = &self.global else {
@@ -86,11 +87,11 @@ impl DatabaseSection {
                 return fail("shards", "needs `database.global`, the URL of the global database");
             }
             return match self.shard_count.unwrap_or(4) {
-                shards @ 1..=64 => Ok(Database::Embedded {
+                shards @ 1..=SHARDS_MAX => Ok(Database::Embedded {
                     data_dir: data_dir.clone(),
                     shards,
                 }),
-                _ => fail("shard_count", "must be 1 to 64"),
+                _ => fail("shard_count", &format!("must be 1 to {SHARDS_MAX}")),
             };
         };
         if self.data_dir.is_some() {
@@ -105,13 +106,14 @@ impl DatabaseSection {
                 "contradicts `database.global`: `database.shards` lists the shards",
             );
         }
-        match self.shards.len() {
-            1..=64 => Ok(Database::Postgres {
-                global: global.clone(),
-                shards: self.shards.clone(),
-            }),
-            _ => fail("shards", "must list 1 to 64 URLs, one for each shard"),
+        if !(1..=usize::from(SHARDS_MAX)).contains(&self.shards.len()) {
+            let problem = format!("must list 1 to {SHARDS_MAX} URLs, one for each shard");
+            return fail("shards", &problem);
         }
+        Ok(Database::Postgres {
+            global: global.clone(),
+            shards: self.shards.clone(),
+        })
     }
 
     /// Checks that the section names one engine, and that each URL can be read and names a database of its own. No

@@ -52,8 +52,8 @@ pub enum StoreError {
     },
 }
 
-/// Sorts what the drivers only say in words. They give these failures no kind of their own, so the words of both
-/// engines are listed here, once.
+/// Sorts what the drivers only say in words. They give these failures no kind of their own, and diesel hands on no
+/// SQLSTATE, so the words of both engines are listed here, once.
 fn words(message: &str) -> Option<Words> {
     const BUSY: [&str; 6] = [
         "due to lock timeout",

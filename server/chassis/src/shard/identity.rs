@@ -135,7 +135,7 @@ pub(super) async fn make_global(
 ) -> Result<(), MigrateError> {
     let cluster_id = ids.random_hex();
     conn.transaction(async |conn| {
-        migrate::apply_in_transaction(conn, base::MODULE, base::GLOBAL, now_us).await?;
+        migrate::apply_in_transaction(conn, &base::SCHEMA, now_us).await?;
         write_identity(conn, &cluster_id, GLOBAL_NUMBER).await?;
         {
             use base::cluster::dsl;
@@ -174,7 +174,7 @@ pub(super) async fn make_shard(
     now_us: i64,
 ) -> Result<(), MigrateError> {
     conn.transaction(async |conn| {
-        migrate::apply_in_transaction(conn, base::MODULE, base::SHARD, now_us).await?;
+        migrate::apply_in_transaction(conn, &base::SCHEMA, now_us).await?;
         write_identity(conn, &cluster.id, i32::from(shard.0)).await?;
         for bucket in (0..i32::from(BUCKETS)).filter(|b| b % i32::from(cluster.shards) == i32::from(shard.0)) {
             use bucket_fence::dsl;
@@ -206,8 +206,10 @@ struct Language {
     language: String,
 }
 
-/// Tells if the server answers in another language and this role may not choose: then a lock that could not be had in
-/// time is taken for a defect, since it is only known by its words.
+/// Tells if the server answers in another language and this role may not choose. Then what is only known by its words, as
+/// a lock that could not be had in time, is taken for a defect: its caller gets INTERNAL instead of UNAVAILABLE, and is
+/// not told that a retry helps. What the SQLSTATE tells (a duplicate, a conflict, a read-only server) and why no
+/// connection could be made are known in every language.
 pub(super) async fn warn_of_language(conn: &mut Conn<DatabaseName>) -> Result<(), StoreError> {
     let found: Language = on!(conn,
         pg c => diesel::sql_query("SELECT current_setting('lc_messages') AS language").get_result(c).await,
@@ -219,8 +221,8 @@ pub(super) async fn warn_of_language(conn: &mut Conn<DatabaseName>) -> Result<()
         tracing::warn!(
             database = %conn.database(),
             lc_messages = found.language,
-            "the server does not answer in English: ALTER DATABASE .. SET lc_messages = 'C', or GRANT SET ON PARAMETER \
-             lc_messages to the role"
+            "the server does not answer in English, so a lock or a statement that runs out of time is answered INTERNAL: \
+             ALTER DATABASE .. SET lc_messages = 'C', or GRANT SET ON PARAMETER lc_messages to the role"
         );
     }
     Ok(())

@@ -1,41 +1,19 @@
-//! Shards that were down when the databases were opened for serving. Such a shard stays closed, which its users' calls
+//! Shards that were down, or read-only, when the databases were opened for serving. Such a shard stays closed, which its users' calls
 //! are told, until it is there, is the shard that it should be, and has the schema of this program: what opening checks
 //! of the others.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use crate::shard::migrate::{self, Change, ModuleSchema};
 use crate::shard::open::{Site, open_shard};
 use crate::shard::pg::ConnectError;
 use crate::shard::pool::connect_error;
-use crate::shard::{
-    Database, DatabaseName, MigrateError, Migration, OpenError, ShardId, Shards, StoreError, base, migrate,
-};
+use crate::shard::{Database, DatabaseName, MigrateError, OpenError, ShardId, Shards, StoreError};
 use crate::status::causes;
 
 /// Longest wait for the pools' first connections.
 const WARM_UP_MAX: Duration = Duration::from_secs(5);
-
-/// The schema changes of one module.
-#[derive(Debug, Clone, Copy)]
-pub struct ModuleSchema {
-    /// Name in the ledger.
-    pub module: &'static str,
-    /// Changes of the global database, oldest first.
-    pub global: &'static [Migration],
-    /// Changes of every shard, oldest first.
-    pub shard: &'static [Migration],
-}
-
-impl ModuleSchema {
-    /// Returns the list of one database.
-    pub(super) fn of(&self, database: DatabaseName) -> &'static [Migration] {
-        match database {
-            DatabaseName::Global => self.global,
-            DatabaseName::Shard(_) => self.shard,
-        }
-    }
-}
 
 /// Why a database is closed to calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -43,6 +21,9 @@ pub enum Closed {
     /// It was down at the start and has not come back.
     #[error("it has been down since the start")]
     Down,
+    /// It answers, and takes no write.
+    #[error("it is read-only: a standby, or `default_transaction_read_only` is on")]
+    ReadOnly,
     /// It came back, and is another database than it should be.
     #[error("it is not the database that it should be: see the log")]
     Wrong,
@@ -52,7 +33,7 @@ pub enum Closed {
 }
 
 impl Closed {
-    const ALL: [Self; 3] = [Self::Down, Self::Wrong, Self::Schema];
+    const ALL: [Self; 4] = [Self::Down, Self::ReadOnly, Self::Wrong, Self::Schema];
 
     /// The failure of a call that would use the database.
     pub(super) fn fault(self, database: DatabaseName) -> StoreError {
@@ -69,11 +50,8 @@ impl StoreError {
         let Self::Unavailable { source, .. } = self else {
             return None;
         };
-        let another = || connect_error(source.as_ref()).is_some_and(ConnectError::is_another);
-        source
-            .downcast_ref()
-            .copied()
-            .or_else(|| another().then_some(Closed::Wrong))
+        let met = || connect_error(source.as_ref()).and_then(ConnectError::closed);
+        source.downcast_ref().copied().or_else(met)
     }
 }
 
@@ -109,15 +87,16 @@ enum AdmitError {
     Open(#[from] OpenError),
     #[error("its schema cannot be compared")]
     Migrate(#[from] MigrateError),
-    #[error("schema change {0} of module {1} is not applied; run `millrace migrate`")]
-    Pending(&'static str, &'static str),
+    #[error("schema change {} of module {} is not applied; run `millrace migrate`", .0.name, .0.module)]
+    Pending(Change),
 }
 
 impl AdmitError {
     fn closed(&self) -> Closed {
         match self {
-            Self::Open(OpenError::Locked(_)) | Self::Migrate(MigrateError::Store(_)) => Closed::Down,
-            Self::Open(error) if error.is_down() => Closed::Down,
+            Self::Open(OpenError::Locked(_)) => Closed::Down,
+            Self::Open(error) if error.is_down() => error.closed(),
+            Self::Migrate(MigrateError::Store(error)) => error.closed().unwrap_or(Closed::Down),
             Self::Open(OpenError::Schema { .. }) | Self::Migrate(_) | Self::Pending(..) => Closed::Schema,
             Self::Open(_) => Closed::Wrong,
         }
@@ -125,7 +104,7 @@ impl AdmitError {
 }
 
 impl Shards {
-    /// Looks again at the shards that were down at the start, and opens those that are back and right. A change of what
+    /// Looks again at the shards that were left out at the start, and opens those that are back and right. A change of what
     /// is wrong with one is logged once.
     pub async fn admit(&self, modules: &[ModuleSchema]) {
         for shard in self.ids() {
@@ -137,7 +116,7 @@ impl Shards {
                     // The calls that have waited for it must not find it busy with making connections.
                     database.warm().await;
                     database.open();
-                    tracing::info!(database = %name, "a shard that was down at the start is back");
+                    tracing::info!(database = %name, "a shard that was left out at the start is back");
                 }
                 Err(error) => {
                     let now = error.closed();
@@ -157,11 +136,9 @@ impl Shards {
         let site = Site::new(name, self.database(name).location.clone());
         open_shard(&site, &self.0.cluster, &self.0.limits, self.0.clock.now_us()).await?;
         let mut conn = self.admin(name).await.map_err(MigrateError::Store)?;
-        for module in std::iter::once(&base::SCHEMA).chain(modules) {
-            if let Some(missing) = migrate::missing(&mut conn, module.module, module.shard).await?.first() {
-                return Err(AdmitError::Pending(missing.name, module.module));
-            }
+        match migrate::pending_in(&mut conn, modules).await?.into_iter().next() {
+            Some(missing) => Err(AdmitError::Pending(missing)),
+            None => Ok(()),
         }
-        Ok(())
     }
 }

@@ -89,10 +89,11 @@ impl BucketMap {
 mod tests {
     use super::*;
     use crate::shard::UserId;
+    use crate::shard::open::SHARDS_MAX;
 
     #[test]
     fn the_first_map_is_the_user_id_modulo_the_shards() {
-        for shards in (1..=64).filter(|n| BUCKETS.is_multiple_of(*n)) {
+        for shards in (1..=SHARDS_MAX).filter(|n| BUCKETS.is_multiple_of(*n)) {
             let map = BucketMap::first(shards);
             for bits in (0..10_000_u64).map(|i| i.wrapping_mul(0x9E37_79B9_7F4A_7C15)) {
                 let user = UserId::from_bits(bits);

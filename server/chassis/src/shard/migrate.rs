@@ -3,15 +3,16 @@
 //! All changes that a database lacks of one module are one transaction, under one lock per database. A ledger that
 //! knows a change which this program does not, belongs to a newer program: it is refused.
 
+pub(super) mod ledger;
+
 use diesel::prelude::*;
 use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
-use sha2::{Digest, Sha256};
 
 use crate::on;
 use crate::shard::base::{self, schema_ledger};
 use crate::shard::pg::Role;
 use crate::shard::pool::{Location, Pool};
-use crate::shard::{Conn, DatabaseName, ModuleSchema, ShardConn, Shards, StoreError};
+use crate::shard::{Conn, DatabaseName, Shards, StoreError};
 
 /// One schema change, written for both engines. A migration that has shipped never changes.
 #[derive(Debug, Clone, Copy)]
@@ -22,6 +23,27 @@ pub struct Migration {
     pub pg: &'static str,
     /// Statements for SQLite; tables are STRICT.
     pub sqlite: &'static str,
+}
+
+/// The schema changes of one module.
+#[derive(Debug, Clone, Copy)]
+pub struct ModuleSchema {
+    /// Name in the ledger.
+    pub module: &'static str,
+    /// Changes of the global database, oldest first.
+    pub global: &'static [Migration],
+    /// Changes of every shard, oldest first.
+    pub shard: &'static [Migration],
+}
+
+impl ModuleSchema {
+    /// Returns the list of one database.
+    pub(super) fn of(&self, database: DatabaseName) -> &'static [Migration] {
+        match database {
+            DatabaseName::Global => self.global,
+            DatabaseName::Shard(_) => self.shard,
+        }
+    }
 }
 
 /// A change of one database's schema.
@@ -74,6 +96,19 @@ pub enum MigrateError {
         /// The unknown change.
         migration: String,
     },
+    /// Another program has changed the schema: one with a module that this one does not have.
+    #[error(
+        "{database}: schema change {module} {migration} is of a module that this program does not have; run the program \
+         that has it, or, if the module was given up, delete its rows in the table `schema_ledger` of every database"
+    )]
+    UnknownModule {
+        /// The database.
+        database: DatabaseName,
+        /// The unknown module.
+        module: String,
+        /// A change of it.
+        migration: String,
+    },
     /// A shipped migration was edited.
     #[error("{database}: schema change {module} {migration} was applied with other statements; add a new one instead")]
     Edited {
@@ -118,189 +153,87 @@ const PG_LOCK: i64 = 0x6d69_6c6c_7261_6365;
 /// opening may migrate.
 pub(super) const PG_OPENING_LOCK: i64 = PG_LOCK + 1;
 
-/// Applies what the global database and every shard lack of a module, the global database first, then shard by shard.
-/// Returns what was applied. It is safe to call again after a failure.
+/// Applies what the global database and every shard lack of the platform's own tables and of all modules, the global
+/// database first, then shard by shard. Returns what was applied. It is safe to call again after a failure.
 ///
 /// # Errors
-/// A database is newer, a migration was edited or fails, or a database cannot be reached.
-pub async fn apply(
-    shards: &Shards,
-    module: &str,
-    global: &[Migration],
-    shard: &[Migration],
-) -> Result<Vec<Change>, MigrateError> {
+/// A database is newer or has another program's module, a migration was edited or fails, or a database cannot be reached.
+pub async fn apply(shards: &Shards, modules: &[ModuleSchema]) -> Result<Vec<Change>, MigrateError> {
     let now_us = shards.0.clock.now_us();
     let mut applied = Vec::new();
     for name in shards.names() {
-        let list = of(name, global, shard);
         let mut conn = shards.admin(name).await?;
-        let names = conn
-            .transaction(async |conn| apply_in_transaction(conn, module, list, now_us).await)
-            .await?;
-        applied.extend(names.into_iter().map(|name| Change {
-            database: conn.database(),
-            module: module.to_owned(),
-            name,
-        }));
+        ledger::check_modules(&mut conn, modules).await?;
+        for module in with_base(modules) {
+            let done = conn
+                .transaction(async |conn| apply_in_transaction(conn, module, now_us).await)
+                .await?;
+            applied.extend(Change::each(name, module.module, done));
+        }
     }
     Ok(applied)
-}
-
-/// Applies what the databases lack of the platform's own tables; see [`apply`].
-///
-/// # Errors
-/// As [`apply`].
-pub async fn apply_base(shards: &Shards) -> Result<Vec<Change>, MigrateError> {
-    apply(shards, base::MODULE, base::GLOBAL, base::SHARD).await
 }
 
 /// Returns what [`apply`] would do. A server with pending changes does not start. A shard that was down when the
 /// databases were opened for serving is left out: [`Shards::admit`] looks at it when it is back.
 ///
 /// # Errors
-/// A database is newer, a migration was edited, or a database cannot be reached.
-pub async fn pending(
-    shards: &Shards,
-    module: &str,
-    global: &[Migration],
-    shard: &[Migration],
-) -> Result<Vec<Change>, MigrateError> {
+/// A database is newer or has another program's module, a migration was edited, or a database cannot be reached.
+pub async fn pending(shards: &Shards, modules: &[ModuleSchema]) -> Result<Vec<Change>, MigrateError> {
     let mut pending = Vec::new();
     for name in shards.names().filter(|name| shards.database(*name).closed().is_none()) {
-        let list = of(name, global, shard);
-        let mut conn = shards.admin(name).await?;
-        let missing = missing(&mut conn, module, list).await?;
-        pending.extend(Change::each(name, module, missing));
+        pending.extend(pending_in(&mut shards.admin(name).await?, modules).await?);
     }
     Ok(pending)
 }
 
-/// Returns what [`apply_base`] would do.
-///
-/// # Errors
-/// As [`pending`].
-pub async fn pending_base(shards: &Shards) -> Result<Vec<Change>, MigrateError> {
-    pending(shards, base::MODULE, base::GLOBAL, base::SHARD).await
+/// Returns what one database lacks.
+pub(super) async fn pending_in(
+    conn: &mut Conn<DatabaseName>,
+    modules: &[ModuleSchema],
+) -> Result<Vec<Change>, MigrateError> {
+    ledger::check_modules(conn, modules).await?;
+    let mut pending = Vec::new();
+    for module in with_base(modules) {
+        let missing = ledger::missing(conn, module).await?;
+        pending.extend(Change::each(conn.database(), module.module, missing));
+    }
+    Ok(pending)
 }
 
-fn of<'m>(name: DatabaseName, global: &'m [Migration], shard: &'m [Migration]) -> &'m [Migration] {
-    match name {
-        DatabaseName::Global => global,
-        DatabaseName::Shard(_) => shard,
-    }
+/// The platform's own schema comes before the modules'.
+pub(super) fn with_base(modules: &[ModuleSchema]) -> impl Iterator<Item = &ModuleSchema> {
+    std::iter::once(&base::SCHEMA).chain(modules)
 }
 
 /// Takes the database's lock and applies what it lacks; the caller's transaction makes it all or nothing.
 pub(super) async fn apply_in_transaction(
     conn: &mut Conn<DatabaseName>,
-    module: &str,
-    list: &[Migration],
+    module: &ModuleSchema,
     now_us: i64,
-) -> Result<Vec<&'static str>, MigrateError> {
+) -> Result<&'static [Migration], MigrateError> {
     let lock = format!("SELECT pg_advisory_xact_lock({PG_LOCK})");
     // SQLite needs no other lock: the transaction began with the only write lock there is.
     on!(conn, pg c => c.batch_execute(&lock).await, sqlite _c => Ok(()))?;
     on!(conn, pg c => c.batch_execute(base::LEDGER.pg).await, sqlite c => c.batch_execute(base::LEDGER.sqlite).await)?;
-    let missing = missing(conn, module, list).await?;
+    let missing = ledger::missing(conn, module).await?;
     for migration in missing {
         on!(conn, pg c => c.batch_execute(migration.pg).await, sqlite c => c.batch_execute(migration.sqlite).await)
             .map_err(|error| MigrateError::Failed {
                 database: conn.database(),
-                module: module.to_owned(),
+                module: module.module.to_owned(),
                 migration: migration.name.to_owned(),
                 source: error,
             })?;
         let row = (
-            schema_ledger::module.eq(module),
+            schema_ledger::module.eq(module.module),
             schema_ledger::name.eq(migration.name),
-            schema_ledger::digest.eq(digest(conn.engine(), migration)),
+            schema_ledger::digest.eq(ledger::digest(conn.engine(), migration)),
             schema_ledger::applied_at.eq(now_us),
         );
         on!(conn, c => diesel::insert_into(schema_ledger::table).values(row).execute(c).await)?;
     }
-    Ok(missing.iter().map(|migration| migration.name).collect())
-}
-
-/// Compares a module's list with the ledger and returns the tail that is not applied.
-pub(super) async fn missing<'m>(
-    conn: &mut Conn<DatabaseName>,
-    module: &str,
-    list: &'m [Migration],
-) -> Result<&'m [Migration], MigrateError> {
-    let database = conn.database();
-    let applied: Vec<(String, String)> = on!(conn, c => schema_ledger::table
-        .filter(schema_ledger::module.eq(module))
-        .select((schema_ledger::name, schema_ledger::digest))
-        .load(c)
-        .await)?;
-    let digests: Vec<String> = list.iter().map(|migration| digest(conn.engine(), migration)).collect();
-    let names: Vec<&str> = list.iter().map(|migration| migration.name).collect();
-    compare(&names, &digests, &applied)
-        .map(|done| &list[done..])
-        .map_err(|(problem, migration)| problem.error(database, module, migration))
-}
-
-/// What is wrong between a list and a ledger.
-#[derive(Debug, PartialEq, Eq)]
-enum Problem {
-    Newer,
-    Edited,
-    OutOfOrder,
-}
-
-impl Problem {
-    fn error(self, database: DatabaseName, module: &str, migration: String) -> MigrateError {
-        let module = module.to_owned();
-        match self {
-            Self::Newer => MigrateError::Newer {
-                database,
-                module,
-                migration,
-            },
-            Self::Edited => MigrateError::Edited {
-                database,
-                module,
-                migration,
-            },
-            Self::OutOfOrder => MigrateError::OutOfOrder {
-                database,
-                module,
-                migration,
-            },
-        }
-    }
-}
-
-/// Returns how many of a list's changes are applied: they must be its first ones, with the same statements.
-fn compare(names: &[&str], digests: &[String], applied: &[(String, String)]) -> Result<usize, (Problem, String)> {
-    if let Some(pair) = names.windows(2).find(|pair| pair[0] >= pair[1]) {
-        return Err((Problem::OutOfOrder, pair[1].to_owned()));
-    }
-    for (name, digest) in applied {
-        match names.iter().position(|known| known == name) {
-            None => return Err((Problem::Newer, name.clone())),
-            Some(at) if digests[at] != *digest => return Err((Problem::Edited, name.clone())),
-            Some(_) => {}
-        }
-    }
-    match names[..applied.len()]
-        .iter()
-        .find(|name| !applied.iter().any(|(done, _)| done == *name))
-    {
-        Some(hole) => Err((Problem::OutOfOrder, (*hole).to_owned())),
-        None => Ok(applied.len()),
-    }
-}
-
-fn digest(engine: &ShardConn, migration: &Migration) -> String {
-    let statements = match engine {
-        ShardConn::Pg(_) => migration.pg,
-        ShardConn::Sqlite(_) => migration.sqlite,
-    };
-    Sha256::digest(statements)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    Ok(missing)
 }
 
 impl Shards {
@@ -315,36 +248,5 @@ impl Shards {
                 Ok(Conn::new(pool.get(None).await?, name, name, Role::Admin))
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ledgers_are_compared() {
-        let rows = |rows: &[(&str, &str)]| -> Vec<(String, String)> {
-            rows.iter().map(|(n, d)| ((*n).to_owned(), (*d).to_owned())).collect()
-        };
-        let digests: Vec<String> = ["d1", "d2"].map(str::to_owned).to_vec();
-        let names = ["0001_a", "0002_b"];
-        for (applied, expected) in [
-            (&[][..], Ok(0)),
-            (&[("0001_a", "d1")], Ok(1)),
-            (&[("0002_b", "d2"), ("0001_a", "d1")], Ok(2)),
-            (&[("0002_b", "d2")], Err((Problem::OutOfOrder, "0001_a".to_owned()))),
-            (&[("0001_a", "other")], Err((Problem::Edited, "0001_a".to_owned()))),
-            (
-                &[("0001_a", "d1"), ("0003_c", "d3")],
-                Err((Problem::Newer, "0003_c".to_owned())),
-            ),
-        ] {
-            assert_eq!(compare(&names, &digests, &rows(applied)), expected, "{applied:?}");
-        }
-        assert_eq!(
-            compare(&["0002_b", "0001_a"], &digests, &[]),
-            Err((Problem::OutOfOrder, "0001_a".to_owned()))
-        );
     }
 }

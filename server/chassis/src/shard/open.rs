@@ -29,7 +29,7 @@ use crate::on;
 use crate::shard::identity::{self, Cluster, Found};
 use crate::shard::late::Closed;
 use crate::shard::map::BucketMap;
-use crate::shard::migrate::{self, Change};
+use crate::shard::migrate::{self, Change, ledger};
 use crate::shard::open::hold::Hold;
 use crate::shard::pg::Role;
 use crate::shard::pool::PoolLimits;
@@ -135,8 +135,8 @@ impl Shards {
 /// What looking at every database of a set found.
 struct Examined {
     cluster: Cluster,
-    /// The shards that are down.
-    left_out: Vec<DatabaseName>,
+    /// The shards that are down, and for what they are closed.
+    left_out: Vec<(DatabaseName, Closed)>,
     /// What was made.
     made: Vec<Change>,
 }
@@ -180,8 +180,8 @@ impl Sites {
                 .into_iter()
                 .map(|shard| {
                     let database = Database::new(shard.location, shard.name, &limits, &cluster.id);
-                    if left_out.contains(&shard.name) {
-                        database.close(Closed::Down);
+                    if let Some((_, why)) = left_out.iter().find(|(name, _)| *name == shard.name) {
+                        database.close(*why);
                     }
                     database
                 })
@@ -194,7 +194,7 @@ impl Sites {
             _lock: lock,
         }));
         // A database that was lost since it was looked at is met by the first call.
-        let open = opened.names().filter(|name| !left_out.contains(name));
+        let open = opened.names().filter(|name| opened.database(*name).closed().is_none());
         futures_util::future::join_all(open.map(|name| opened.database(name).warm())).await;
         opened.load_whole_map(global_label).await?;
         Ok(opened)
@@ -219,7 +219,7 @@ impl Sites {
             self.make_global(&mut conn, empty, limits, ids, now_us).await?;
             made.extend(Change::all(global.name, &base::SCHEMA));
         }
-        check_ready_to_use(global, &mut conn, base::GLOBAL).await?;
+        check_ready_to_use(global, &mut conn).await?;
         let mut cluster = stored_cluster(global, &mut conn, &self.shards).await?;
         let left_out = open_shards(&self.shards, &cluster, limits, now_us, down, &mut made).await?;
         if !cluster.ready {
@@ -282,7 +282,7 @@ async fn open_shards(
     now_us: i64,
     down: Down,
     made: &mut Vec<Change>,
-) -> Result<Vec<DatabaseName>, OpenError> {
+) -> Result<Vec<(DatabaseName, Closed)>, OpenError> {
     // They are made one after the other: a kill leaves a beginning of the list.
     let at_once = if cluster.ready { EXAMINED_MAX } else { 1 };
     let examined: Vec<_> = sites
@@ -300,9 +300,9 @@ async fn open_shards(
                     database = %site.name,
                     %error,
                     causes = causes(&error),
-                    "a shard is down: its users' calls are refused until it is back"
+                    "a shard cannot be used: its users' calls are refused until it can"
                 );
-                left_out.push(site.name);
+                left_out.push((site.name, error.closed()));
             }
             Err(error) => return Err(error),
         }
@@ -330,19 +330,13 @@ pub(super) async fn open_shard(
             .await
             .map_err(|e| site.schema(e))?;
     }
-    check_ready_to_use(site, &mut conn, base::SHARD).await?;
+    check_ready_to_use(site, &mut conn).await?;
     Ok(empty)
 }
 
 /// Refuses a schema that is newer than this program, and a database that cannot be written.
-async fn check_ready_to_use(
-    site: &Site,
-    conn: &mut Conn<DatabaseName>,
-    list: &[migrate::Migration],
-) -> Result<(), OpenError> {
-    migrate::missing(conn, base::MODULE, list)
-        .await
-        .map_err(|e| site.schema(e))?;
+async fn check_ready_to_use(site: &Site, conn: &mut Conn<DatabaseName>) -> Result<(), OpenError> {
+    ledger::missing(conn, &base::SCHEMA).await.map_err(|e| site.schema(e))?;
     identity::warn_of_language(conn).await.map_err(|e| site.fault(e))?;
     identity::probe_writing(conn).await.map_err(|e| site.fault(e))
 }

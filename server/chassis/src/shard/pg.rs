@@ -13,6 +13,7 @@ use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 use tokio_postgres::{CancelToken, NoTls};
 
 use crate::shard::identity::Expected;
+use crate::shard::{Closed, read_only};
 
 /// Longest time for making one connection; without it an unreachable host would hold its place in the pool for ever.
 const CONNECT_MAX: Duration = Duration::from_secs(2);
@@ -81,15 +82,22 @@ pub enum ConnectError {
     /// The address now leads to another database than the one that was opened.
     #[error("it is not the database that it should be: its identity is another's, or it has none")]
     Another,
+    /// The server answers, and takes no write; or, for a reader, may be behind.
+    #[error("the server only reads: it is a standby, or `default_transaction_read_only` is on")]
+    ReadOnly,
     /// A connection was given back broken; the pool replaces it.
     #[error("the connection is broken")]
     Broken,
 }
 
 impl ConnectError {
-    /// Tells whether the address leads to another database than it should.
-    pub(crate) fn is_another(&self) -> bool {
-        matches!(self, Self::Another)
+    /// Returns what a server that answers lacks for its database to be used.
+    pub(crate) fn closed(&self) -> Option<Closed> {
+        match self {
+            Self::Another => Some(Closed::Wrong),
+            Self::ReadOnly => Some(Closed::ReadOnly),
+            _ => None,
+        }
     }
 
     /// Tells whether the server answered that it will not have us: there is no such database, the user or the password
@@ -192,6 +200,11 @@ impl PgManager {
             && !expected.is_at(&mut conn).await?
         {
             return Err(ConnectError::Another);
+        }
+        // Who reads before it is known what is there, as a preview does, may read anywhere.
+        let anywhere = self.role == Role::Reader && self.expected.is_none();
+        if !anywhere && read_only::is_unfit(&mut conn, self.role).await? {
+            return Err(ConnectError::ReadOnly);
         }
         Ok(Tracked {
             conn,

@@ -15,7 +15,7 @@ use crate::shard::{DatabaseName, Shards, StoreError, base};
 const PING_MAX: Duration = Duration::from_millis(500);
 
 impl Shards {
-    /// Asks every database at the same time whether it answers, for half a second at most.
+    /// Asks every database at the same time whether it answers and would take a write, for half a second at most.
     pub async fn ping(&self) -> Vec<(DatabaseName, Result<(), StoreError>)> {
         join_all(
             self.names()
@@ -31,7 +31,8 @@ impl Shards {
             let mut conn = self.database(name).conn(Role::Reader, name, Some(until)).await?;
             let row = base::identity_row::table.select(base::identity_row::only_row);
             on!(conn, c => row.first::<i32>(c).await)?;
-            Ok(())
+            drop(conn);
+            self.check_writable(name, until).await
         };
         tokio::time::timeout_at(until, answer)
             .await

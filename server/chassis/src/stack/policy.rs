@@ -12,6 +12,7 @@ use super::frame::last_string;
 use super::refusal::Refusal;
 use super::rules::{Access, Data, Rule, UserField};
 use crate::caller::Caller;
+use crate::name;
 use crate::shard::UserId;
 use crate::status::Violation;
 
@@ -67,7 +68,7 @@ impl Policy {
                 let user = caller.user().ok_or(Refusal::NoCredential)?;
                 (
                     Some(user),
-                    first.into_body_with(&field.path, &format!("users/{user}{rest}")),
+                    first.into_body_with(&field.path, &format!("{}{rest}", name::of_user(user.get()))),
                 )
             }
             Named::User(user) => {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::shard::map::MapDamage;
 use crate::shard::open::SHARDS_MAX;
 use crate::shard::pg::ConnectError;
-use crate::shard::{DatabaseName, MigrateError, StoreError, pool};
+use crate::shard::{Closed, DatabaseName, MigrateError, StoreError, pool};
 
 /// Why a set of databases cannot be opened. Each message names the database and the remedy, and never a password.
 #[derive(Debug, thiserror::Error)]
@@ -116,8 +116,8 @@ pub enum OpenError {
 }
 
 impl OpenError {
-    /// Tells whether the database is down: nobody answered, or the server said that it cannot serve now. A server that
-    /// knows no such database or refuses the user is another matter: the address is wrong.
+    /// Tells whether the database is down: nobody answered, or the server said that it cannot serve now or takes no
+    /// write. A server that knows no such database or refuses the user is another matter: the address is wrong.
     pub fn is_down(&self) -> bool {
         match self {
             Self::Unusable {
@@ -125,6 +125,14 @@ impl OpenError {
                 ..
             } => !pool::connect_error(source.as_ref()).is_some_and(ConnectError::is_refusal),
             _ => false,
+        }
+    }
+
+    /// Returns for what a shard that is down is closed to calls.
+    pub(crate) fn closed(&self) -> Closed {
+        match self {
+            Self::Unusable { source, .. } => source.closed().unwrap_or(Closed::Down),
+            _ => Closed::Down,
         }
     }
 }

@@ -47,7 +47,7 @@ pub(super) async fn stored_cluster(
     shards: &[Site],
 ) -> Result<Cluster, OpenError> {
     let cluster = identity::cluster(conn).await.map_err(|e| site.fault(e))?;
-    // At most 64: checked by `Sites::of`.
+    // At most `SHARDS_MAX`: checked by `Sites::of`.
     let given = shards.len() as u16;
     if cluster.shards != given {
         return Err(OpenError::OtherCount {

@@ -12,7 +12,7 @@ use crate::shard::map::BucketMap;
 use crate::shard::migrate::{self, Change};
 use crate::shard::pg::Role;
 use crate::shard::pool::PoolLimits;
-use crate::shard::{Conn, Database, DatabaseName, Inner, ModuleSchema, OpenError, Shards, base};
+use crate::shard::{Conn, Database, DatabaseName, Inner, ModuleSchema, OpenError, Shards};
 
 use super::place::{check_global_file, is_empty_global, is_empty_shard, is_empty_too, stored_cluster};
 use super::site::{Site, Sites};
@@ -27,17 +27,16 @@ const WAIT: Duration = Duration::from_secs(10);
 pub async fn preview(database: &config::Database, modules: &[ModuleSchema]) -> Result<Vec<Change>, OpenError> {
     let Sites { global, shards } = Sites::of(database)?;
     check_global_file(&global, &shards)?;
-    let modules: Vec<ModuleSchema> = std::iter::once(base::SCHEMA).chain(modules.iter().copied()).collect();
     let mut changes = Vec::new();
 
     let (found, conn) = look(&global).await?;
     let cluster = match conn {
         Some(mut conn) if !is_empty_global(&global, found)? => {
-            changes.extend(missing(&global, &mut conn, &modules).await?);
+            changes.extend(pending(&global, &mut conn, modules).await?);
             Some(stored_cluster(&global, &mut conn, &shards).await?)
         }
         _ => {
-            changes.extend(modules.iter().flat_map(|module| Change::all(global.name, module)));
+            changes.extend(migrate::with_base(modules).flat_map(|module| Change::all(global.name, module)));
             None
         }
     };
@@ -51,8 +50,8 @@ pub async fn preview(database: &config::Database, modules: &[ModuleSchema]) -> R
             }
         };
         match conn {
-            Some(mut conn) if !empty => changes.extend(missing(shard, &mut conn, &modules).await?),
-            _ => changes.extend(modules.iter().flat_map(|module| Change::all(shard.name, module))),
+            Some(mut conn) if !empty => changes.extend(pending(shard, &mut conn, modules).await?),
+            _ => changes.extend(migrate::with_base(modules).flat_map(|module| Change::all(shard.name, module))),
         }
     }
     Ok(changes)
@@ -102,17 +101,10 @@ async fn look(site: &Site) -> Result<(Found, Option<Conn<DatabaseName>>), OpenEr
 }
 
 /// Compares all modules' lists with a database's ledger.
-async fn missing(
+async fn pending(
     site: &Site,
     conn: &mut Conn<DatabaseName>,
     modules: &[ModuleSchema],
 ) -> Result<Vec<Change>, OpenError> {
-    let mut changes = Vec::new();
-    for module in modules {
-        let missing = migrate::missing(conn, module.module, module.of(site.name))
-            .await
-            .map_err(|e| site.schema(e))?;
-        changes.extend(Change::each(site.name, module.module, missing));
-    }
-    Ok(changes)
+    migrate::pending_in(conn, modules).await.map_err(|e| site.schema(e))
 }

@@ -10,7 +10,7 @@ use crate::config::Database;
 use crate::id::Ids;
 use crate::on;
 use crate::shard::{
-    Conn, DatabaseName, Migration, OpenError, PoolLimits, ShardId, Shards, StoreError, UserScope, migrate,
+    Conn, DatabaseName, Migration, ModuleSchema, OpenError, PoolLimits, ShardId, Shards, StoreError, UserScope, migrate,
 };
 
 /// Number of shards in most tests.
@@ -36,6 +36,13 @@ pub(super) const NOTES: &[Migration] = &[Migration {
             PRIMARY KEY (user_id, note_id)
         ) STRICT",
 }];
+
+/// The module of that table.
+pub(super) const NOTES_SCHEMA: ModuleSchema = ModuleSchema {
+    module: "notes",
+    global: &[],
+    shard: NOTES,
+};
 
 diesel::table! {
     note (user_id, note_id) {
@@ -136,7 +143,7 @@ impl Bench {
 
     pub(super) async fn with_notes_and(&self, limits: PoolLimits) -> Shards {
         let shards = self.open_with(limits).await.unwrap();
-        migrate::apply(&shards, "notes", &[], NOTES).await.unwrap();
+        migrate::apply(&shards, &[NOTES_SCHEMA]).await.unwrap();
         shards
     }
 

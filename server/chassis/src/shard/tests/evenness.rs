@@ -3,6 +3,7 @@
 
 use crate::clock::Clock;
 use crate::id::Ids;
+use crate::shard::open::SHARDS_MAX;
 use crate::shard::{Bucket, UserId};
 
 /// Ids drawn from a fixed seed: the test cannot fail by chance.
@@ -39,7 +40,7 @@ fn z(counts: &[u32]) -> f64 {
 fn user_ids_are_even() {
     let ids = ids(Clock::manual(super::bench::NOW_US));
     let users: Vec<UserId> = (0..100_000).map(|_| ids.user_id()).collect();
-    for shards in 2..=64_usize {
+    for shards in 2..=usize::from(SHARDS_MAX) {
         let mut counts = vec![0; shards];
         for user in &users {
             counts[(user.get() % shards as i64) as usize] += 1;
@@ -63,7 +64,7 @@ fn row_ids_are_even() {
             ids.row_id(ids.user_id().bucket())
         })
         .collect();
-    for shards in 2..=64_usize {
+    for shards in 2..=usize::from(SHARDS_MAX) {
         let mut counts = vec![0; shards];
         for row in &rows {
             counts[(row % shards as i64) as usize] += 1;

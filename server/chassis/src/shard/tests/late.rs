@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use super::bench::{Bench, NOTES, read_note, run, write_note};
+use super::bench::{Bench, NOTES_SCHEMA, read_note, run, write_note};
 use crate::config::Database;
-use crate::shard::{Closed, DatabaseName, ModuleSchema, OpenError, PoolLimits, ShardId, Shards, StoreError, UserId};
+use crate::shard::{Closed, DatabaseName, OpenError, PoolLimits, ShardId, Shards, StoreError, UserId};
+use crate::status::causes;
 
 super::on_both_engines!(
     a_shard_that_is_down_is_left_out_until_it_is_back,
@@ -12,16 +13,12 @@ super::on_both_engines!(
     what_is_wrong_rather_than_down_is_refused,
     a_cut_connection_is_not_lent_again,
     an_address_that_leads_elsewhere_later_is_refused,
+    a_server_that_only_reads_is_refused_until_it_writes_again,
+    a_shard_that_only_reads_at_the_start_is_left_out,
 );
 
 /// User 7 lives in bucket 7, shard 1 of 3.
 const SHARD_1: DatabaseName = DatabaseName::Shard(ShardId(1));
-
-const SCHEMA: ModuleSchema = ModuleSchema {
-    module: "notes",
-    global: &[],
-    shard: NOTES,
-};
 
 async fn write(shards: &Shards, user: i64) -> Result<(), StoreError> {
     let mut conn = shards.for_user(UserId::new(user).unwrap()).write().await?;
@@ -32,10 +29,7 @@ async fn write(shards: &Shards, user: i64) -> Result<(), StoreError> {
 async fn closed(shards: &Shards, name: DatabaseName) -> Option<Closed> {
     let answers = shards.ping().await;
     let (_, answer) = answers.into_iter().find(|(database, _)| *database == name).unwrap();
-    match answer {
-        Err(StoreError::Unavailable { source, .. }) => source.downcast_ref().copied(),
-        _ => None,
-    }
+    answer.err().and_then(|error| error.closed())
 }
 
 async fn a_shard_that_is_down_is_left_out_until_it_is_back(bench: &mut Bench) {
@@ -57,10 +51,10 @@ async fn a_shard_that_is_down_is_left_out_until_it_is_back(bench: &mut Bench) {
         let refused = write(&shards, 7).await.unwrap_err();
         assert_eq!(refused.to_string(), "shard 1 cannot be reached");
         assert_eq!(closed(&shards, SHARD_1).await, Some(Closed::Down));
-        shards.admit(&[SCHEMA]).await;
+        shards.admit(&[NOTES_SCHEMA]).await;
     }
     bench.start(SHARD_1).await;
-    shards.admit(&[SCHEMA]).await;
+    shards.admit(&[NOTES_SCHEMA]).await;
     assert_eq!(closed(&shards, SHARD_1).await, None);
     write(&shards, 7).await.unwrap();
 }
@@ -86,20 +80,25 @@ async fn a_shard_that_comes_back_wrong_stays_closed(bench: &mut Bench) {
             Closed::Schema,
         ),
         (
+            "UPDATE schema_ledger SET module = 'unheard' WHERE module = 'notes'",
+            "UPDATE schema_ledger SET module = 'notes' WHERE module = 'unheard'",
+            Closed::Schema,
+        ),
+        (
             "DELETE FROM schema_ledger WHERE module = 'notes'; DROP TABLE note",
             "SELECT 1",
             Closed::Schema,
         ),
     ] {
         run(&other, SHARD_1, change).await.unwrap();
-        shards.admit(&[SCHEMA]).await;
+        shards.admit(&[NOTES_SCHEMA]).await;
         assert_eq!(closed(&shards, SHARD_1).await, Some(why), "{change}");
         assert!(matches!(write(&shards, 7).await, Err(StoreError::Unavailable { .. })));
         run(&other, SHARD_1, undo).await.unwrap();
     }
     // As its remedy says.
     drop(bench.with_notes().await);
-    shards.admit(&[SCHEMA]).await;
+    shards.admit(&[NOTES_SCHEMA]).await;
     write(&shards, 7).await.unwrap();
 }
 
@@ -196,4 +195,71 @@ async fn an_address_that_leads_elsewhere_later_is_refused(bench: &mut Bench) {
     }
     let mut conn = shards.for_user(UserId::new(7).unwrap()).read().await.unwrap();
     assert_eq!(read_note(&mut conn, 1).await.unwrap().as_deref(), Some("x"));
+}
+
+/// Lets new sessions of a database read only, or write again; the sessions that are there end.
+async fn only_read(bench: &mut Bench, name: DatabaseName, on: bool) {
+    bench.stop(name).await;
+    let (place, change) = (bench.place(name), if on { "SET" } else { "RESET" });
+    let value = if on { " = on" } else { "" };
+    bench
+        .admin(&format!(
+            "ALTER DATABASE {place} {change} default_transaction_read_only{value}"
+        ))
+        .await;
+    bench.start(name).await;
+}
+
+async fn a_server_that_only_reads_is_refused_until_it_writes_again(bench: &mut Bench) {
+    if !bench.is_postgres() {
+        return;
+    }
+    let shards = bench.with_notes().await;
+    write(&shards, 7).await.unwrap();
+    only_read(bench, SHARD_1, true).await;
+    // The pools have noticed that their connections are gone at the second call, at the latest.
+    let _ = (write(&shards, 7).await, shards.ping().await);
+    for _ in 0..2 {
+        let refused = write(&shards, 7).await.unwrap_err();
+        assert_eq!(refused.closed(), Some(Closed::ReadOnly), "{refused:?}");
+        for (name, answer) in shards.ping().await {
+            let expected = (name == SHARD_1).then_some(Closed::ReadOnly);
+            assert_eq!(
+                answer.as_ref().err().and_then(StoreError::closed),
+                expected,
+                "{name}: {answer:?}"
+            );
+            assert_eq!(answer.is_err(), expected.is_some(), "{name}: {answer:?}");
+        }
+    }
+    // What is there can be read: it is the primary.
+    let mut conn = shards.for_user(UserId::new(7).unwrap()).read().await.unwrap();
+    assert_eq!(read_note(&mut conn, 1).await.unwrap().as_deref(), Some("x"));
+    drop(conn);
+    only_read(bench, SHARD_1, false).await;
+    let _ = (write(&shards, 7).await, shards.ping().await);
+    assert!(matches!(write(&shards, 7).await, Err(StoreError::Duplicate { .. })));
+    assert!(shards.ping().await.iter().all(|(_, answer)| answer.is_ok()));
+}
+
+async fn a_shard_that_only_reads_at_the_start_is_left_out(bench: &mut Bench) {
+    if !bench.is_postgres() {
+        return;
+    }
+    drop(bench.with_notes().await);
+    only_read(bench, SHARD_1, true).await;
+    let error = bench.open().await.unwrap_err();
+    assert!(error.is_down() && causes(&error).contains("only reads"), "{error:?}");
+    let shards = bench.open_for_serving().await.unwrap();
+    write(&shards, 6).await.unwrap();
+    for _ in 0..2 {
+        assert_eq!(closed(&shards, SHARD_1).await, Some(Closed::ReadOnly));
+        let refused = write(&shards, 7).await.unwrap_err();
+        assert!(causes(&refused).contains("read-only"), "{refused:?}");
+        shards.admit(&[NOTES_SCHEMA]).await;
+    }
+    only_read(bench, SHARD_1, false).await;
+    shards.admit(&[NOTES_SCHEMA]).await;
+    assert_eq!(closed(&shards, SHARD_1).await, None);
+    write(&shards, 7).await.unwrap();
 }

@@ -39,7 +39,7 @@ async fn a_new_set_becomes_a_cluster(bench: &mut Bench) {
         let user = UserId::new(number).unwrap();
         assert_eq!(i64::from(shards.locate(user).0), number % 960 % i64::from(SHARDS));
     }
-    assert!(migrate::pending_base(&shards).await.unwrap().is_empty());
+    assert!(migrate::pending(&shards, &[]).await.unwrap().is_empty());
     assert!(shards.ping().await.iter().all(|(_, answer)| answer.is_ok()));
     assert_eq!(shards.ping().await.len(), usize::from(SHARDS) + 1);
 }
