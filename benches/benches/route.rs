@@ -1,8 +1,8 @@
 //! From a user to its shard, for one shard and for 64.
 //!
 //! Question: what does sharding cost a call before the database? Expected: a 64-bit remainder by a constant (a multiply
-//! and shifts, 2 ns) and one load from a table of 1,920 bytes (in the first cache, 1 ns), so 3 ns and the same for every
-//! number of shards. The bound is 20 ns, without an allocation: that half is a test, `tests/allocations.rs`.
+//! and shifts, 2 ns) and one load from a table of 1,920 bytes (in the first cache, 1 ns), so 3 ns and the same for
+//! every number of shards. The bound is 20 ns, without an allocation: that half is a test, `tests/allocations.rs`.
 //!
 //! `cargo bench -p millrace-benches --bench route`
 

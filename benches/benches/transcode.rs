@@ -3,8 +3,8 @@
 //!
 //! Question: how dear is it to know no type at compile time? To be read beside `payload`: what a service with serde
 //! types *and* prost types pays for the same is `decode/json + encode/protobuf` and `decode/protobuf + encode/json`.
-//! Expected: over prost-reflect's message tree, as it is today, 5 to 8 times that; the field plan that replaces the tree
-//! is to be faster than it.
+//! Expected: over prost-reflect's message tree, as it is today, 5 to 8 times that; the field plan that replaces the
+//! tree is to be faster than it.
 //!
 //! `cargo bench -p millrace-benches --bench transcode`
 

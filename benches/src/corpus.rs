@@ -1,6 +1,7 @@
 //! The committed orders, `corpus/order-{1,10,100}.json`, as the REST door writes them but for line breaks.
 //!
-//! `cargo run -p millrace-benches --example make_corpus` made them once; figures over time compare only while they stay.
+//! `cargo run -p millrace-benches --example make_corpus` made them once; figures over time compare only while they
+//! stay.
 
 use crate::json;
 

@@ -1,7 +1,7 @@
 //! The deadline of a call, in the header `grpc-timeout` and as a point in time.
 //!
-//! A caller sets one with `tonic::Request::set_timeout`; without it a unary call gets the client's default, and a stream
-//! of answers none.
+//! A caller sets one with `tonic::Request::set_timeout`; without it a unary call gets the client's default, and a
+//! stream of answers none.
 
 use std::time::Duration;
 

@@ -137,7 +137,8 @@ mod tests {
         assert!(methods.add(b"\xFF").is_err());
     }
 
-    /// `package test; message Empty {} service Counter { rpc Add(Empty) returns (Empty); }` on the wire, without an option.
+    /// `package test; message Empty {} service Counter { rpc Add(Empty) returns (Empty); }` on the wire, without an
+    /// option.
     fn undeclared() -> Vec<u8> {
         fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
             let length = u8::try_from(bytes.len()).unwrap();

@@ -153,8 +153,8 @@ fn no_answer(error: BoxError) -> Status {
     }
 }
 
-/// Names what a broken connection or stream is for the caller, UNAVAILABLE, where tonic's mapping of HTTP/2 errors would
-/// say UNKNOWN (a socket that was reset), INTERNAL (a server that went away) or CANCELLED (a stream that was).
+/// Names what a broken connection or stream is for the caller, UNAVAILABLE, where tonic's mapping of HTTP/2 errors
+/// would say UNKNOWN (a socket that was reset), INTERNAL (a server that went away) or CANCELLED (a stream that was).
 pub(crate) fn connection_lost(status: Status) -> Status {
     match status.code() {
         Code::Unknown | Code::Internal | Code::Cancelled => {

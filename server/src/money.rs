@@ -41,7 +41,8 @@ pub enum SumError {
 }
 
 impl SumError {
-    /// Returns the field at fault, below the lines of an order: the product brought the currency, the quantity the size.
+    /// Returns the field at fault, below the lines of an order: the product brought the currency, the quantity the
+    /// size.
     pub(crate) fn field(&self) -> String {
         match self {
             Self::MixedCurrencies { line, .. } => format!("order.lines[{line}].product"),

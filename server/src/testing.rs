@@ -1,5 +1,5 @@
-//! What the store tests of the domains begin with: four shards of their own, on SQLite files or on the PostgreSQL server
-//! that `./tests/run` starts.
+//! What the store tests of the domains begin with: four shards of their own, on SQLite files or on the PostgreSQL
+//! server that `./tests/run` starts.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;

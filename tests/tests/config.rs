@@ -1,5 +1,5 @@
-//! Settings that make no sense: `config check`, `serve` and `dev` refuse the same, name key, source and remedy, and name
-//! all of it at once.
+//! Settings that make no sense: `config check`, `serve` and `dev` refuse the same, name key, source and remedy, and
+//! name all of it at once.
 
 use std::path::PathBuf;
 

@@ -1,5 +1,5 @@
-//! A newcomer's first minutes: `millrace dev` in an empty folder, the three commands of its banner, and every command of
-//! the README's section on them, as they stand there, in order.
+//! A newcomer's first minutes: `millrace dev` in an empty folder, the three commands of its banner, and every command
+//! of the README's section on them, as they stand there, in order.
 
 mod terminal;
 

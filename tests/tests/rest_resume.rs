@@ -1,5 +1,5 @@
-//! A page follows a stream that the server cuts, as an `EventSource` does: it comes again with the id of the last event,
-//! misses nothing and gets nothing twice.
+//! A page follows a stream that the server cuts, as an `EventSource` does: it comes again with the id of the last
+//! event, misses nothing and gets nothing twice.
 
 use std::time::Duration;
 

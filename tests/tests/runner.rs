@@ -1,5 +1,5 @@
-//! `tests/run` on a stranger's machine: what it says where a part is missing or too old, and that its lowest versions are
-//! those that the parts ask for. Programs that are missing here are played by scripts in a folder that is the PATH.
+//! `tests/run` on a stranger's machine: what it says where a part is missing or too old, and that its lowest versions
+//! are those that the parts ask for. Programs that are missing here are played by scripts in a folder that is the PATH.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};

@@ -22,7 +22,8 @@ fn domains() -> BTreeSet<String> {
         .collect()
 }
 
-/// Crate, and the crates of ours that it may name in `[dependencies]` and `[build-dependencies]`: the arrows of ARCHITECTURE.md.
+/// Crate, and the crates of ours that it may name in `[dependencies]` and `[build-dependencies]`: the arrows of
+/// ARCHITECTURE.md.
 const ARROWS: &[(&str, &[&str])] = &[
     ("proto", &[]),
     ("gateway/transcode", &[]),

@@ -1,9 +1,9 @@
-//! The codec against what else there is: pbjson, which knows the types at compile time, and prost-reflect, which is told
-//! them at run time as the codec is.
+//! The codec against what else there is: pbjson, which knows the types at compile time, and prost-reflect, which is
+//! told them at run time as the codec is.
 //!
-//! Question: is one pass over bytes by a plan faster than code that was generated for the type? Expected, from a prototype
-//! for one schema: 0.2 of pbjson's time to read and 0.3 to write, 0.06 and 0.09 of prost-reflect's; all rules of ProtoJSON
-//! cost some of that. The bounds are 0.45 and 0.18.
+//! Question: is one pass over bytes by a plan faster than code that was generated for the type? Expected, from a
+//! prototype for one schema: 0.2 of pbjson's time to read and 0.3 to write, 0.06 and 0.09 of prost-reflect's; all rules
+//! of ProtoJSON cost some of that. The bounds are 0.45 and 0.18.
 //!
 //! Each side goes all the way, from JSON to bytes on the wire and back; before it is measured, each is shown to say the
 //! same. `cargo bench -p millrace-bench-codec`

@@ -1,5 +1,5 @@
-//! The order's types with pbjson's serde, and the order's schema. A crate of its own: the types are another copy of those
-//! in `millrace-proto`, which has no serde, and so little else has to be built for the figures.
+//! The order's types with pbjson's serde, and the order's schema. A crate of its own: the types are another copy of
+//! those in `millrace-proto`, which has no serde, and so little else has to be built for the figures.
 
 /// As the generated code names its packages.
 pub mod millrace {

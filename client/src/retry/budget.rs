@@ -1,8 +1,8 @@
 //! How many retries the client still affords: the token bucket of gRFC A6.
 //!
 //! Each failure that could be retried takes a token, each other outcome gives a tenth back, and below half of the
-//! tokens nothing is sent again. So a server that fails for everybody gets at most nine calls more and then, over time, one
-//! retry for ten successes: retries never amplify an outage.
+//! tokens nothing is sent again. So a server that fails for everybody gets at most nine calls more and then, over time,
+//! one retry for ten successes: retries never amplify an outage.
 //!
 //! See <https://github.com/grpc/proposal/blob/master/A6-client-retries.md#throttling-retry-attempts-and-hedged-rpcs>.
 

@@ -71,8 +71,8 @@ impl Chassis {
         self
     }
 
-    /// Applies the schema changes that the databases lack, the platform's own first, and returns them, together with those
-    /// by which opening has made an empty set into a cluster.
+    /// Applies the schema changes that the databases lack, the platform's own first, and returns them, together with
+    /// those by which opening has made an empty set into a cluster.
     ///
     /// # Errors
     /// See [`MigrateError`]; what was applied before stays.
@@ -91,8 +91,8 @@ impl Chassis {
         migrate::pending(&self.platform.shards, &self.schemas()).await
     }
 
-    /// Returns what [`migrate`](Self::migrate) would do to the databases that settings name, without opening or changing
-    /// any. The platform may be one on [`Shards::unopened`](shard::Shards::unopened).
+    /// Returns what [`migrate`](Self::migrate) would do to the databases that settings name, without opening or
+    /// changing any. The platform may be one on [`Shards::unopened`](shard::Shards::unopened).
     ///
     /// # Errors
     /// What opening or migrating would refuse.

@@ -36,7 +36,8 @@ impl Ids {
         UserId::from_bits(self.random_u64())
     }
 
-    /// Draws an id for a row of a bucket: 41 bits of milliseconds since 2026, 10 of bucket, 12 random. Ids rise with time.
+    /// Draws an id for a row of a bucket: 41 bits of milliseconds since 2026, 10 of bucket, 12 random. Ids rise with
+    /// time.
     pub fn row_id(&self, bucket: Bucket) -> i64 {
         let millis = ((self.clock.now_us() - ID_EPOCH_US) / 1_000).max(0) & ((1 << 41) - 1);
         let random = i64::try_from(self.random_u64() & 0xFFF).unwrap_or_default();

@@ -20,8 +20,8 @@
 //! }
 //! ```
 //!
-//! The authority over a bucket is its fence row in the shard itself; [`fence`] is the predicate that the first statement
-//! of every single-user read and write carries. A call whose map was stale gets [`StoreError::WrongEpoch`];
+//! The authority over a bucket is its fence row in the shard itself; [`fence`] is the predicate that the first
+//! statement of every single-user read and write carries. A call whose map was stale gets [`StoreError::WrongEpoch`];
 //! [`UserScope::fenced`] refreshes the map and tries again.
 
 use std::fs::File;

@@ -10,8 +10,8 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::{ConfigError, Log, LogFormat, Problems};
 
-/// Writes each panic as one log line, wherever it is caught: it names the place, and stands in the span of the call that
-/// panicked. Who catches a panic need not log it again. Where errors are not logged it is printed as ever.
+/// Writes each panic as one log line, wherever it is caught: it names the place, and stands in the span of the call
+/// that panicked. Who catches a panic need not log it again. Where errors are not logged it is printed as ever.
 pub fn log_panics() {
     let printed = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {

@@ -9,8 +9,9 @@ pub(super) fn watch() -> Result<Signals, Failure> {
     Signals::watch().map_err(|error| Failure::new(Exit::Unreachable, "signals cannot be watched", error))
 }
 
-/// Runs a start, or says how the process ends if a signal comes before it is over. What the start had begun is left where
-/// it is, as by a crash: every change of the schema and every write is one transaction, and the next start goes on.
+/// Runs a start, or says how the process ends if a signal comes before it is over. What the start had begun is left
+/// where it is, as by a crash: every change of the schema and every write is one transaction, and the next start goes
+/// on.
 pub(super) async fn unless_stopped<T>(
     signals: &mut Signals,
     start: impl Future<Output = Result<T, Failure>>,

@@ -1,5 +1,5 @@
-//! The text of an API key: `mr_<environment>_<user>_<key>_<secret>_<checksum>`. It names its user, so checking it touches
-//! one shard; the checksum refuses mistyped keys without touching any. Pure.
+//! The text of an API key: `mr_<environment>_<user>_<key>_<secret>_<checksum>`. It names its user, so checking it
+//! touches one shard; the checksum refuses mistyped keys without touching any. Pure.
 
 use millrace_chassis::shard::UserId;
 use sha2::{Digest, Sha256};

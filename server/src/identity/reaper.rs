@@ -1,8 +1,8 @@
 //! Settles addresses that were reserved by calls that never came back. It runs at start and then at an interval.
 //!
 //! What a reservation stands for is asked of the user's shard. Where the user has the address, it becomes active. Where
-//! not, the reservation is dropped, but first a late writer is outrun: a tombstone under the user id stops the insert of
-//! a new user, a raised version stops the change of a present one. So no two users ever get one address.
+//! not, the reservation is dropped, but first a late writer is outrun: a tombstone under the user id stops the insert
+//! of a new user, a raised version stops the change of a present one. So no two users ever get one address.
 
 use std::time::Duration;
 

@@ -215,8 +215,8 @@ async fn a_key_number_that_is_taken_is_drawn_again(test: &TestPlatform) {
     let mut platform = test.platform.clone();
     let user = sign_up::sign_up(&platform, &draft("Ada", "ada@example.com"), None).await;
     let user = UserId::new(user.unwrap().user_id).unwrap();
-    // The clock stands, so the number of a key hangs on its random bits alone. A key takes two draws: its number and its
-    // secret; four in a row are alike, so the second key meets the number of the first.
+    // The clock stands, so the number of a key hangs on its random bits alone. A key takes two draws: its number and
+    // its secret; four in a row are alike, so the second key meets the number of the first.
     let draws = AtomicUsize::new(0);
     let entropy = move |buffer: &mut [u8]| buffer.fill((draws.fetch_add(1, Ordering::Relaxed) / 4) as u8);
     platform.ids = Ids::new(test.clock.clone(), Arc::new(entropy));

@@ -9,7 +9,8 @@
 //!   └───────────┴──────────────┴──────────► CANCELLED, EXPIRED
 //! ```
 //!
-//! No module carries effects out yet: orders stay PLACED until they are cancelled. The states and their order are final.
+//! No module carries effects out yet: orders stay PLACED until they are cancelled. The states and their order are
+//! final.
 
 use millrace_proto::ordering::v1::OrderState;
 

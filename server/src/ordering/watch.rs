@@ -1,8 +1,9 @@
 //! Following one user's orders: the events in the table after a number, then each new one.
 //!
-//! A change in this process wakes the user's watchers at once. What another process writes is found by one look a second
-//! over all watched users, one statement a shard: a watcher without news asks nothing by itself, so a thousand of them
-//! cost as much as one. Where a look finds no answer, its watchers are woken too, and learn the failure by their own read.
+//! A change in this process wakes the user's watchers at once. What another process writes is found by one look a
+//! second over all watched users, one statement a shard: a watcher without news asks nothing by itself, so a thousand
+//! of them cost as much as one. Where a look finds no answer, its watchers are woken too, and learn the failure by
+//! their own read.
 
 use std::collections::VecDeque;
 

@@ -1,5 +1,5 @@
-//! Two processes on the same databases: what one does, watchers of the other see in order; a request that goes to both is
-//! carried out once; and a duplicate waits for the first as long as its own deadline allows, not longer.
+//! Two processes on the same databases: what one does, watchers of the other see in order; a request that goes to both
+//! is carried out once; and a duplicate waits for the first as long as its own deadline allows, not longer.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

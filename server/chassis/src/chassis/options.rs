@@ -22,7 +22,8 @@ pub struct Options {
     pub limits: Limits,
     /// The rules of `dev`: the host of a request must be a loopback name, and pages of loopback origins may call.
     pub loopback_only: bool,
-    /// Whether the public and the admin listener take a free port where the one in `server` is taken, instead of failing.
+    /// Whether the public and the admin listener take a free port where the one in `server` is taken, instead of
+    /// failing.
     pub free_port_if_taken: FreePort,
     /// The boolean settings that methods name by `open_by`, as in `identity.open_sign_up`.
     pub switches: BTreeMap<String, bool>,

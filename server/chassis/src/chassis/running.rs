@@ -1,5 +1,5 @@
-//! A platform that serves, and its end in order: not ready, no new connections, GOAWAY, finish, workers, exit. The whole
-//! takes at most `limits.drain_ms`, whatever the peers do.
+//! A platform that serves, and its end in order: not ready, no new connections, GOAWAY, finish, workers, exit. The
+//! whole takes at most `limits.drain_ms`, whatever the peers do.
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! What the types of the settings cannot say: bounds, forms, and values that contradict each other. `config check`, `dev`
-//! and `serve` all come through here, so that what one accepts no other refuses.
+//! What the types of the settings cannot say: bounds, forms, and values that contradict each other. `config check`,
+//! `dev` and `serve` all come through here, so that what one accepts no other refuses.
 
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;

@@ -29,7 +29,8 @@ pub struct DatabaseSection {
     /// Seconds after which a connection to PostgreSQL is replaced, at least 60; `None` is 1,800. So a process finds the
     /// servers again that a name stands for now.
     pub connection_age_max_s: Option<u64>,
-    /// Seconds after which an unused connection to PostgreSQL is closed, but for one per pool, at least 10; `None` is 600.
+    /// Seconds after which an unused connection to PostgreSQL is closed, but for one per pool, at least 10; `None` is
+    /// 600.
     pub connection_idle_max_s: Option<u64>,
 }
 

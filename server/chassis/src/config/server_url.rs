@@ -34,8 +34,8 @@ pub(crate) fn read(url: &str) -> Result<Config, &'static str> {
     Ok(config)
 }
 
-/// Tells whether a URL asks for a connection in TLS: by `sslmode`, or by naming a certificate. Only `disable`, `allow` and
-/// `prefer` are content without. The parser knows few of these and refuses the others as unknown.
+/// Tells whether a URL asks for a connection in TLS: by `sslmode`, or by naming a certificate. Only `disable`, `allow`
+/// and `prefer` are content without. The parser knows few of these and refuses the others as unknown.
 fn wants_tls(url: &str) -> bool {
     let query = url.split_once('?').map(|(_, query)| query).unwrap_or_default();
     query

@@ -1,7 +1,8 @@
 //! Deletes answers whose time is over, in every database. A worker calls it from time to time.
 //!
 //! It goes round: one small statement per database and round, so that a user's write never waits long behind it and no
-//! database waits for the backlog of another. A database is left alone when it has no full batch left, or when it fails.
+//! database waits for the backlog of another. A database is left alone when it has no full batch left, or when it
+//! fails.
 
 use diesel::sql_types::BigInt;
 use diesel_async::RunQueryDsl;

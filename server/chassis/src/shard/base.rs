@@ -1,9 +1,9 @@
 //! The platform's own tables. They exist before any service has a table: opening a set of databases needs them.
 //!
 //! Column rules, here and in every module: 64-bit and 32-bit integers, text and bytes; time in microseconds since the
-//! epoch, money in minor units, truth as 0 or 1; text that is a key or sorts is COLLATE "C" on PostgreSQL, since pages go on
-//! after a key by its bytes and databases have other orders by default; SQLite tables are STRICT; every row that belongs to
-//! a user has `user_id` first in its primary key, and `bucket`, which a CHECK ties to it.
+//! epoch, money in minor units, truth as 0 or 1; text that is a key or sorts is COLLATE "C" on PostgreSQL, since pages
+//! go on after a key by its bytes and databases have other orders by default; SQLite tables are STRICT; every row that
+//! belongs to a user has `user_id` first in its primary key, and `bucket`, which a CHECK ties to it.
 
 use crate::shard::{Migration, ModuleSchema};
 

@@ -206,9 +206,9 @@ struct Language {
     language: String,
 }
 
-/// Tells if the server answers in another language and this role may not choose. Then what is only known by its words, as
-/// a lock that could not be had in time, is taken for a defect: its caller gets INTERNAL instead of UNAVAILABLE, and is
-/// not told that a retry helps. What the SQLSTATE tells (a duplicate, a conflict, a read-only server) and why no
+/// Tells if the server answers in another language and this role may not choose. Then what is only known by its words,
+/// as a lock that could not be had in time, is taken for a defect: its caller gets INTERNAL instead of UNAVAILABLE, and
+/// is not told that a retry helps. What the SQLSTATE tells (a duplicate, a conflict, a read-only server) and why no
 /// connection could be made are known in every language.
 pub(super) async fn warn_of_language(conn: &mut Conn<DatabaseName>) -> Result<(), StoreError> {
     let found: Language = on!(conn,

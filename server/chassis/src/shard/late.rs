@@ -1,6 +1,6 @@
-//! Shards that were down, or read-only, when the databases were opened for serving. Such a shard stays closed, which its users' calls
-//! are told, until it is there, is the shard that it should be, and has the schema of this program: what opening checks
-//! of the others.
+//! Shards that were down, or read-only, when the databases were opened for serving. Such a shard stays closed, which
+//! its users' calls are told, until it is there, is the shard that it should be, and has the schema of this program:
+//! what opening checks of the others.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -45,7 +45,8 @@ impl Closed {
 }
 
 impl StoreError {
-    /// Returns why the database is closed to calls, `None` if it is not: it was found to be so, or a new connection was.
+    /// Returns why the database is closed to calls, `None` if it is not: it was found to be so, or a new connection
+    /// was.
     pub(crate) fn closed(&self) -> Option<Closed> {
         let Self::Unavailable { source, .. } = self else {
             return None;
@@ -104,8 +105,8 @@ impl AdmitError {
 }
 
 impl Shards {
-    /// Looks again at the shards that were left out at the start, and opens those that are back and right. A change of what
-    /// is wrong with one is logged once.
+    /// Looks again at the shards that were left out at the start, and opens those that are back and right. A change of
+    /// what is wrong with one is logged once.
     pub async fn admit(&self, modules: &[ModuleSchema]) {
         for shard in self.ids() {
             let name = DatabaseName::Shard(shard);

@@ -157,7 +157,8 @@ pub(super) const PG_OPENING_LOCK: i64 = PG_LOCK + 1;
 /// database first, then shard by shard. Returns what was applied. It is safe to call again after a failure.
 ///
 /// # Errors
-/// A database is newer or has another program's module, a migration was edited or fails, or a database cannot be reached.
+/// A database is newer or has another program's module, a migration was edited or fails, or a database cannot be
+/// reached.
 pub async fn apply(shards: &Shards, modules: &[ModuleSchema]) -> Result<Vec<Change>, MigrateError> {
     let now_us = shards.0.clock.now_us();
     let mut applied = Vec::new();

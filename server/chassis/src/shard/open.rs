@@ -84,8 +84,8 @@ impl Shards {
     }
 
     /// The same for serving: an empty set is refused, and a PostgreSQL shard that is down is left out, and its users'
-    /// calls are refused, until [`Shards::admit`] finds it to be there and right. Only a cluster that was made whole opens
-    /// so.
+    /// calls are refused, until [`Shards::admit`] finds it to be there and right. Only a cluster that was made whole
+    /// opens so.
     ///
     /// # Errors
     /// See [`OpenError`].

@@ -57,8 +57,8 @@ impl Role {
     }
 }
 
-/// Makes the server speak English: some failures are only known by their words (see [`StoreError`]). Only a superuser or
-/// a role with that grant may; what else helps is said when the database is opened.
+/// Makes the server speak English: some failures are only known by their words (see [`StoreError`]). Only a superuser
+/// or a role with that grant may; what else helps is said when the database is opened.
 ///
 /// [`StoreError`]: crate::shard::StoreError
 const ENGLISH: &str = "DO $$ BEGIN PERFORM set_config('lc_messages', 'C', false); \

@@ -27,8 +27,8 @@ pub struct PoolLimits {
     pub size: u32,
     /// Longest wait for a connection to PostgreSQL. Default 100 ms: a server that is full is better told so.
     pub wait: Duration,
-    /// Longest wait for a connection to a SQLite file, if the call has no earlier deadline. Default 5 s: nobody but this
-    /// process uses the file, so the wait is for our own calls.
+    /// Longest wait for a connection to a SQLite file, if the call has no earlier deadline. Default 5 s: nobody but
+    /// this process uses the file, so the wait is for our own calls.
     pub file_wait: Duration,
     /// Age at which a connection to PostgreSQL is replaced. Default 30 min.
     pub age_max: Duration,
@@ -67,7 +67,8 @@ impl Location {
     }
 }
 
-/// Shows where, without a password: a path, or `user@host:port/database`, or `user@unix:/folder/.s.PGSQL.5432/database`.
+/// Shows where, without a password: a path, or `user@host:port/database`, or
+/// `user@unix:/folder/.s.PGSQL.5432/database`.
 impl std::fmt::Display for Location {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {

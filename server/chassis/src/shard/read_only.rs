@@ -31,8 +31,8 @@ pub(super) async fn is_unfit(conn: &mut AsyncPgConnection, role: Role) -> diesel
 }
 
 impl Shards {
-    /// Asks through the pool of the writers whether the database's server would take a write. (A file was written when it
-    /// was opened; its one writer is left to the calls.)
+    /// Asks through the pool of the writers whether the database's server would take a write. (A file was written when
+    /// it was opened; its one writer is left to the calls.)
     pub(super) async fn check_writable(&self, name: DatabaseName, until: Instant) -> Result<(), StoreError> {
         let database = self.database(name);
         if let Location::File(_) = database.location {

@@ -121,8 +121,8 @@ impl UserScope {
     }
 
     /// Runs a whole unit of work; if it ends in [`StoreError::WrongEpoch`] the map is refreshed and the work is run
-    /// again, up to three times. Nothing was done by then: the fence is in the work's first statement. The closure borrows
-    /// what it needs (`async |scope|`, not `async move`), as it may run again.
+    /// again, up to three times. Nothing was done by then: the fence is in the work's first statement. The closure
+    /// borrows what it needs (`async |scope|`, not `async move`), as it may run again.
     ///
     /// ```text
     /// scope.fenced(async |scope| {
@@ -268,7 +268,8 @@ impl Shards {
     /// The global database cannot be read. The old map stays.
     pub async fn refresh_map(&self) -> Result<(), StoreError> {
         if let Err(damage) = self.load_map().await? {
-            // It may also be that the cluster has a shard more than this process has databases: it is older than the map.
+            // It may also be that the cluster has a shard more than this process has databases: it is older than the
+            // map.
             tracing::error!(%damage, "the bucket map in the global database makes no sense");
         }
         Ok(())

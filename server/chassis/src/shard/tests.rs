@@ -1,7 +1,8 @@
 //! The store's suite: every test runs on both engines, through the same body.
 //!
 //! SQLite always runs. PostgreSQL, on the server of `MILLRACE_TEST_POSTGRES` (URL of a maintenance database of a
-//! superuser; the tests make and drop databases of their own), is reported as ignored unless ignored tests are asked for.
+//! superuser; the tests make and drop databases of their own), is reported as ignored unless ignored tests are asked
+//! for.
 
 mod bench;
 mod cancel;

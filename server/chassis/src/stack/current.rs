@@ -1,5 +1,5 @@
-//! The call that a task carries out: its deadline, and what it hands on to the calls that are made on its behalf, so that
-//! one request is one id and one trace through the whole process.
+//! The call that a task carries out: its deadline, and what it hands on to the calls that are made on its behalf, so
+//! that one request is one id and one trace through the whole process.
 
 use std::future::Future;
 use std::sync::Arc;

@@ -106,8 +106,8 @@ impl First {
     }
 }
 
-/// A body that breaks off, or is no base64 in gRPC-Web's text form, is the caller's mistake, but tonic calls it INTERNAL
-/// or UNKNOWN. What a limit says stays as it is.
+/// A body that breaks off, or is no base64 in gRPC-Web's text form, is the caller's mistake, but tonic calls it
+/// INTERNAL or UNKNOWN. What a limit says stays as it is.
 fn blamed(status: Status) -> Status {
     match status.code() {
         Code::Internal | Code::Unknown => Refusal::Unreadable.into(),

@@ -1,6 +1,6 @@
-//! The end of an open stream whose credential was revoked. A stream may live for an hour and more (`limits.stream_max_ms`),
-//! so it is asked again, at least once a second, whether its caller is still who it was; as the first time, by one read of
-//! the key.
+//! The end of an open stream whose credential was revoked. A stream may live for an hour and more
+//! (`limits.stream_max_ms`), so it is asked again, at least once a second, whether its caller is still who it was; as
+//! the first time, by one read of the key.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;

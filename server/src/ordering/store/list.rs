@@ -53,8 +53,8 @@ pub(in crate::ordering) async fn list_of_shard(
 }
 
 /// Reads the lines of orders that were found. It stops behind the order with which they are more than an answer holds:
-/// a page ends before that one, and the others would only cost memory. So it is over all shards, too: merged, the orders
-/// of one shard alone are more than the page.
+/// a page ends before that one, and the others would only cost memory. So it is over all shards, too: merged, the
+/// orders of one shard alone are more than the page.
 async fn with_lines<S>(conn: &mut Conn<S>, rows: Vec<OrderRow>) -> Result<Vec<StoredOrder>, StoreError> {
     let (mut orders, mut bytes) = (Vec::with_capacity(rows.len()), 0);
     for rows in rows.chunks(ORDERS_AT_ONCE) {

@@ -1,4 +1,5 @@
-//! What is refused before or besides the databases themselves: a damaged map, a URL for TLS; and a preview of migrating.
+//! What is refused before or besides the databases themselves: a damaged map, a URL for TLS; and a preview of
+//! migrating.
 
 use super::bench::{Bench, NOTES, SHARDS, run};
 use crate::clock::Clock;

@@ -221,7 +221,8 @@ async fn a_wait_ends_with_its_call(bench: &mut Bench) {
         shards.for_user(user).write().await.unwrap(),
         shards.global().write().await.unwrap(),
     );
-    // Nobody sets the deadline on the scope: it is the call's. The wait ends by itself just before the call would be cut.
+    // Nobody sets the deadline on the scope: it is the call's. The wait ends by itself just before the call would be
+    // cut.
     let deadline = Some(crate::stack::Deadline(Instant::now() + Duration::from_millis(100)));
     let call = async {
         let (of_user, global) = (shards.for_user(user), shards.global());
