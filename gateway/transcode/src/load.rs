@@ -1,5 +1,6 @@
 //! Loading: descriptor bytes and options in, a checked [`Schema`] out, or the RPC whose rule is wrong.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use prost_reflect::{DescriptorError, DescriptorPool};
@@ -71,6 +72,9 @@ pub enum LoadError {
     /// Not an encoded `FileDescriptorSet`, or one that lacks an import.
     #[error("descriptors do not load")]
     Descriptors(#[source] DescriptorError),
+    /// A `FileDescriptorSet` that contradicts itself in a way that the library has no words for.
+    #[error("descriptors do not load: they contradict themselves")]
+    Inconsistent,
     /// A path template does not parse.
     #[error("{rpc}: path `{path}` does not parse")]
     Template {
@@ -162,8 +166,7 @@ impl SchemaBuilder {
         let mut pool = DescriptorPool::new();
         let mut beyond = Beyond::default();
         for bytes in &self.descriptors {
-            pool.decode_file_descriptor_set(edition::lowered(bytes, &mut beyond).as_ref())
-                .map_err(LoadError::Descriptors)?;
+            add(&mut pool, edition::lowered(bytes, &mut beyond).as_ref())?;
         }
         let methods: Vec<_> = pool
             .services()
@@ -212,6 +215,13 @@ impl SchemaBuilder {
             pool,
         })
     }
+}
+
+/// Adds a `FileDescriptorSet`. prost-reflect panics at some of those that lie, while it words its error; they come from
+/// upstreams by reflection, so that ends here. The pool is then not used again.
+fn add(pool: &mut DescriptorPool, files: &[u8]) -> Result<(), LoadError> {
+    let added = catch_unwind(AssertUnwindSafe(|| pool.decode_file_descriptor_set(files)));
+    added.map_err(|_| LoadError::Inconsistent)?.map_err(LoadError::Descriptors)
 }
 
 fn router(routes: &[Route]) -> Result<Router, LoadError> {
