@@ -221,7 +221,9 @@ impl SchemaBuilder {
 /// upstreams by reflection, so that ends here. The pool is then not used again.
 fn add(pool: &mut DescriptorPool, files: &[u8]) -> Result<(), LoadError> {
     let added = catch_unwind(AssertUnwindSafe(|| pool.decode_file_descriptor_set(files)));
-    added.map_err(|_| LoadError::Inconsistent)?.map_err(LoadError::Descriptors)
+    added
+        .map_err(|_| LoadError::Inconsistent)?
+        .map_err(LoadError::Descriptors)
 }
 
 fn router(routes: &[Route]) -> Result<Router, LoadError> {
