@@ -13,6 +13,7 @@
 
 pub mod bind;
 pub mod codec;
+mod compat;
 mod edition;
 #[cfg(test)]
 mod fixture;
@@ -36,6 +37,7 @@ pub mod template;
 
 pub use bind::{BindError, HeaderFields};
 pub use codec::{Position, RenderError};
+pub use compat::Compat;
 pub use load::{LoadError, SchemaBuilder};
 pub use matched::Matched;
 pub use method::Method;
