@@ -180,6 +180,17 @@ pub(crate) fn element_kind(field: &FieldDescriptor) -> Kind {
     }
 }
 
+/// Whether a parameter can give the field, or an element of it: what [`value`] has a text form for.
+pub(crate) fn has_text(field: &FieldDescriptor) -> bool {
+    match element_kind(field) {
+        Kind::Message(kind) => {
+            let name = kind.full_name();
+            known::is_text(name) || matches!(name, known::STRUCT | known::VALUE | known::LIST)
+        }
+        _ => true,
+    }
+}
+
 /// The key of a map's entry from its text.
 pub(crate) fn key(field: &FieldDescriptor, text: &str) -> Result<MapKey, String> {
     match field.kind() {
