@@ -12,6 +12,8 @@
 //! declares about errors and methods, by full name.
 
 pub mod bind;
+#[cfg(test)]
+mod cases;
 pub mod codec;
 mod compat;
 mod edition;
