@@ -172,9 +172,10 @@ impl Schema {
     pub fn methods_at(&self, raw_path: &str) -> Option<String> {
         let mut segments: Vec<&str> = relative(raw_path)?.split('/').collect();
         let mut methods = self.router.methods(&segments);
-        if methods.is_empty() && self.options.trailing_slash_stripped && segments.last() == Some(&"") {
+        if methods.is_empty() && self.strips_slash && segments.last() == Some(&"") {
             segments.pop();
             methods = self.router.methods(&segments);
+            methods.retain(|method| matches!(self.without_slash(method, &segments), Lookup::Route(_)));
         }
         (!methods.is_empty()).then(|| ordered(methods).join(", "))
     }

@@ -84,7 +84,7 @@ fn rejected(
 /// Where a route that fits is less specific than the one that is taken.
 fn less_specific(route: &Route, taken: Option<&Route>) -> String {
     let Some(taken) = taken else {
-        return "fits without the last `/` only".to_owned();
+        return "fits, but the path is malformed".to_owned();
     };
     let (ours, theirs) = (&route.template.segments, &taken.template.segments);
     if let Some((at, (ours, theirs))) = ours.iter().zip(theirs).enumerate().find(|(_, (a, b))| a != b) {

@@ -185,6 +185,8 @@ fn routes_that_are_not_taken() {
         lines.contains(&"PUT /v1/shelves/{shelf}/books: literal: segment 4 is `book`, not `books`".to_owned()),
         "{lines:#?}"
     );
+    let lines = rejected("GET /v2/%ff");
+    assert_eq!(lines[0], "GET /v2/{x}: fits, but the path is malformed");
     let lines = rejected("DELETE /v1/shelves/1/books");
     assert!(lines[0].contains("method: it is bound for"), "{lines:#?}");
 }

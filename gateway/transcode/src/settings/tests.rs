@@ -219,6 +219,8 @@ fn slashes() {
     };
     let schema = overriding(rules(), vec![("shapes.v1.Routes.R0", strip)]).unwrap();
     assert!(schema.find("GET", "/foo/").is_ok());
+    let methods = ["/foo/", "/bar/7/"].map(|path| schema.methods_at(path));
+    assert_eq!(methods, [Some("GET, HEAD".to_owned()), None]);
     for (method, path) in [("GET", "/bar/7/"), ("GET", "/bar/"), ("DELETE", "/foo/")] {
         assert!(schema.find(method, path).is_err(), "{path}");
     }
