@@ -1,19 +1,20 @@
 //! Path, query, headers and body into one request message.
 //!
 //! Each field has one source. What the path binds cannot be changed by query or body (a proxy in front may have checked
-//! the path); an equal value in the body is fine, and so is what the path's is an [alias](crate::Alias) of. Everything unknown is refused, with the field's path and the setting
+//! the path); an equal value in the body is fine. Everything unknown is refused, with the field's path and the setting
 //! that relaxes it.
 
 use std::borrow::Cow;
 
 use bytes::Bytes;
 use prost::Message;
-use prost_reflect::{DynamicMessage, FieldDescriptor, MessageDescriptor, Value};
+use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, Value};
 
 use crate::codec::{Claim, Codec, JsonError, Position, Target};
 use crate::matched::Matched;
 use crate::query::{self, Parameter};
 use crate::rule::Body;
+use crate::settings::RouteSettings;
 
 /// gRPC code of everything that a binding refuses.
 pub const INVALID_ARGUMENT: i32 = 3;
@@ -41,6 +42,8 @@ pub struct BindError {
     pub violations: Vec<(String, String)>,
     /// Where in the body, if it is the body.
     pub position: Option<Position>,
+    /// The setting that allows it, if one does.
+    pub relaxed_by: Option<&'static str>,
 }
 
 impl BindError {
@@ -52,6 +55,15 @@ impl BindError {
             message: format!("{field}: {description}"),
             violations: vec![(field, description)],
             position: None,
+            relaxed_by: None,
+        }
+    }
+
+    /// Names the setting that allows it.
+    pub(crate) fn relaxed_by(self, setting: &'static str) -> Self {
+        Self {
+            relaxed_by: Some(setting),
+            ..self
         }
     }
 
@@ -70,6 +82,7 @@ impl BindError {
             message: message.into(),
             violations: Vec::new(),
             position: None,
+            relaxed_by: None,
         }
     }
 }
@@ -90,13 +103,25 @@ impl From<JsonError> for BindError {
             message,
             violations,
             position: Some(error.position),
+            relaxed_by: error.relaxed_by,
         }
     }
 }
 
+/// The setting that lets the path win.
+const PATH_BOUND: &str = "path.bound = \"strip\"";
+/// The setting that drops a body which no rule binds.
+const BODY_UNBOUND: &str = "body.unbound = \"ignore\"";
+
+/// [`Claim::source`] of what the path binds.
+pub(crate) const PATH: &str = "path";
+/// [`Claim::source`] of what the query binds.
+pub(crate) const QUERY: &str = "query";
+
 /// What path, query and headers have bound so far.
 pub(crate) struct Bound<'s> {
     codec: &'s Codec,
+    settings: &'s RouteSettings,
     pub(crate) message: DynamicMessage,
     pub(crate) claims: Vec<Claim>,
 }
@@ -107,44 +132,73 @@ pub(crate) fn bind(
     body: &[u8],
     headers: &HeaderFields<'_>,
 ) -> Result<Bytes, BindError> {
-    let (route, options) = (matched.route, matched.schema.options());
-    let input = route.rpc.input();
-    let mut bound = Bound {
-        codec: matched.schema.codec(),
-        message: DynamicMessage::new(input.clone()),
-        claims: Vec::new(),
-    };
-    for (fields, value) in route.captures.iter().zip(&matched.values) {
-        bound.singular(fields, value, "path")?;
-        if let Some(other) = matched.alias.as_ref().and_then(|alias| alias.resolve(value)) {
-            bound.stands_for(other);
-        }
-    }
-    query::bind(&mut bound, route, options, query.unwrap_or_default())?;
-    bound.headers(&route.rpc, headers)?;
-
-    let field = match &route.body {
-        _ if body.is_empty() => return Ok(bound.message.encode_to_vec().into()),
-        Body::None if options.body_unbound_ignored => return Ok(bound.message.encode_to_vec().into()),
-        Body::None => {
-            let text = "body: this method takes no body (setting body.unbound = \"ignore\" drops it)";
-            return Err(BindError::whole(text));
-        }
-        Body::Whole => None,
-        Body::Field(field) => Some(field),
-    };
-    let mask_field = route.mask_field.as_ref().filter(|mask| !bound.message.has_field(mask));
-    let target = Target {
-        message: &input,
-        field,
-        bound: &bound.message.encode_to_vec(),
-        claims: &bound.claims,
-        mask_field,
-    };
-    Ok(matched.schema.codec().json_to_wire(&target, body)?)
+    Bound::new(matched).request(matched, query, body, headers)
 }
 
-impl Bound<'_> {
+impl<'s> Bound<'s> {
+    pub(crate) fn new(matched: &Matched<'s>) -> Self {
+        Self {
+            codec: matched.schema.codec(),
+            settings: matched.route.settings(),
+            message: DynamicMessage::new(matched.route.rpc.input()),
+            claims: Vec::new(),
+        }
+    }
+
+    /// Binds everything and returns the message. What stands here afterwards is what path, query and headers have bound,
+    /// also when something is refused; on the wire that is the end of the message, and the start is the body's.
+    pub(crate) fn request(
+        &mut self,
+        matched: &Matched<'_>,
+        query: Option<&str>,
+        body: &[u8],
+        headers: &HeaderFields<'_>,
+    ) -> Result<Bytes, BindError> {
+        let route = matched.route;
+        for (fields, value) in route.captures.iter().zip(&matched.values) {
+            self.singular(fields, value, PATH)?;
+            if let Some(other) = matched.alias.as_ref().and_then(|alias| alias.resolve(value)) {
+                self.stands_for(other);
+            }
+        }
+        query::bind(self, route, self.settings, query.unwrap_or_default())?;
+        self.headers(&route.rpc, headers)?;
+
+        let field = match &route.body {
+            _ if body.is_empty() => return Ok(self.message.encode_to_vec().into()),
+            Body::None if self.settings.body_unbound_ignored => return Ok(self.message.encode_to_vec().into()),
+            Body::None => {
+                let text = format!("body: this method takes no body (setting {BODY_UNBOUND} drops it)");
+                return Err(BindError::whole(text).relaxed_by(BODY_UNBOUND));
+            }
+            Body::Whole => None,
+            Body::Field(field) => Some(field),
+        };
+        let target = Target {
+            message: &route.rpc.input(),
+            field,
+            bound: &self.message.encode_to_vec(),
+            claims: &self.claims,
+            mask_field: route.mask_field.as_ref().filter(|mask| !self.message.has_field(mask)),
+        };
+        Ok(self.codec.json_to_wire_with(self.settings.read, &target, body)?)
+    }
+
+    /// One value from the text of a path, query or header.
+    fn value(&self, kind: &Kind, text: &str) -> Result<Value, String> {
+        query::value(self.codec, kind, text, self.settings.read.enums_any_case)
+    }
+
+    fn claim(&mut self, path: &[FieldDescriptor], value: Option<Value>, source: &'static str) {
+        self.claims.push(Claim {
+            path: path.to_vec(),
+            value,
+            stands_for: None,
+            source,
+            wins: source == PATH && self.settings.path_bound_stripped,
+        });
+    }
+
     /// Binds a field that holds one value.
     pub(crate) fn singular(
         &mut self,
@@ -155,17 +209,13 @@ impl Bound<'_> {
         let Some((last, above)) = fields.split_last() else {
             return Ok(());
         };
-        let value = query::value(self.codec, &last.kind(), text)
+        let value = self
+            .value(&last.kind(), text)
             .map_err(|description| BindError::field(path_text(fields), description))?;
         let message = self.descend(above, fields)?;
         check_oneof(message, last, fields)?;
         message.set_field(last, value.clone());
-        self.claims.push(Claim {
-            path: fields.to_vec(),
-            value: Some(value),
-            stands_for: None,
-            source,
-        });
+        self.claim(fields, Some(value), source);
         Ok(())
     }
 
@@ -186,22 +236,28 @@ impl Bound<'_> {
             return Ok(());
         };
         let refuse = |description: &str| Err(BindError::field(path_text(fields), description));
+        if self.settings.path_bound_stripped && self.is_of_path(fields) {
+            return Ok(());
+        }
         if let Some(claim) = self.claims.iter().find(|claim| claim.path == *fields) {
             match claim.source {
-                "path" => return refuse("bound by the path; the query cannot set it"),
+                PATH => {
+                    let refusal = BindError::field(path_text(fields), "bound by the path; the query cannot set it");
+                    return Err(refusal.relaxed_by(PATH_BOUND));
+                }
                 _ if last.is_list() || last.is_map() => {}
                 _ => return refuse("given twice"),
             }
         }
         if !last.is_list() && !last.is_map() {
-            return self.singular(fields, text, "query");
+            return self.singular(fields, text, QUERY);
         }
         let invalid = |description: String| BindError::field(path_text(fields), description);
         let key = match &parameter.key {
             Some(key) => Some(query::key(last, key).map_err(invalid)?),
             None => None,
         };
-        let value = query::value(self.codec, &query::element_kind(last), text).map_err(invalid)?;
+        let value = self.value(&query::element_kind(last), text).map_err(invalid)?;
         let message = self.descend(above, fields)?;
         let slot = message.get_field_mut(last);
         match key {
@@ -213,22 +269,31 @@ impl Bound<'_> {
             }
             None => slot.as_list_mut().into_iter().for_each(|list| list.push(value.clone())),
         }
-        if !self.claims.iter().any(|claim| claim.path == *fields) {
-            self.claims.push(Claim {
-                path: fields.clone(),
-                value: None,
-                stands_for: None,
-                source: "query",
-            });
+        if !parameter.beside_body && !self.claims.iter().any(|claim| claim.path == *fields) {
+            self.claim(fields, None, QUERY);
         }
         Ok(())
+    }
+
+    /// Whether the path binds this field or another member of a oneof that it is in.
+    fn is_of_path(&self, fields: &[FieldDescriptor]) -> bool {
+        let mut of_path = self.claims.iter().filter(|claim| claim.source == PATH);
+        of_path.any(|claim| {
+            let differs = fields.iter().zip(&claim.path).find(|(field, claimed)| field != claimed);
+            match differs {
+                Some((field, claimed)) => {
+                    field.containing_oneof().is_some() && field.containing_oneof() == claimed.containing_oneof()
+                }
+                None => claim.path.len() == fields.len(),
+            }
+        })
     }
 
     fn headers(&mut self, rpc: &crate::method::Method, headers: &HeaderFields<'_>) -> Result<(), BindError> {
         if let (Some(field), Some(text)) = (rpc.idempotency_key_field(), headers.idempotency_key) {
             let fields = std::slice::from_ref(field);
             match self.claims.iter().position(|claim| claim.path == fields) {
-                Some(at) if self.claims[at].value == query::value(self.codec, &field.kind(), text).ok() => {}
+                Some(at) if self.claims[at].value == self.value(&field.kind(), text).ok() => {}
                 Some(at) => {
                     let description = format!("Idempotency-Key contradicts the {}", self.claims[at].source);
                     return Err(BindError::field(field.name(), description));
@@ -241,8 +306,7 @@ impl Bound<'_> {
         if let (Some(field), Some(text)) = (rpc.sse_last_event_id_field(), headers.last_event_id) {
             let fields = std::slice::from_ref(field);
             // A reconnecting EventSource repeats its first URL: the header is the newer of the two.
-            self.claims
-                .retain(|claim| claim.path != fields || claim.source == "path");
+            self.claims.retain(|claim| claim.path != fields || claim.source == PATH);
             if !self.claims.iter().any(|claim| claim.path == fields) {
                 self.message.clear_field(field);
                 self.singular(fields, text, "header Last-Event-ID")
@@ -296,344 +360,4 @@ pub(crate) fn field_names(message: &MessageDescriptor) -> Vec<Cow<'static, str>>
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::alias::Alias;
-    use crate::fixture::{bound, bound_with, load, load_with, rule};
-    use crate::load::Options;
-    use crate::schema::Schema;
-
-    fn check(schema: &Schema, cases: &[(&str, &str, &str)]) {
-        for (request, body, expected) in cases {
-            let (method, target) = request.split_once(' ').unwrap();
-            match bound(schema, method, target, body) {
-                Ok(message) => assert_eq!(message, *expected, "{request} {body}"),
-                Err(refusal) if !expected.starts_with('{') => assert!(refusal.contains(expected), "{body}: {refusal}"),
-                Err(refusal) => panic!("{request} {body}: {refusal}"),
-            }
-        }
-    }
-
-    #[test]
-    fn bodies() {
-        let schema = load(vec![
-            rule("Library.CreateShelf", "POST /shelves", "shelf"),
-            rule("Shapes.Sink", "POST /sink", "*"),
-            rule("Shapes.PutBook", "GET /book", ""),
-            rule("Routes.R0", "POST /text", "x"),
-            rule("Routes.R1", "POST /list:move", "list"),
-            rule("Routes.R2", "POST /map", "map"),
-        ])
-        .unwrap();
-        check(
-            &schema,
-            &[
-                (
-                    "POST /shelves",
-                    r#"{"theme":"Children"}"#,
-                    r#"{"shelf":{"theme":"Children"}}"#,
-                ),
-                ("POST /shelves", "{}", r#"{"shelf":{}}"#),
-                ("POST /shelves", "null", "{}"),
-                ("POST /shelves", "", "{}"),
-                ("POST /sink", "{}", "{}"),
-                ("POST /sink", "", "{}"),
-                ("POST /sink", "null", "expected an object, found null"),
-                ("POST /sink", "[]", "expected an object, found an array"),
-                ("POST /text", r#""History""#, r#"{"x":"History"}"#),
-                ("POST /list:move", r#"["b1","b2"]"#, r#"{"list":["b1","b2"]}"#),
-                ("POST /list:move", "{}", "list: expected an array"),
-                ("POST /map", r#"{"k":"v"}"#, r#"{"map":{"k":"v"}}"#),
-                ("GET /book", r#"{"x":1}"#, "setting body.unbound"),
-                ("GET /book", "", "{}"),
-            ],
-        );
-        let rules = vec![rule("Shapes.PutBook", "GET /book", "")];
-        let lax = load_with(Options {
-            rules,
-            body_unbound_ignored: true,
-            ..Options::default()
-        })
-        .unwrap();
-        check(&lax, &[("GET /book", r#"{"x":1}"#, "{}")]);
-    }
-
-    #[test]
-    fn a_body_may_repeat_the_path_but_not_contradict_it() {
-        let schema = load(vec![
-            rule("Shapes.PutBook", "PUT /shelves/{shelf}/books/{book.id}", "book"),
-            rule("Routes.R0", "POST /caps/{sub.name}", "*"),
-            rule("Shapes.Sink", "POST /sink/{o_s}", "*"),
-            rule("Routes.R1", "POST /at/{time}", "*"),
-        ])
-        .unwrap();
-        check(
-            &schema,
-            &[
-                (
-                    "PUT /shelves/456/books/123",
-                    r#"{"author":"L","title":"W"}"#,
-                    r#"{"shelf":"456","book":{"id":"123","author":"L","title":"W"}}"#,
-                ),
-                (
-                    "PUT /shelves/456/books/123",
-                    r#"{"id":"9","title":"W"}"#,
-                    "book.id: contradicts the value that the path binds",
-                ),
-                ("PUT /shelves/456/books/123", r#"{"id":0}"#, "book.id: contradicts"),
-                (
-                    "PUT /shelves/1/books/4294967297",
-                    r#"{"id":"4294967297"}"#,
-                    r#"{"shelf":"1","book":{"id":"4294967297"}}"#,
-                ),
-                ("PUT /shelves/1/books/4294967297", r#"{"id":1}"#, "contradicts"),
-                (
-                    "PUT /shelves/1/books/7",
-                    r#"{"id":null}"#,
-                    r#"{"shelf":"1","book":{"id":"7"}}"#,
-                ),
-                (
-                    "POST /caps/n",
-                    r#"{"sub":{"name":"n","x":"1"}}"#,
-                    r#"{"sub":{"x":"1","name":"n"}}"#,
-                ),
-                ("POST /caps/n", r#"{"sub":{"name":"m"}}"#, "sub.name: contradicts"),
-                ("POST /caps/n", r#"{"name":"m"}"#, r#"{"name":"m","sub":{"name":"n"}}"#),
-                ("POST /caps/n", r#"{"sub":null}"#, r#"{"sub":{"name":"n"}}"#),
-                (
-                    "POST /sink/x",
-                    r#"{"o_b":true}"#,
-                    "excluded by `o_s`, which the path binds",
-                ),
-                ("POST /sink/x", r#"{"oS":"y"}"#, "o_s: contradicts"),
-                (
-                    "POST /sink/x",
-                    r#"{"nested":{"oB":true}}"#,
-                    r#"{"oS":"x","nested":{"oB":true}}"#,
-                ),
-                (
-                    "POST /at/2020-01-01T00:00:00Z",
-                    r#"{"time":"2020-01-01T01:00:00+01:00"}"#,
-                    r#"{"time":"2020-01-01T00:00:00Z"}"#,
-                ),
-                (
-                    "POST /at/2020-01-01T00:00:00Z",
-                    r#"{"time":"2021-01-01T00:00:00Z"}"#,
-                    "time: contradicts",
-                ),
-            ],
-        );
-    }
-
-    #[test]
-    fn a_body_may_say_what_an_alias_in_the_path_stands_for() {
-        let schema = load(vec![rule("Routes.R0", "POST /caps/{sub.name=users/**}", "*")]).unwrap();
-        let me = Alias {
-            name: "users/me".to_owned(),
-            stands_for: "users/7".to_owned(),
-        };
-        let bound = |path: &str, alias: Option<&Alias>, name: &str| {
-            let matched = schema.find("POST", path).unwrap().with_alias(alias.cloned());
-            let body = format!(r#"{{"sub":{{"name":"{name}","x":"1"}}}}"#);
-            matched.bind(None, body.as_bytes(), &HeaderFields::default())
-        };
-        for (path, name) in [
-            ("/caps/users/me", "users/7"),
-            ("/caps/users/me", "users/me"),
-            ("/caps/users/me/orders/9", "users/7/orders/9"),
-        ] {
-            // What goes in is the path's: the body says the same and adds nothing.
-            let wire = bound(path, Some(&me), name).unwrap();
-            let expected = format!(r#"{{"sub":{{"x":"1","name":"{}"}}}}"#, &path["/caps/".len()..]);
-            let shown = crate::fixture::shown(&schema, &crate::fixture::message(&schema, "Captures"), &wire);
-            assert_eq!(shown, expected, "{path} {name}");
-        }
-        for (path, alias, name) in [
-            ("/caps/users/me", Some(&me), "users/8"),
-            ("/caps/users/me", None, "users/7"),
-            ("/caps/users/me/orders/9", Some(&me), "users/7"),
-            ("/caps/users/8", Some(&me), "users/7"),
-            // The alias is the path's; a body that has it says no more than its text.
-            ("/caps/users/7", Some(&me), "users/me"),
-        ] {
-            let refused = bound(path, alias, name).unwrap_err();
-            assert!(
-                refused.message.contains("sub.name: contradicts"),
-                "{path} {name}: {refused}"
-            );
-        }
-    }
-
-    #[test]
-    fn a_body_may_not_be_the_other_of_a_oneof() {
-        let schema = load(vec![rule("Shapes.Sink", "POST /sink/{s}", "o_m")]).unwrap();
-        check(
-            &schema,
-            &[
-                ("POST /sink/x", r#"{"s":"y"}"#, r#"{"s":"x","oM":{"s":"y"}}"#),
-                (
-                    "POST /sink/x?o_s=z",
-                    r#"{"s":"y"}"#,
-                    "o_m: excluded by `o_s`, which the query binds",
-                ),
-            ],
-        );
-    }
-
-    #[test]
-    fn a_patch_fills_its_mask() {
-        let path = "/shelves/{shelf}/books/{book.id}";
-        let mut main = rule("Shapes.PatchBook", &format!("PATCH {path}"), "book");
-        main.additional = vec![
-            rule("Shapes.PatchBook", &format!("PUT {path}"), "book"),
-            rule("Shapes.PatchBook", "PATCH /whole", "*"),
-        ];
-        let schema = load(vec![main]).unwrap();
-        let patch = |body: &str| {
-            let message = bound(&schema, "PATCH", "/shelves/1/books/7", body)?;
-            let value: serde_json::Value = serde_json::from_str(&message).unwrap();
-            Ok::<_, String>(value["updateMask"].as_str().map(str::to_owned))
-        };
-        for (body, expected) in [
-            (r#"{"title":"x","author":"y"}"#, "author,title"),
-            (
-                r#"{"info":{"first_name":"x","bio":{"yearBorn":1}}}"#,
-                "info.bio.yearBorn,info.firstName",
-            ),
-            (r#"{"m_ss":{"a":"x"}}"#, "mSs"),
-            (r#"{"r_m":[{"id":1}]}"#, "rM"),
-            (
-                r#"{"any":{"@type":"type.googleapis.com/shapes.v1.Shelf","id":1}}"#,
-                "any",
-            ),
-            (r#"{"st":{"a":{"b":1}}}"#, "st"),
-            (r#"{"ts":"2020-01-01T00:00:00Z"}"#, "ts"),
-            (r#"{"title":null,"info":{}}"#, "info,title"),
-            (r#"{"id":"7","title":"x"}"#, "title"),
-            ("{}", ""),
-        ] {
-            assert_eq!(patch(body), Ok(Some(expected.to_owned())), "{body}");
-        }
-        assert!(patch(r#"{"title":{"a":"x"}}"#).is_err());
-        assert!(patch(r#"{"nope":1}"#).is_err());
-        assert_eq!(patch(""), Ok(None));
-        check(
-            &schema,
-            &[
-                (
-                    "PATCH /shelves/1/books/7?update_mask=author",
-                    r#"{"title":"x"}"#,
-                    r#"{"shelf":"1","book":{"id":"7","title":"x"},"updateMask":"author"}"#,
-                ),
-                (
-                    "PUT /shelves/1/books/7",
-                    r#"{"title":"x"}"#,
-                    r#"{"shelf":"1","book":{"id":"7","title":"x"}}"#,
-                ),
-                ("PATCH /whole", r#"{"book":{"title":"x"}}"#, r#"{"book":{"title":"x"}}"#),
-            ],
-        );
-    }
-
-    #[test]
-    fn headers_fill_their_fields() {
-        let mut rules = vec![
-            rule("Library.CreateShelf", "POST /shelves", "shelf"),
-            rule("Library.WatchShelves", "GET /watch", ""),
-        ];
-        rules[0].additional = vec![rule("Library.CreateShelf", "POST /whole", "*")];
-        let schema = load(rules).unwrap();
-        let key = HeaderFields {
-            idempotency_key: Some("k1"),
-            last_event_id: Some("7"),
-        };
-        let odd = HeaderFields {
-            idempotency_key: None,
-            last_event_id: Some("x"),
-        };
-        for (request, body, headers, expected) in [
-            ("POST /shelves", "{}", key, Ok(r#"{"shelf":{},"requestId":"k1"}"#)),
-            (
-                "POST /shelves?request_id=k1",
-                "{}",
-                key,
-                Ok(r#"{"shelf":{},"requestId":"k1"}"#),
-            ),
-            (
-                "POST /shelves?request_id=k2",
-                "{}",
-                key,
-                Err("request_id: Idempotency-Key contradicts the query"),
-            ),
-            ("POST /whole", r#"{"requestId":"k1"}"#, key, Ok(r#"{"requestId":"k1"}"#)),
-            (
-                "POST /whole",
-                r#"{"requestId":"k2"}"#,
-                key,
-                Err("request_id: contradicts"),
-            ),
-            ("GET /watch", "", key, Ok(r#"{"after":7}"#)),
-            ("GET /watch?after=3", "", key, Ok(r#"{"after":7}"#)),
-            ("GET /watch?after=3", "", HeaderFields::default(), Ok(r#"{"after":3}"#)),
-            (
-                "GET /watch",
-                "",
-                odd,
-                Err("after: Last-Event-ID: \"x\" is not an integer"),
-            ),
-        ] {
-            let (method, target) = request.split_once(' ').unwrap();
-            match (bound_with(&schema, method, target, body, &headers), expected) {
-                (Ok(message), Ok(expected)) => assert_eq!(message, expected, "{request}"),
-                (Err(refusal), Err(expected)) => assert!(refusal.starts_with(expected), "{request}: {refusal}"),
-                (found, expected) => panic!("{request}: {found:?}, not {expected:?}"),
-            }
-        }
-    }
-
-    #[test]
-    fn refusals_say_where() {
-        let schema = load(vec![rule("Shapes.Sink", "POST /sink", "*")]).unwrap();
-        let body = b"{\n  \"nested\": {\"r_m\": [{}, {\"tehme\": 1}]}\n}";
-        let error = schema
-            .find("POST", "/sink")
-            .unwrap()
-            .bind(None, body, &HeaderFields::default())
-            .unwrap_err();
-        assert_eq!(
-            error.position,
-            Some(Position {
-                line: 2,
-                column: 27,
-                offset: 28
-            })
-        );
-        assert_eq!(error.violations[0].0, "nested.r_m[1].tehme");
-        assert!(error.violations[0].1.contains("did you mean `theme`?"));
-    }
-
-    proptest::proptest! {
-        /// Whatever path, query and body a stranger sends: a message or a refusal.
-        #[test]
-        fn strangers_never_panic(
-            path in "(/([a-z%/:.*{}]|sink|%2F|%41|:do){0,4}){1,6}",
-            query in "(([a-z_]{1,6}|nested|m_ss|st|ts|o_m|r_s)[.=\\[\\]&%+]{0,2}[0-9a-zA-Z\"{}]{0,3}&?){0,6}",
-            body in "([\\[\\]{}:,]|\"(s|i32|nested|st|any|@type|ts|r_m|m_ss|o_m|va)\"|1|null|\"x\"){0,16}",
-        ) {
-            thread_local!(static SCHEMA: Schema = load(vec![
-                rule("Shapes.Sink", "POST /sink/{o_s=**}", "nested"),
-                rule("Routes.R0", "POST /{x}/{y=a/*}:do", "*"),
-                rule("Routes.R1", "POST /**/sink", ""),
-            ]).unwrap());
-            SCHEMA.with(|schema| {
-                for path in [path.as_str(), "/sink/a", "/sink"] {
-                    if let Ok(matched) = schema.find("POST", path) {
-                        for body in ["", body.as_str()] {
-                            let _ = matched.bind(Some(&query), body.as_bytes(), &HeaderFields::default());
-                        }
-                    }
-                }
-            });
-        }
-    }
-}
+mod tests;

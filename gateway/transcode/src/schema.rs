@@ -5,15 +5,19 @@ use std::sync::Arc;
 
 use prost_reflect::DescriptorPool;
 
+use crate::bind::HeaderFields;
 use crate::codec::Codec;
-use crate::load::{Options, SchemaBuilder};
+use crate::explain::{self, Explanation, Refusal};
+use crate::load::SchemaBuilder;
 use crate::matched::Matched;
 use crate::method::Method;
 use crate::openapi;
 use crate::percent;
 use crate::reason::{ReasonInfo, Reasons};
+use crate::report::Report;
 use crate::route::{self, Lookup, Router};
 use crate::rule::Route;
+use crate::settings::Options;
 use crate::suggest;
 use crate::template::{Segment, Template};
 
@@ -30,6 +34,8 @@ pub struct Schema {
     /// Sorted by path, then method.
     pub(crate) routes: Vec<Route>,
     pub(crate) router: Router,
+    /// Whether any route takes a path with a `/` too many.
+    pub(crate) strips_slash: bool,
     pub(crate) reasons: Reasons,
     pub(crate) options: Options,
     pub(crate) codec: Codec,
@@ -57,6 +63,35 @@ pub enum RouteError {
 
 impl Schema {
     /// Starts with nothing, strict.
+    ///
+    /// ```
+    /// use millrace_transcode::{HttpRule, Options, RouteOptions, Schema};
+    /// # let mut compiler = protox::Compiler::new(["src/fixture", "../../proto"])?;
+    /// # let library = compiler.include_imports(true).open_file("shapes.proto")?.encode_file_descriptor_set();
+    ///
+    /// let options = Options {
+    ///     // A rule for an RPC that has none, or another than it has.
+    ///     rules: vec![HttpRule {
+    ///         selector: "shapes.v1.Library.Internal".to_owned(),
+    ///         method: "GET".to_owned(),
+    ///         path: "/v1/internal/{name}".to_owned(),
+    ///         ..HttpRule::default()
+    ///     }],
+    ///     // Options for some RPCs.
+    ///     overrides: vec![(
+    ///         "shapes.v1.Library.*".to_owned(),
+    ///         RouteOptions {
+    ///             json_unknown_ignored: Some(true),
+    ///             ..RouteOptions::default()
+    ///         },
+    ///     )],
+    ///     query_ignore: vec!["utm_*".to_owned()],
+    ///     ..Options::default()
+    /// };
+    /// let schema = Schema::builder().descriptors(&library).options(options).build()?;
+    /// assert!(schema.routes().any(|route| route.path() == "/v1/internal/{name}"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn builder() -> SchemaBuilder {
         SchemaBuilder::default()
     }
@@ -78,21 +113,37 @@ impl Schema {
 
     /// Finds the route for a method and a raw path (still percent-encoded, without the query). HEAD falls back to GET.
     ///
+    /// ```
+    /// use millrace_transcode::{RouteError, Schema};
+    /// # let mut compiler = protox::Compiler::new(["src/fixture", "../../proto"])?;
+    /// # let library = compiler.include_imports(true).open_file("shapes.proto")?.encode_file_descriptor_set();
+    /// # let schema = Schema::builder().descriptors(&library).build()?;
+    ///
+    /// let matched = schema.find("GET", "/v1/namedShelves/a%2Fb")?;
+    /// assert_eq!(matched.captures().next(), Some(("name".to_owned(), "namedShelves/a%2Fb")));
+    ///
+    /// let refused = schema.find("DELETE", "/v1/shelves/7").unwrap_err();
+    /// let allow = "GET, HEAD, OPTIONS".to_owned();
+    /// assert_eq!(refused, RouteError::MethodNotAllowed { allow });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// See [`RouteError`].
     pub fn find<'s>(&'s self, method: &str, raw_path: &str) -> Result<Matched<'s>, RouteError> {
         let relative = relative(raw_path).ok_or(RouteError::BadPath)?;
         let mut segments: Vec<&str> = relative.split('/').collect();
         let mut lookup = self.router.find(method, &segments);
-        if lookup == Lookup::Nothing && self.options.trailing_slash_stripped && segments.last() == Some(&"") {
+        if lookup == Lookup::Nothing && self.strips_slash && segments.last() == Some(&"") {
             segments.pop();
-            lookup = self.router.find(method, &segments);
+            lookup = self.without_slash(method, &segments);
         }
         match lookup {
             Lookup::Route(index) => {
                 let route = &self.routes[index];
                 let captures = route.template.captures.iter();
-                let values = captures.map(|capture| route::capture(&route.template, capture, &segments));
+                let decoding = route.settings().path_decoding;
+                let values = captures.map(|capture| route::capture(&route.template, capture, &segments, decoding));
                 let values = values.collect::<Option<Vec<_>>>().ok_or(RouteError::BadPath)?;
                 Ok(Matched {
                     schema: self,
@@ -108,14 +159,24 @@ impl Schema {
         }
     }
 
+    /// The look-up of a path that has lost its last `/`, where the routes allow it.
+    fn without_slash(&self, method: &str, segments: &[&str]) -> Lookup {
+        match self.router.find(method, segments) {
+            Lookup::Route(index) if !self.routes[index].settings().trailing_slash_stripped => Lookup::Nothing,
+            Lookup::Methods(_) if !self.options.trailing_slash_stripped => Lookup::Nothing,
+            lookup => lookup,
+        }
+    }
+
     /// The HTTP methods for which a raw path is bound, in the order of `Allow` but without OPTIONS, HEAD with GET; `*`
     /// is any. `None` if it is bound for none.
     pub fn methods_at(&self, raw_path: &str) -> Option<String> {
         let mut segments: Vec<&str> = relative(raw_path)?.split('/').collect();
         let mut methods = self.router.methods(&segments);
-        if methods.is_empty() && self.options.trailing_slash_stripped && segments.last() == Some(&"") {
+        if methods.is_empty() && self.strips_slash && segments.last() == Some(&"") {
             segments.pop();
             methods = self.router.methods(&segments);
+            methods.retain(|method| matches!(self.without_slash(method, &segments), Lookup::Route(_)));
         }
         (!methods.is_empty()).then(|| ordered(methods).join(", "))
     }
@@ -148,6 +209,42 @@ impl Schema {
     /// The OpenAPI 3.1 document of all routes. Deterministic.
     pub fn openapi(&self, info: &openapi::Info) -> serde_json::Value {
         openapi::document(self, info)
+    }
+
+    /// Says why a request is answered as it is, without a call: the route, the fields and their sources, the message, or
+    /// the refusal and the setting that would allow it.
+    ///
+    /// ```
+    /// use millrace_transcode::{HeaderFields, Schema};
+    /// # let mut compiler = protox::Compiler::new(["src/fixture", "../../proto"])?;
+    /// # let library = compiler.include_imports(true).open_file("shapes.proto")?.encode_file_descriptor_set();
+    /// # let schema = Schema::builder().descriptors(&library).build()?;
+    ///
+    /// let explanation = schema.explain("GET", "/v1/shelves/7?veiw=full", &HeaderFields::default(), b"");
+    /// let refusal = explanation.refusal.unwrap();
+    /// assert_eq!(refusal.relaxed_by.as_deref(), Some("query.ignore or query.unknown = \"ignore\""));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn explain(&self, method: &str, path_and_query: &str, headers: &HeaderFields<'_>, body: &[u8]) -> Explanation {
+        explain::explain(self, method, path_and_query, headers, body)
+    }
+
+    /// Why a request is refused, `None` if it binds: [`Schema::explain`] without the rest, for whole logs of requests.
+    pub fn refusal(
+        &self,
+        method: &str,
+        path_and_query: &str,
+        headers: &HeaderFields<'_>,
+        body: &[u8],
+    ) -> Option<Refusal> {
+        explain::refusal(self, method, path_and_query, headers, body)
+    }
+
+    /// What may be wrong with the routes, although they load: which hide parts of each other, which fields nothing sets or
+    /// shows, which RPCs have none. Takes time that grows with the square of the number of routes: about a second for ten
+    /// thousand.
+    pub fn report(&self) -> Report {
+        Report::of(self)
     }
 
     /// The route whose path is the nearest to a path that is not bound.
