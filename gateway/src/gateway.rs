@@ -32,6 +32,8 @@ const BODY_BYTES_MAX: usize = 1 << 20;
 const BODY_MEMORY_BYTES: usize = 256 << 20;
 /// How long a request body may take to arrive, unless set.
 const BODY_TIME_MAX: Duration = Duration::from_secs(30);
+/// How long a client's stream over REST may bring no message, unless set.
+const STREAM_SILENCE_MAX: Duration = Duration::from_secs(300);
 /// Longest deadline of a unary call over REST, unless set.
 const DEADLINE_MAX: Duration = Duration::from_secs(60);
 
@@ -50,6 +52,8 @@ struct Shared {
     body_memory: BodyMemory,
     uploads: Uploads,
     deadline_max: Duration,
+    deadline_default: Option<Duration>,
+    stream_silence_max: Duration,
 }
 
 impl Gateway {
@@ -98,6 +102,14 @@ impl Gateway {
         self.shared.deadline_max
     }
 
+    pub(crate) fn deadline_default(&self) -> Option<Duration> {
+        self.shared.deadline_default
+    }
+
+    pub(crate) fn stream_silence_max(&self) -> Duration {
+        self.shared.stream_silence_max
+    }
+
     /// Whether the schema knows the path `/pkg.Service/Method`.
     pub(crate) fn knows_rpc(&self, grpc_path: &str) -> bool {
         let name = grpc_path.strip_prefix('/');
@@ -129,6 +141,8 @@ pub struct Builder {
     body_memory_bytes: usize,
     body_time_max: Duration,
     deadline_max: Duration,
+    deadline_default: Option<Duration>,
+    stream_silence_max: Duration,
 }
 
 impl Default for Builder {
@@ -140,6 +154,8 @@ impl Default for Builder {
             body_memory_bytes: BODY_MEMORY_BYTES,
             body_time_max: BODY_TIME_MAX,
             deadline_max: DEADLINE_MAX,
+            deadline_default: None,
+            stream_silence_max: STREAM_SILENCE_MAX,
         }
     }
 }
@@ -201,6 +217,22 @@ impl Builder {
         self
     }
 
+    /// Sets the deadline of a unary REST call whose caller gives none, cut to the longest one. Unless set such a call has
+    /// none here, and the inner service has to end it; in front of an upstream, which may hang, one belongs here.
+    #[must_use]
+    pub fn deadline_default(mut self, time: Duration) -> Self {
+        self.deadline_default = Some(time);
+        self
+    }
+
+    /// Sets how long a client's stream over REST may bring no message before the call is cancelled; within a message the
+    /// time for a body holds. 5 minutes unless set.
+    #[must_use]
+    pub fn stream_silence_max(mut self, time: Duration) -> Self {
+        self.stream_silence_max = time;
+        self
+    }
+
     /// Loads the descriptors.
     ///
     /// # Errors
@@ -220,6 +252,8 @@ impl Builder {
                 body_bytes_max: self.body_bytes_max,
                 body_memory: BodyMemory::new(self.body_memory_bytes),
                 deadline_max: self.deadline_max,
+                deadline_default: self.deadline_default,
+                stream_silence_max: self.stream_silence_max,
             }),
         })
     }

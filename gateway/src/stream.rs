@@ -97,7 +97,10 @@ pub(crate) async fn response(
     match first {
         // An `EventSource` comes again after an end, but never after a status that is no success.
         Some(Next::Failed(failure)) if body.cut(&failure) => {}
-        Some(Next::Failed(failure)) => return Err(failure),
+        Some(Next::Failed(failure)) => {
+            body.messages.read_on().await;
+            return Err(failure);
+        }
         Some(Next::Message(message)) => body.message(&message)?,
         Some(Next::End(_)) => body.end(),
         None => {}

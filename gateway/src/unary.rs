@@ -1,25 +1,23 @@
 //! The REST answer to a unary call: one JSON value of known length.
 
-use http::{HeaderValue, StatusCode, header};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use tonic::Code;
 
 use crate::body::{HttpResponse, ResponseBody};
 use crate::error::Failure;
 use crate::metadata;
-use crate::reply::Next;
+use crate::reply::{Messages, Next};
 use crate::rest::Replies;
 
 /// Reads the one message and the status after it; anything else is an error of the inner service's.
 pub(crate) async fn response(mut replies: Replies<'_>) -> Result<HttpResponse, Failure> {
-    let message = match replies.messages.next().await {
-        Next::Message(message) => message,
-        Next::Failed(failure) => return Err(failure),
-        Next::End(_) => return Err(Failure::bad_reply("the call ended with OK and without an answer")),
-    };
-    let trailers = match replies.messages.next().await {
-        Next::End(trailers) => trailers,
-        Next::Failed(failure) => return Err(failure),
-        Next::Message(_) => return Err(Failure::bad_reply("a unary call was answered twice")),
+    let (message, trailers) = match only_message(&mut replies.messages).await {
+        Ok(answer) => answer,
+        Err(failure) => {
+            replies.messages.read_on().await;
+            return Err(failure);
+        }
     };
     let success = replies.route.method().success_code();
     let status = StatusCode::from_u16(success).unwrap_or(StatusCode::OK);
@@ -52,4 +50,17 @@ pub(crate) async fn response(mut replies: Replies<'_>) -> Result<HttpResponse, F
         headers.insert(header::LOCATION, location);
     }
     Ok(response)
+}
+
+async fn only_message(messages: &mut Messages) -> Result<(Bytes, HeaderMap), Failure> {
+    let message = match messages.next().await {
+        Next::Message(message) => message,
+        Next::Failed(failure) => return Err(failure),
+        Next::End(_) => return Err(Failure::bad_reply("the call ended with OK and without an answer")),
+    };
+    match messages.next().await {
+        Next::End(trailers) => Ok((message, trailers)),
+        Next::Failed(failure) => Err(failure),
+        Next::Message(_) => Err(Failure::bad_reply("a unary call was answered twice")),
+    }
 }

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that panics is a test that fails")]
 
+mod client_streams;
 mod edge;
 mod grpc;
 mod logs;
@@ -9,6 +10,7 @@ mod odd_requests;
 mod rest_refusals;
 mod rest_streams;
 mod rest_unary;
+mod sockets;
 mod support;
 mod uploads;
 mod wire;

@@ -63,6 +63,15 @@ impl BindError {
         }
     }
 
+    /// Says in which element of a streamed body it is, from 0.
+    pub(crate) fn of_element(mut self, number: u64) -> Self {
+        self.message = format!("element {number}: {}", self.message);
+        for (field, _) in &mut self.violations {
+            *field = format!("[{number}].{field}");
+        }
+        self
+    }
+
     pub(crate) fn whole(message: impl Into<String>) -> Self {
         Self {
             code: INVALID_ARGUMENT,
@@ -101,6 +110,26 @@ pub(crate) struct Bound<'s> {
     pub(crate) claims: Vec<Claim>,
 }
 
+/// Binds everything but the body.
+pub(crate) fn outside<'s>(
+    matched: &Matched<'s>,
+    query: Option<&str>,
+    headers: &HeaderFields<'_>,
+) -> Result<Bound<'s>, BindError> {
+    let (route, options) = (matched.route, matched.schema.options());
+    let mut bound = Bound {
+        codec: matched.schema.codec(),
+        message: DynamicMessage::new(route.rpc.input()),
+        claims: Vec::new(),
+    };
+    for (fields, value) in route.captures.iter().zip(&matched.values) {
+        bound.singular(fields, value, "path")?;
+    }
+    query::bind(&mut bound, route, options, query.unwrap_or_default())?;
+    bound.headers(&route.rpc, headers)?;
+    Ok(bound)
+}
+
 pub(crate) fn bind(
     matched: &Matched<'_>,
     query: Option<&str>,
@@ -109,16 +138,7 @@ pub(crate) fn bind(
 ) -> Result<Bytes, BindError> {
     let (route, options) = (matched.route, matched.schema.options());
     let input = route.rpc.input();
-    let mut bound = Bound {
-        codec: matched.schema.codec(),
-        message: DynamicMessage::new(input.clone()),
-        claims: Vec::new(),
-    };
-    for (fields, value) in route.captures.iter().zip(&matched.values) {
-        bound.singular(fields, value, "path")?;
-    }
-    query::bind(&mut bound, route, options, query.unwrap_or_default())?;
-    bound.headers(&route.rpc, headers)?;
+    let bound = outside(matched, query, headers)?;
 
     let field = match &route.body {
         _ if body.is_empty() => return Ok(bound.message.encode_to_vec().into()),

@@ -12,6 +12,7 @@
 //! declares about errors and methods, by full name.
 
 pub mod bind;
+mod binder;
 pub mod codec;
 mod edition;
 #[cfg(test)]
@@ -33,6 +34,7 @@ mod suggest;
 pub mod template;
 
 pub use bind::{BindError, HeaderFields};
+pub use binder::Binder;
 pub use codec::{Position, RenderError};
 pub use load::{LoadError, Options, SchemaBuilder};
 pub use matched::Matched;

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use prost_reflect::{DynamicMessage, Kind};
 
 use crate::bind::{self, BindError, HeaderFields};
+use crate::binder::Binder;
 use crate::codec::RenderError;
 use crate::method::Method;
 use crate::percent;
@@ -49,6 +50,20 @@ impl<'s> Matched<'s> {
     /// The first thing that is unknown, malformed or contradictory, with its field path.
     pub fn bind(&self, query: Option<&str>, body: &[u8], headers: &HeaderFields<'_>) -> Result<Bytes, BindError> {
         bind::bind(self, query, body, headers)
+    }
+
+    /// The reader of a body that is a stream of messages: what path, query and headers bind is in each of them. `schema`
+    /// is the one of the match.
+    ///
+    /// # Errors
+    /// As [`Matched::bind`], for all but the body.
+    pub fn binder(
+        &self,
+        schema: Arc<Schema>,
+        query: Option<&str>,
+        headers: &HeaderFields<'_>,
+    ) -> Result<Binder, BindError> {
+        Ok(Binder::new(schema, self.route, &bind::outside(self, query, headers)?))
     }
 
     /// Writes one answer as JSON at the end of `out`, with `response_body` applied.
