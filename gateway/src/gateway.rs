@@ -52,7 +52,6 @@ struct Shared {
     body_memory: BodyMemory,
     uploads: Uploads,
     deadline_max: Duration,
-    deadline_default: Option<Duration>,
     stream_silence_max: Duration,
 }
 
@@ -102,10 +101,6 @@ impl Gateway {
         self.shared.deadline_max
     }
 
-    pub(crate) fn deadline_default(&self) -> Option<Duration> {
-        self.shared.deadline_default
-    }
-
     pub(crate) fn stream_silence_max(&self) -> Duration {
         self.shared.stream_silence_max
     }
@@ -141,7 +136,6 @@ pub struct Builder {
     body_memory_bytes: usize,
     body_time_max: Duration,
     deadline_max: Duration,
-    deadline_default: Option<Duration>,
     stream_silence_max: Duration,
 }
 
@@ -154,7 +148,6 @@ impl Default for Builder {
             body_memory_bytes: BODY_MEMORY_BYTES,
             body_time_max: BODY_TIME_MAX,
             deadline_max: DEADLINE_MAX,
-            deadline_default: None,
             stream_silence_max: STREAM_SILENCE_MAX,
         }
     }
@@ -217,14 +210,6 @@ impl Builder {
         self
     }
 
-    /// Sets the deadline of a unary REST call whose caller gives none, cut to the longest one. Unless set such a call has
-    /// none here, and the inner service has to end it; in front of an upstream, which may hang, one belongs here.
-    #[must_use]
-    pub fn deadline_default(mut self, time: Duration) -> Self {
-        self.deadline_default = Some(time);
-        self
-    }
-
     /// Sets how long a client's stream over REST may bring no message before the call is cancelled; within a message the
     /// time for a body holds. 5 minutes unless set.
     #[must_use]
@@ -252,7 +237,6 @@ impl Builder {
                 body_bytes_max: self.body_bytes_max,
                 body_memory: BodyMemory::new(self.body_memory_bytes),
                 deadline_max: self.deadline_max,
-                deadline_default: self.deadline_default,
                 stream_silence_max: self.stream_silence_max,
             }),
         })

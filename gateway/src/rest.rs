@@ -171,13 +171,8 @@ impl Incoming {
             deadline::from_headers(&self.parts.headers).map_err(|error| Failure::bad_header(&error.header, &error))?;
         // The server's own limit counts from the head of the request too; a stream has another.
         let is_unary = !method.server_streaming() && !method.client_streaming();
-        let deadline = match asked {
-            _ if !is_unary => asked,
-            None => gateway
-                .deadline_default()
-                .map(|default| default.min(gateway.deadline_max())),
-            Some(asked) => Some(asked.min(gateway.deadline_max())),
-        };
+        let max = is_unary.then(|| gateway.deadline_max());
+        let deadline = asked.map(|asked| max.map_or(asked, |max| asked.min(max)));
         Ok(Matched {
             incoming: self,
             route,

@@ -2,7 +2,9 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::OnceLock;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
@@ -117,6 +119,15 @@ async fn answer(request: Request<Body>, heard: Heard) -> Response<Body> {
             });
             grpc(Body::new(StreamBody::new(Box::pin(replies))))
         }
+        "Flood" => {
+            let request = messages.next().await.unwrap().unwrap();
+            let [count, bytes] = numbers(&request);
+            grpc(Body::new(Flood {
+                left: count,
+                message: text(bytes),
+                _heard: messages.heard,
+            }))
+        }
         _ => {
             let mut count = 0_usize;
             while let Some(message) = messages.next().await {
@@ -130,6 +141,62 @@ async fn answer(request: Request<Body>, heard: Heard) -> Response<Body> {
             let summary = [8, u8::try_from(low).unwrap() | 0x80, u8::try_from(high).unwrap()];
             crate::support::messages(&[Bytes::copy_from_slice(&summary)])
         }
+    }
+}
+
+/// The first two fields of a message, which are numbers.
+fn numbers(mut message: &[u8]) -> [u64; 2] {
+    let mut numbers = [0; 2];
+    while message.has_remaining() {
+        let field = usize::from(message.get_u8() >> 3);
+        let mut shift = 0;
+        loop {
+            let byte = message.get_u8();
+            numbers[field - 1] |= u64::from(byte & 0x7f) << shift;
+            shift += 7;
+            if byte < 0x80 {
+                break;
+            }
+        }
+    }
+    numbers
+}
+
+/// `Texts` with a text of so many bytes.
+fn text(bytes: u64) -> Bytes {
+    let mut message = vec![0x0a];
+    let mut rest = bytes;
+    while rest >= 0x80 {
+        message.push(u8::try_from(rest & 0x7f).unwrap() | 0x80);
+        rest >>= 7;
+    }
+    message.push(u8::try_from(rest).unwrap());
+    message.resize(message.len() + usize::try_from(bytes).unwrap(), b'x');
+    message.into()
+}
+
+/// As many messages as are wanted, each in a frame and a chunk of its own.
+struct Flood {
+    left: u64,
+    message: Bytes,
+    _heard: Heard,
+}
+
+impl http_body::Body for Flood {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        let Some(left) = self.left.checked_sub(1) else {
+            // The end comes once.
+            self.left = u64::MAX;
+            return Poll::Ready(Some(Ok(trailers(&Status::ok("")))));
+        };
+        if left == u64::MAX - 1 {
+            return Poll::Ready(None);
+        }
+        self.left = left;
+        Poll::Ready(Some(Ok(Frame::data(framed(&self.message)))))
     }
 }
 

@@ -58,7 +58,7 @@ impl Binder {
             mask_field: self.mask_field.as_ref(),
         };
         self.schema.codec().json_to_wire(&target, json).map_err(|error| {
-            let position = error.position.from_start(start);
+            let position = error.position.counted_from(start);
             BindError::from(JsonError { position, ..error }).of_element(number)
         })
     }

@@ -15,7 +15,7 @@ pub struct Position {
 
 impl Position {
     /// The same place, counted from where something larger begins in which this text begins at `start`.
-    pub(crate) fn from_start(self, start: Self) -> Self {
+    pub(crate) fn counted_from(self, start: Self) -> Self {
         Self {
             line: start.line + self.line - 1,
             column: if self.line == 1 {
