@@ -53,6 +53,15 @@ impl Failure {
         status::Failure { http_status, ..said }.into()
     }
 
+    /// An inner service that answers with HTTP's own status: some proxy's page. It is kept in the details.
+    pub(crate) fn foreign_answer(http: StatusCode) -> Self {
+        let http = http.as_str();
+        let message = format!("the upstream answered with HTTP status {http}, not with gRPC");
+        status::Failure::new(Code::Unavailable as i32, message)
+            .with_reason_about(DOMAIN, "UPSTREAM_FAILED", "http_status", http)
+            .into()
+    }
+
     /// An answer that breaks the rules of gRPC, or cannot be written as JSON.
     pub(crate) fn bad_reply(message: impl Into<String>) -> Self {
         status::Failure::new(Code::Internal as i32, message)
@@ -168,8 +177,8 @@ impl Failure {
     }
 
     /// A call that the inner service did not end by its deadline.
-    pub(crate) fn deadline_exceeded() -> Self {
-        status::Failure::new(Code::DeadlineExceeded as i32, "the call did not end by its deadline")
+    pub(crate) fn deadline_exceeded(message: &str) -> Self {
+        status::Failure::new(Code::DeadlineExceeded as i32, message)
             .with_reason(DOMAIN, "DEADLINE_EXCEEDED")
             .into()
     }

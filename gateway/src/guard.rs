@@ -72,7 +72,10 @@ impl Guard {
             }
         }
         match &mut self.late {
-            Some(late) => late.as_mut().poll(cx).map(|()| Failure::deadline_exceeded()),
+            Some(late) => late
+                .as_mut()
+                .poll(cx)
+                .map(|()| Failure::deadline_exceeded("the call did not end by its deadline")),
             None => Poll::Pending,
         }
     }

@@ -45,11 +45,7 @@ impl Messages {
             Some(Err(failure)) => return Err((failure, guard)),
             Some(Ok(())) => true,
             None if head.status != StatusCode::OK => {
-                let message = format!(
-                    "the upstream answered with HTTP status {}, not with gRPC",
-                    head.status.as_u16()
-                );
-                return Err((Failure::bad_upstream(None, message), guard));
+                return Err((Failure::foreign_answer(head.status), guard));
             }
             None if !is_grpc(&head.headers) => {
                 let message = "the upstream's answer is not gRPC: its content type is another";

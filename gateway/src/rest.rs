@@ -26,6 +26,7 @@ use crate::frame::framed;
 use crate::gateway::Gateway;
 use crate::guard::Guard;
 use crate::inner::Inner;
+use crate::metadata;
 use crate::reply::Messages;
 use crate::{stream, unary};
 
@@ -259,12 +260,13 @@ impl<'s> Matched<'s> {
             .route
             .bind(parts.uri.query(), &body, &fields)
             .map_err(|error| Failure::unbindable(&error))?;
-        let metadata = metadata(&parts.headers, self.deadline, &record, gateway)?;
+        let metadata = inner_headers(&parts.headers, self.deadline, &record, gateway)?;
         Ok(Bound {
             route: self.route,
             form: self.form,
             body: RequestBody::new(Full::new(framed(&message))),
             guard: Guard::until(ends),
+            takes_trailers: metadata::takes_trailers(&parts.headers),
             held,
             metadata,
             inner_uri: self.inner_uri,
@@ -281,6 +283,8 @@ pub(crate) struct Bound<'s> {
     /// The request message in its frame, or the stream of them.
     body: RequestBody,
     guard: Guard,
+    /// Whether the caller reads trailers.
+    takes_trailers: bool,
     held: Held,
     metadata: HeaderMap,
     inner_uri: Uri,
@@ -315,6 +319,7 @@ impl<'s> Bound<'s> {
             form: self.form,
             metadata,
             messages,
+            takes_trailers: self.takes_trailers,
             held: self.held,
             record: self.record,
         })
@@ -328,6 +333,8 @@ pub(crate) struct Replies<'s> {
     /// The head of the answer.
     pub(crate) metadata: HeaderMap,
     pub(crate) messages: Messages,
+    /// Whether the caller reads trailers.
+    pub(crate) takes_trailers: bool,
     /// What the request's body holds of the memory for bodies, until the call has ended.
     held: Held,
     pub(crate) record: Arc<CallRecord>,
@@ -343,7 +350,7 @@ fn header_fields(headers: &HeaderMap, form: Form) -> Result<HeaderFields<'_>, Fa
 }
 
 /// The headers of the inner call.
-fn metadata(
+fn inner_headers(
     headers: &HeaderMap,
     deadline: Option<Duration>,
     record: &CallRecord,
@@ -352,7 +359,7 @@ fn metadata(
     let mut metadata = gateway
         .request_headers()
         .pick(headers)
-        .map_err(|error| Failure::bad_header(&error.header, &error))?;
+        .map_err(|error| Failure::bad_header(error.header(), &error))?;
     metadata.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
     metadata.insert(header::TE, HeaderValue::from_static("trailers"));
     if let Some(timeout) = deadline {
@@ -383,7 +390,12 @@ fn text<'h>(headers: &'h HeaderMap, name: Option<&str>) -> Result<Option<&'h str
 /// The end for an `EventSource`: it does not come back after a 204.
 fn nothing_more(record: &CallRecord) -> HttpResponse {
     record.set_code(Code::Ok);
-    empty(StatusCode::NO_CONTENT)
+    let mut response = empty(StatusCode::NO_CONTENT);
+    // Another form of the same answer would have run the call.
+    response
+        .headers_mut()
+        .insert(header::VARY, HeaderValue::from_static("accept, last-event-id"));
+    response
 }
 
 /// `Allow` of the embedder's own paths.

@@ -22,7 +22,7 @@ use hyper_util::server::conn::auto::Builder;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tower::Service;
+use tower::{Service, ServiceExt};
 
 use crate::drain::begun;
 use caps::Caps;
@@ -43,6 +43,10 @@ const KEEP_ALIVE: Duration = Duration::from_secs(20);
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 /// After the file table is full, the next attempt to accept waits this long.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// The other end of the connection by which a request came, in the request's extensions. Behind a proxy it is the proxy's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RemoteAddress(pub SocketAddr);
 
 /// The bounds of connections.
 #[derive(Debug, Clone, Copy)]
@@ -106,7 +110,11 @@ pub async fn serve<S, B>(
         };
         // Answers are written whole; waiting for more only delays them. A socket that refuses is closing already.
         let _ = stream.set_nodelay(true);
-        let connection = connection(stream, service.clone(), builder.clone(), limits, watched.clone());
+        let service = service.clone().map_request(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(RemoteAddress(peer));
+            request
+        });
+        let connection = connection(stream, service, builder.clone(), limits, watched.clone());
         Some(async move {
             connection.await;
             drop(place);

@@ -31,11 +31,19 @@ pub(crate) async fn response(mut replies: Replies<'_>) -> Result<HttpResponse, F
         body.push(b'\n');
     }
     replies.record.set_code(Code::Ok);
-    let mut response = http::Response::new(ResponseBody::full(body));
+    // What came after the message is known before anything is sent: a caller who reads no trailers finds it in the head.
+    let mut after = HeaderMap::new();
+    metadata::to_headers(&trailers, &mut after);
+    let as_trailers = replies.takes_trailers && !after.is_empty() && status != StatusCode::NO_CONTENT;
+    let mut response = http::Response::new(ResponseBody::empty());
     *response.status_mut() = status;
     let headers = response.headers_mut();
     metadata::to_headers(&replies.metadata, headers);
-    metadata::to_headers(&trailers, headers);
+    if as_trailers {
+        metadata::announce(after.keys(), headers);
+    } else {
+        metadata::to_headers(&after, headers);
+    }
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.append(header::VARY, HeaderValue::from_static("accept"));
     if status != StatusCode::NO_CONTENT {
@@ -49,6 +57,11 @@ pub(crate) async fn response(mut replies: Replies<'_>) -> Result<HttpResponse, F
     {
         headers.insert(header::LOCATION, location);
     }
+    *response.body_mut() = if as_trailers {
+        ResponseBody::with_trailers(body, after)
+    } else {
+        ResponseBody::full(body)
+    };
     Ok(response)
 }
 

@@ -23,9 +23,10 @@ use crate::error::Failure;
 use crate::frame::put_frame;
 use crate::gateway::Gateway;
 use crate::guard::{Guard, UploadEnd};
+use crate::metadata;
 use crate::rest::elements::{ElementError, Elements, Notation};
 use crate::rest::memory::{BodyMemory, Held};
-use crate::rest::{Bound, Incoming, Matched, header_fields, metadata, payload};
+use crate::rest::{Bound, Incoming, Matched, header_fields, inner_headers, payload};
 
 /// Messages that are there go inwards together, up to this size: an HTTP/2 peer has but a small budget for small frames.
 const CHUNK_BYTES: usize = 16 * 1024;
@@ -60,7 +61,7 @@ impl<'s> Matched<'s> {
             .route
             .binder(gateway.shared_schema().clone(), parts.uri.query(), &fields)
             .map_err(|error| Failure::unbindable(&error))?;
-        let metadata = metadata(&parts.headers, self.deadline, record, gateway)?;
+        let metadata = inner_headers(&parts.headers, self.deadline, record, gateway)?;
         Ok((notation, binder, metadata))
     }
 
@@ -69,7 +70,7 @@ impl<'s> Matched<'s> {
         let ends = self.ends();
         let prepared = self.prepared(gateway);
         let Incoming { parts, body, record } = self.incoming;
-        let (notation, binder, metadata) = match prepared {
+        let (notation, binder, inner_headers) = match prepared {
             Ok(prepared) => prepared,
             Err(failure) => return Err(payload::refuse(failure, &parts, body).await),
         };
@@ -91,8 +92,9 @@ impl<'s> Matched<'s> {
             form: self.form,
             body: RequestBody::new(stream),
             guard: Guard::until(ends).with_upload(end, parts.version),
+            takes_trailers: metadata::takes_trailers(&parts.headers),
             held: Held::default(),
-            metadata,
+            metadata: inner_headers,
             inner_uri: self.inner_uri,
             extensions: parts.extensions,
             record,

@@ -17,7 +17,7 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tower::ServiceExt;
 
-use crate::sockets::{Event, Events, builder, listening, service, streams};
+use crate::sockets::{Event, Events, behind_http2, builder, listening, service, streams};
 
 const NDJSON: &str = "application/x-ndjson";
 const ARRAY: &str = "application/json";
@@ -256,6 +256,46 @@ async fn f10_a_bad_element_cancels_the_call_and_says_where_it_stands() {
     let (status, answer, messages) = exchange("/v1/shelves/7/books:put", ARRAY, &large).await;
     assert_eq!((status, messages.len()), (413, 1), "{answer}");
     assert!(answer.contains("element 1 of the body is larger"), "{answer}");
+}
+
+#[tokio::test]
+async fn f10_what_came_before_a_bad_element_reaches_an_upstream_too() {
+    let (inner, mut events) = streams();
+    let service = service(&builder().build().unwrap(), behind_http2(inner).await);
+    for body in ["{}\n{\"theme\":\"B\"}\n3\n{}\n", "{}\n{\"theme\":\"B\"}\n3"] {
+        let request = Request::post("/v1/shelves/7/books:put").header("content-type", NDJSON);
+        let body = RequestBody::new(http_body_util::Full::new(Bytes::from(body)));
+        let answer = service.clone().oneshot(request.body(body).unwrap()).await.unwrap();
+        assert_eq!(answer.status(), 400);
+        let mut seen = Vec::new();
+        while seen.last() != Some(&Event::Over) {
+            seen.push(events.recv().await.unwrap());
+        }
+        assert_eq!(
+            seen[1..3],
+            [Event::Message(put("")), Event::Message(put("B"))],
+            "{seen:?}"
+        );
+        assert!(!seen.contains(&Event::Ended), "it must not look complete: {seen:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_caller_who_is_still_sending_reads_why_it_is_refused() {
+    let rest = format!("{{\"theme\":\"{}\"}}\n", "x".repeat(1_000)).repeat(4_000);
+    // In the body, and in its head.
+    for (content_type, start, status) in [(NDJSON, "3\n", "400"), ("text/csv", "a,b\n", "415")] {
+        let mut caller = Caller::new().await;
+        let head = format!(
+            "POST /v1/shelves/7/books:put HTTP/1.1\r\nhost: h\r\ncontent-type: {content_type}\r\ncontent-length: {}\r\n\r\n",
+            start.len() + rest.len()
+        );
+        caller.socket.write_all(head.as_bytes()).await.unwrap();
+        caller.socket.write_all(start.as_bytes()).await.unwrap();
+        caller.socket.write_all(rest.as_bytes()).await.unwrap();
+        let answer = caller.until("\r\n\r\n").await;
+        assert_eq!(&answer[9..12], status, "{answer}");
+    }
 }
 
 #[tokio::test]

@@ -178,6 +178,7 @@ async fn a_stream_is_resumed_by_its_field_and_a_finished_one_is_not_run_again() 
     for request in finished {
         let answer = stage.ask(request, "").await;
         assert_eq!((answer.status, answer.text()), (204, ""));
+        assert_eq!(answer.header("vary"), "accept, last-event-id");
     }
     assert_eq!(stage.seen().len(), 1, "no 204 called the service");
 

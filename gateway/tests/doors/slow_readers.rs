@@ -1,57 +1,20 @@
 //! Hundreds of slow readers of short messages behind one connection to the upstream: they cost each other nothing. An
 //! HTTP/2 peer allows a connection but so much overhead of unread small frames, and closes it, with all streams, above that.
 
-use std::convert::Infallible;
-
 use futures_util::future::join_all;
 use http::Request;
 use http_body_util::BodyExt;
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
-use millrace_gateway::{GrpcService, HttpService, RequestBody};
+use millrace_gateway::{HttpService, RequestBody};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
-use tonic::body::Body;
-use tower::util::BoxCloneSyncService;
 use tower::{ServiceBuilder, ServiceExt};
 
-use crate::sockets::{builder, service, streams};
+use crate::sockets::{behind_http2, builder, service, streams};
 
 const READERS: usize = 500;
 /// More than fit into what an HTTP/1.1 connection keeps of an answer, so that the rest stays unread at the upstream.
 const MESSAGES: usize = 500;
-/// Of each stream; the connection's window is HTTP/2's largest.
-const STREAM_WINDOW_BYTES: u32 = 16 << 10;
-
-/// The service of streams over one connection of HTTP/2.
-async fn upstream() -> GrpcService {
-    let (inner, mut events) = streams();
-    tokio::spawn(async move { while events.recv().await.is_some() {} });
-    let inner = ServiceBuilder::new()
-        .map_request(|request: Request<hyper::body::Incoming>| request.map(Body::new))
-        .service(inner);
-    let (client, server) = tokio::io::duplex(64 << 10);
-    let mut http2 = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
-    http2.max_concurrent_streams(1_000);
-    tokio::spawn(http2.serve_connection(TokioIo::new(server), TowerToHyperService::new(inner.boxed_clone())));
-    let (send, connection) = hyper::client::conn::http2::Builder::new(TokioExecutor::new())
-        .initial_connection_window_size(i32::MAX.cast_unsigned())
-        .initial_stream_window_size(STREAM_WINDOW_BYTES)
-        .handshake(TokioIo::new(client))
-        .await
-        .unwrap();
-    tokio::spawn(connection);
-    BoxCloneSyncService::new(tower::service_fn(move |mut request: Request<Body>| {
-        let mut send = send.clone();
-        let path = request.uri().path();
-        *request.uri_mut() = format!("http://upstream{path}").parse().unwrap();
-        async move {
-            Ok::<_, Infallible>(match send.send_request(request).await {
-                Ok(response) => response.map(Body::new),
-                Err(error) => tonic::Status::unavailable(error.to_string()).into_http(),
-            })
-        }
-    }))
-}
 
 /// A reader over a pipe that holds nearly nothing.
 fn connect(service: HttpService) -> DuplexStream {
@@ -91,7 +54,9 @@ async fn finish(mut reader: DuplexStream) {
 
 #[tokio::test]
 async fn slow_readers_of_short_messages_reset_no_other_stream() {
-    let service = service(&builder().build().unwrap(), upstream().await);
+    let (inner, mut events) = streams();
+    tokio::spawn(async move { while events.recv().await.is_some() {} });
+    let service = service(&builder().build().unwrap(), behind_http2(inner).await);
     let slow = join_all((0..READERS).map(|_| begin(service.clone()))).await;
     // Over the same connection, while they do not read: a whole stream, and calls.
     finish(begin(service.clone()).await).await;

@@ -11,6 +11,8 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 use http::{HeaderMap, Request, Response};
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::service::TowerToHyperService;
 use millrace_gateway::serve::{ConnectionLimits, listen, serve};
 use millrace_gateway::{Builder, Gateway, GrpcService, HttpService, RequestBody};
 use prometheus_client::registry::Registry;
@@ -91,6 +93,38 @@ pub(crate) async fn listening(service: HttpService) -> SocketAddr {
         drop(keep);
     });
     address
+}
+
+/// Of each stream; the connection's window is HTTP/2's largest.
+const STREAM_WINDOW_BYTES: u32 = 16 << 10;
+
+/// A service over one connection of HTTP/2.
+pub(crate) async fn behind_http2(inner: GrpcService) -> GrpcService {
+    let inner = ServiceBuilder::new()
+        .map_request(|request: Request<hyper::body::Incoming>| request.map(Body::new))
+        .service(inner);
+    let (client, server) = tokio::io::duplex(64 << 10);
+    let mut http2 = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+    http2.max_concurrent_streams(1_000);
+    tokio::spawn(http2.serve_connection(TokioIo::new(server), TowerToHyperService::new(inner.boxed_clone())));
+    let (send, connection) = hyper::client::conn::http2::Builder::new(TokioExecutor::new())
+        .initial_connection_window_size(i32::MAX.cast_unsigned())
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .handshake(TokioIo::new(client))
+        .await
+        .unwrap();
+    tokio::spawn(connection);
+    BoxCloneSyncService::new(tower::service_fn(move |mut request: Request<Body>| {
+        let mut send = send.clone();
+        let path = request.uri().path();
+        *request.uri_mut() = format!("http://upstream{path}").parse().unwrap();
+        async move {
+            Ok::<_, Infallible>(match send.send_request(request).await {
+                Ok(response) => response.map(Body::new),
+                Err(error) => Status::unavailable(error.to_string()).into_http(),
+            })
+        }
+    }))
 }
 
 /// The service of `streams.proto`, in process.
