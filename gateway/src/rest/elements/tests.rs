@@ -142,7 +142,12 @@ fn what_is_wrong_between_elements_has_its_place_wherever_the_body_is_cut() {
             "line 2, column 1 (byte 5)",
         ),
         ("[", 0, "expected the rest of the array", "(byte 1)"),
-        ("\u{feff}[]", 0, "expected `[`", "found byte 239"),
+        (
+            "\u{feff}[]",
+            0,
+            "expected `[`",
+            "found byte 239 at line 1, column 1 (byte 0)",
+        ),
         (&deep, 0, "nested deeper than 100 levels", "column 102 (byte 101)"),
     ];
     for (body, count, problem, place) in table {
