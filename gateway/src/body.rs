@@ -5,7 +5,9 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
+use http_body_util::StreamBody;
 use tracing::Span;
 
 use crate::inner::ReplyBody;
@@ -46,6 +48,12 @@ impl ResponseBody {
     pub fn full(bytes: impl Into<Bytes>) -> Self {
         let bytes = bytes.into();
         Self::of(Kind::Full((!bytes.is_empty()).then_some(bytes)))
+    }
+
+    /// A whole answer with trailers. It has no length: over HTTP/1.1 an answer with one has no trailers.
+    pub(crate) fn with_trailers(bytes: impl Into<Bytes>, trailers: HeaderMap) -> Self {
+        let frames = [Frame::data(bytes.into()), Frame::trailers(trailers)];
+        Self::stream(StreamBody::new(futures_util::stream::iter(frames.map(Ok))))
     }
 
     /// No body at all.

@@ -11,6 +11,7 @@ use crate::gateway::{Gateway, HttpService};
 
 mod catch_panic;
 mod cors;
+mod forwarding;
 mod head;
 mod headers;
 mod host;
@@ -21,6 +22,7 @@ mod trace;
 pub use crate::call::{CallRecord, OTHER_METHOD, code_name};
 pub(crate) use cors::BUILTIN_METHODS;
 pub use cors::CorsPolicy;
+pub use forwarding::{Forwarding, Network, NetworkError};
 pub(crate) use head::check as check_head;
 pub use host::HostPolicy;
 pub(crate) use host::{every_name, is_loopback_authority, is_port};
@@ -81,7 +83,7 @@ pub(crate) fn stack(edge: &Edge, gateway: &Gateway, doors: Doors) -> HttpService
             // Answers preflights, which carry no credential and no content type by which a door could be told.
             .layer(cors::CorsLayer::new(&edge.cors, gateway.clone(), edge.builtin.clone()))
             // Last, so that no door ever sees a header that only a trusted hop may set.
-            .layer(headers::HeadersLayer)
+            .layer(headers::HeadersLayer::new(gateway.forwarding().clone()))
             .service(doors),
     )
 }

@@ -53,6 +53,15 @@ impl Failure {
         status::Failure { http_status, ..said }.into()
     }
 
+    /// An inner service that answers with HTTP's own status: some proxy's page. It is kept in the details.
+    pub(crate) fn foreign_answer(http: StatusCode) -> Self {
+        let http = http.as_str();
+        let message = format!("the upstream answered with HTTP status {http}, not with gRPC");
+        status::Failure::new(Code::Unavailable as i32, message)
+            .with_reason_about(DOMAIN, "UPSTREAM_FAILED", "http_status", http)
+            .into()
+    }
+
     /// An answer that breaks the rules of gRPC, or cannot be written as JSON.
     pub(crate) fn bad_reply(message: impl Into<String>) -> Self {
         status::Failure::new(Code::Internal as i32, message)
@@ -160,7 +169,11 @@ impl Failure {
     }
 
     pub(crate) fn too_large(bytes_max: usize) -> Self {
-        let message = format!("the body is larger than {bytes_max} bytes");
+        Self::too_large_because(format!("the body is larger than {bytes_max} bytes"))
+    }
+
+    /// A part of the body that is too large.
+    pub(crate) fn too_large_because(message: String) -> Self {
         refused(StatusCode::PAYLOAD_TOO_LARGE, message)
             .with_reason(DOMAIN, "TOO_LARGE")
             .into()
@@ -174,6 +187,21 @@ impl Failure {
             .into()
     }
 
+    /// A stream of the client's whose next message did not come in time.
+    pub(crate) fn element_too_slow(limit: Duration) -> Self {
+        let message = format!("the next message of the stream did not arrive within {limit:?}");
+        refused(StatusCode::REQUEST_TIMEOUT, message)
+            .with_reason(DOMAIN, "DEADLINE_EXCEEDED")
+            .into()
+    }
+
+    /// A call that the inner service did not end by its deadline.
+    pub(crate) fn deadline_exceeded(message: &str) -> Self {
+        status::Failure::new(Code::DeadlineExceeded as i32, message)
+            .with_reason(DOMAIN, "DEADLINE_EXCEEDED")
+            .into()
+    }
+
     /// A body for which the memory that all bodies share has no room.
     pub(crate) fn no_memory_for_body() -> Self {
         let message = "the server is reading too many bodies at this moment";
@@ -183,10 +211,15 @@ impl Failure {
             .into()
     }
 
+    /// Whether it is a body that did not come in time.
+    pub(crate) fn is_too_slow(&self) -> bool {
+        self.said.http_status == Some(StatusCode::REQUEST_TIMEOUT.as_u16())
+    }
+
     /// The same failure; if it is a body that did not come in time, one that closes an HTTP/1.1 connection: what may
     /// still come of the body is no request.
     pub(crate) fn closing(mut self, version: Version) -> Self {
-        if self.said.http_status == Some(StatusCode::REQUEST_TIMEOUT.as_u16()) && version < Version::HTTP_2 {
+        if self.is_too_slow() && version < Version::HTTP_2 {
             self.headers
                 .insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
@@ -221,13 +254,6 @@ impl Failure {
             "is not supported, and nothing was changed: send the resource's `etag` in its field, if it has one";
         let violation = (header.to_owned(), problem.to_owned());
         Self::invalid(format!("header `{header}` {problem}"), &[violation])
-    }
-
-    pub(crate) fn client_streaming() -> Self {
-        let message = "streams of the client's are not served over REST; use gRPC";
-        status::Failure::new(Code::Unimplemented as i32, message)
-            .with_reason(DOMAIN, "WRONG_DOOR")
-            .into()
     }
 
     /// Whether the server cut a stream that can go on where it ended.

@@ -33,11 +33,17 @@ pub(crate) enum FrameError {
 /// Puts one uncompressed message into a frame.
 pub(crate) fn framed(message: &[u8]) -> Bytes {
     let mut frame = BytesMut::with_capacity(HEADER_BYTES + message.len());
-    frame.put_u8(0);
-    // A message comes from a request of at most a few MiB.
-    frame.put_u32(u32::try_from(message.len()).unwrap_or(u32::MAX));
-    frame.put_slice(message);
+    put_frame(&mut frame, message);
     frame.freeze()
+}
+
+/// Puts one uncompressed message into a frame at the end of `out`.
+pub(crate) fn put_frame(out: &mut BytesMut, message: &[u8]) {
+    out.reserve(HEADER_BYTES + message.len());
+    out.put_u8(0);
+    // A message comes from a request of at most a few MiB.
+    out.put_u32(u32::try_from(message.len()).unwrap_or(u32::MAX));
+    out.put_slice(message);
 }
 
 /// Cuts a body into messages. A message that lies inside one chunk is a slice of it; only split ones are copied.

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderMap, Uri};
+use http::{HeaderMap, HeaderName, Uri};
 use millrace_transcode::{Alias, LoadError, Options, Schema, SchemaBuilder};
 use tower::util::BoxCloneSyncService;
 
@@ -13,7 +13,7 @@ use crate::answer::Answers;
 use crate::body::{HttpRequest, HttpResponse};
 use crate::call::CallRecord;
 use crate::door::Doors;
-use crate::edge::{self, Edge};
+use crate::edge::{self, Edge, Forwarding};
 use crate::inner::Inner;
 use crate::metadata::AllowList;
 use crate::rest::{BodyMemory, Rest};
@@ -32,6 +32,8 @@ pub const BODY_BYTES_MAX: usize = 1 << 20;
 const BODY_MEMORY_BYTES: usize = 256 << 20;
 /// How long a request body may take to arrive, unless set.
 const BODY_TIME_MAX: Duration = Duration::from_secs(30);
+/// How long a client's stream over REST may bring no message, unless set.
+const STREAM_SILENCE_MAX: Duration = Duration::from_secs(300);
 /// Longest deadline of a unary call over REST, unless set.
 const DEADLINE_MAX: Duration = Duration::from_secs(60);
 
@@ -51,6 +53,9 @@ struct Shared {
     uploads: Uploads,
     deadline_max: Duration,
     alias: Option<AliasOf>,
+    stream_silence_max: Duration,
+    response_trailers: Vec<HeaderName>,
+    forwarding: Forwarding,
 }
 
 /// Which alias a caller may use in paths, from the headers of its request.
@@ -107,6 +112,19 @@ impl Gateway {
         self.shared.alias.as_ref()?(headers)
     }
 
+    /// Names of trailers that any stream may end with.
+    pub(crate) fn response_trailers(&self) -> &[HeaderName] {
+        &self.shared.response_trailers
+    }
+
+    pub(crate) fn forwarding(&self) -> &Forwarding {
+        &self.shared.forwarding
+    }
+
+    pub(crate) fn stream_silence_max(&self) -> Duration {
+        self.shared.stream_silence_max
+    }
+
     /// Whether the schema knows the path `/pkg.Service/Method`.
     pub(crate) fn knows_rpc(&self, grpc_path: &str) -> bool {
         let name = grpc_path.strip_prefix('/');
@@ -139,6 +157,10 @@ pub struct Builder {
     body_time_max: Duration,
     deadline_max: Duration,
     alias: Option<AliasOf>,
+    stream_silence_max: Duration,
+    header_text_refused: bool,
+    response_trailers: Vec<HeaderName>,
+    forwarding: Forwarding,
 }
 
 impl Default for Builder {
@@ -151,6 +173,10 @@ impl Default for Builder {
             body_time_max: BODY_TIME_MAX,
             deadline_max: DEADLINE_MAX,
             alias: None,
+            stream_silence_max: STREAM_SILENCE_MAX,
+            header_text_refused: false,
+            response_trailers: Vec::new(),
+            forwarding: Forwarding::Removed,
         }
     }
 }
@@ -221,11 +247,44 @@ impl Builder {
         self
     }
 
+    /// Sets how long a client's stream over REST may bring no message before the call is cancelled; within a message the
+    /// time for a body holds. 5 minutes unless set.
+    #[must_use]
+    pub fn stream_silence_max(mut self, time: Duration) -> Self {
+        self.stream_silence_max = time;
+        self
+    }
+
+    /// Sets whether a REST request is refused (400) that has a value in a header which is not visible ASCII, where the
+    /// header goes inwards: gRPC cannot say it. Unless set such a value is dropped.
+    #[must_use]
+    pub fn header_text_refused(mut self, refused: bool) -> Self {
+        self.header_text_refused = refused;
+        self
+    }
+
+    /// Announces trailers of streamed REST answers, to callers with `TE: trailers`. HTTP/1.1 sends none that were not
+    /// announced in the head, and a stream's own are known at its end only; over HTTP/2, and of unary calls, all are sent.
+    #[must_use]
+    pub fn response_trailers(mut self, names: impl IntoIterator<Item = HeaderName>) -> Self {
+        self.response_trailers.extend(names);
+        self
+    }
+
+    /// Sets what becomes of headers by which proxies tell where a call came from; they are removed unless set.
+    #[must_use]
+    pub fn forwarding(mut self, forwarding: Forwarding) -> Self {
+        self.forwarding = forwarding;
+        self
+    }
+
     /// Loads the descriptors.
     ///
     /// # Errors
     /// Descriptors that do not load, or rules that are malformed or bound twice; see [`LoadError`].
-    pub fn build(self) -> Result<Gateway, LoadError> {
+    pub fn build(mut self) -> Result<Gateway, LoadError> {
+        self.request_headers
+            .extend(self.forwarding.headers().iter().map(|name| (*name).to_owned()));
         let schema = self.schema.build()?;
         let rpcs = schema.methods().filter_map(|method| {
             let uri = Uri::try_from(method.grpc_path()).ok()?;
@@ -236,11 +295,14 @@ impl Builder {
                 rpcs: rpcs.collect(),
                 uploads: Uploads::new(&schema, self.body_time_max),
                 schema: Arc::new(schema),
-                request_headers: AllowList::with(&self.request_headers),
+                request_headers: AllowList::with(&self.request_headers).refusing_unsayable(self.header_text_refused),
                 body_bytes_max: self.body_bytes_max,
                 body_memory: BodyMemory::new(self.body_memory_bytes),
                 deadline_max: self.deadline_max,
                 alias: self.alias,
+                stream_silence_max: self.stream_silence_max,
+                response_trailers: self.response_trailers,
+                forwarding: self.forwarding,
             }),
         })
     }

@@ -38,6 +38,7 @@ mod door;
 mod error;
 mod frame;
 mod gateway;
+mod guard;
 mod inner;
 mod metadata;
 mod reply;

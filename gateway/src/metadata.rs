@@ -44,18 +44,31 @@ const DENIED: [&str; 14] = [
     "x-request-id",
 ];
 
-/// A binary header that is not base64, or too large.
+/// A header that cannot go in.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("header `{header}` is not base64 of at most {BINARY_BYTES_MAX} bytes")]
-pub(crate) struct MetadataError {
+pub(crate) enum MetadataError {
+    /// A binary header that is not base64, or too large.
+    #[error("header `{0}` is not base64 of at most {BINARY_BYTES_MAX} bytes")]
+    Binary(String),
+    /// A value that gRPC cannot say, where that is refused.
+    #[error("header `{0}` is not visible ASCII")]
+    Text(String),
+}
+
+impl MetadataError {
     /// The header's name.
-    pub(crate) header: String,
+    pub(crate) fn header(&self) -> &str {
+        let (Self::Binary(name) | Self::Text(name)) = self;
+        name
+    }
 }
 
 /// The request headers that become metadata.
 #[derive(Debug, Clone)]
 pub(crate) struct AllowList {
     names: Vec<HeaderName>,
+    /// Whether a value that gRPC cannot say is refused, rather than dropped.
+    refuses_unsayable: bool,
 }
 
 impl AllowList {
@@ -71,19 +84,32 @@ impl AllowList {
                 names.push(name);
             }
         }
-        Self { names }
+        Self {
+            names,
+            refuses_unsayable: false,
+        }
     }
 
-    /// Copies the allowed headers, repeated ones in their order. A value that is no visible ASCII is dropped: gRPC has no
-    /// way to say it.
+    /// Refuses values that gRPC cannot say.
+    pub(crate) fn refusing_unsayable(mut self, refuses: bool) -> Self {
+        self.refuses_unsayable = refuses;
+        self
+    }
+
+    /// Copies the allowed headers, repeated ones in their order. A value that is no visible ASCII is dropped or refused:
+    /// gRPC has no way to say it.
     pub(crate) fn pick(&self, headers: &HeaderMap) -> Result<HeaderMap, MetadataError> {
         let mut metadata = HeaderMap::with_capacity(self.names.len() + 4);
         for name in &self.names {
-            for value in headers.get_all(name).iter().filter(|value| value.to_str().is_ok()) {
+            for value in headers.get_all(name) {
+                if value.to_str().is_err() {
+                    if self.refuses_unsayable {
+                        return Err(MetadataError::Text(name.to_string()));
+                    }
+                    continue;
+                }
                 if name.as_str().ends_with("-bin") && !is_binary(value) {
-                    return Err(MetadataError {
-                        header: name.to_string(),
-                    });
+                    return Err(MetadataError::Binary(name.to_string()));
                 }
                 metadata.append(name.clone(), value.clone());
             }
@@ -96,11 +122,30 @@ fn is_binary(value: &HeaderValue) -> bool {
     LENIENT.decode(value).is_ok_and(|bytes| bytes.len() <= BINARY_BYTES_MAX)
 }
 
-/// Adds an answer's metadata to the response's headers: all but `grpc-*` and the denied ones, binary values padded.
+/// Whether a caller reads trailers: `TE: trailers`.
+pub(crate) fn takes_trailers(headers: &HeaderMap) -> bool {
+    let codings = headers.get_all(http::header::TE).iter();
+    codings
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|coding| coding.split(';').next())
+        .any(|coding| coding.trim().eq_ignore_ascii_case("trailers"))
+}
+
+/// Says in the head of an answer which trailers may follow: HTTP/1.1 sends no others.
+pub(crate) fn announce<'n>(names: impl Iterator<Item = &'n HeaderName>, headers: &mut HeaderMap) {
+    let names: Vec<_> = names.map(HeaderName::as_str).collect();
+    if let (false, Ok(names)) = (names.is_empty(), HeaderValue::try_from(names.join(", "))) {
+        headers.insert(http::header::TRAILER, names);
+    }
+}
+
+/// Adds an answer's metadata to the response's headers: all but `grpc-*`, the denied ones and what is no visible ASCII,
+/// binary values padded.
 pub(crate) fn to_headers(metadata: &HeaderMap, headers: &mut HeaderMap) {
     for (name, value) in metadata {
         let text = name.as_str();
-        if text.starts_with("grpc-") || DENIED.contains(&text) {
+        if text.starts_with("grpc-") || DENIED.contains(&text) || value.to_str().is_err() {
             continue;
         }
         if !text.ends_with("-bin") {
@@ -156,6 +201,25 @@ mod tests {
         let metadata = allow.pick(&twice).unwrap();
         assert_eq!(metadata.get_all("baggage").iter().collect::<Vec<_>>(), ["a=1", "b=2"]);
         assert!(!metadata.contains_key("accept-language"));
+        let refused = allow.refusing_unsayable(true).pick(&twice);
+        assert_eq!(refused, Err(MetadataError::Text("accept-language".to_owned())));
+    }
+
+    #[test]
+    fn trailers_are_for_those_who_say_that_they_read_them() {
+        for (values, expected) in [
+            (&["trailers"][..], true),
+            (&["gzip;q=0.5, Trailers"], true),
+            (&["deflate", "trailers"], true),
+            (&["deflate"], false),
+            (&["trailersx"], false),
+            (&[], false),
+        ] {
+            let headers = values
+                .iter()
+                .map(|value| (http::header::TE, HeaderValue::from_static(value)));
+            assert_eq!(takes_trailers(&headers.collect()), expected, "{values:?}");
+        }
     }
 
     #[test]
@@ -192,6 +256,8 @@ mod tests {
             ("bad-bin", "*"),
             ("x-millrace-consistency", "t"),
         ]);
+        let mut metadata = metadata;
+        metadata.insert("x-odd", HeaderValue::from_bytes(b"\xe4").unwrap());
         to_headers(&metadata, &mut headers);
         assert_eq!(
             headers,

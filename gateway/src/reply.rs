@@ -12,6 +12,7 @@ use tonic::Code;
 
 use crate::error::Failure;
 use crate::frame::Frames;
+use crate::guard::Guard;
 use crate::inner::ReplyBody;
 use crate::metadata::LENIENT;
 
@@ -21,6 +22,7 @@ pub(crate) struct Messages {
     frames: Frames,
     /// Set when the answer was over with its headers.
     over: bool,
+    guard: Guard,
 }
 
 /// What comes next.
@@ -35,23 +37,19 @@ pub(crate) enum Next {
 
 impl Messages {
     /// Takes the head of an answer: its metadata, and its messages unless the call has failed already.
-    pub(crate) fn of(response: Response<ReplyBody>) -> Result<(HeaderMap, Self), Failure> {
+    ///
+    /// `guard` may end the call before the answer does.
+    pub(crate) fn of(response: Response<ReplyBody>, guard: Guard) -> Result<(HeaderMap, Self), (Failure, Guard)> {
         let (head, body) = response.into_parts();
         let over = match ending(&head.headers) {
-            Some(Err(failure)) => return Err(failure),
+            Some(Err(failure)) => return Err((failure, guard)),
             Some(Ok(())) => true,
             None if head.status != StatusCode::OK => {
-                let message = format!(
-                    "the upstream answered with HTTP status {}, not with gRPC",
-                    head.status.as_u16()
-                );
-                return Err(Failure::bad_upstream(None, message));
+                return Err((Failure::foreign_answer(head.status), guard));
             }
             None if !is_grpc(&head.headers) => {
-                return Err(Failure::bad_upstream(
-                    None,
-                    "the upstream's answer is not gRPC: its content type is another",
-                ));
+                let message = "the upstream's answer is not gRPC: its content type is another";
+                return Err((Failure::bad_upstream(None, message), guard));
             }
             None => false,
         };
@@ -59,12 +57,28 @@ impl Messages {
             body,
             frames: Frames::default(),
             over,
+            guard,
         };
         Ok((head.headers, messages))
     }
 
     /// The next message or the end; after the end it is not to be polled again.
     pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Next> {
+        if let Poll::Ready(failure) = self.guard.poll_failure(cx) {
+            return Poll::Ready(Next::Failed(failure));
+        }
+        let next = ready!(self.poll_reply(cx));
+        // The inner service may just have read what is wrong with the body, and this be what it says to that.
+        if matches!(next, Next::Message(_)) {
+            return Poll::Ready(next);
+        }
+        Poll::Ready(match self.guard.poll_failure(cx) {
+            Poll::Ready(failure) => Next::Failed(failure),
+            Poll::Pending => next,
+        })
+    }
+
+    fn poll_reply(&mut self, cx: &mut Context<'_>) -> Poll<Next> {
         if self.over {
             return Poll::Ready(Next::End(HeaderMap::new()));
         }
@@ -103,6 +117,11 @@ impl Messages {
     /// See [`Messages::poll_next`]; dropping the future loses nothing.
     pub(crate) async fn next(&mut self) -> Next {
         std::future::poll_fn(|cx| self.poll_next(cx)).await
+    }
+
+    /// For a call that failed before its answer began: see [`Guard::read_on`].
+    pub(crate) async fn read_on(&mut self) {
+        self.guard.read_on().await;
     }
 
     fn ended(&mut self, trailers: HeaderMap) -> Next {

@@ -1,16 +1,17 @@
 //! The REST door. A call goes through five phases, each a type, so that a step cannot be left out or taken twice:
-//! [`Incoming`] (what was sent) → [`Matched`] (a route, and the form of the answer) → [`Bound`] (the request message) →
-//! [`Replies`] (the inner service's answer) → the HTTP response, whole (`unary.rs`) or as a stream (`stream.rs`).
+//! [`Incoming`] (what was sent) → [`Matched`] (a route, and the form of the answer) → [`Bound`] (the request message, or the
+//! stream of them: `client_stream.rs`) → [`Replies`] (the inner service's answer) → the HTTP response, whole (`unary.rs`) or
+//! as a stream (`stream.rs`).
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, Version, header};
+use http::{Extensions, HeaderMap, HeaderValue, Method, StatusCode, Uri, Version, header};
 use http_body::Body;
 use http_body_util::Full;
 use millrace_transcode::{HeaderFields, Matched as Route, RouteError, status};
+use tokio::time::Instant;
 use tonic::Code;
 
 use crate::accept::{Accept, Media};
@@ -23,16 +24,21 @@ use crate::edge::{BUILTIN_METHODS, Builtin};
 use crate::error::Failure;
 use crate::frame::framed;
 use crate::gateway::Gateway;
+use crate::guard::Guard;
 use crate::inner::Inner;
+use crate::metadata;
 use crate::reply::Messages;
 use crate::{stream, unary};
 
+mod client_stream;
+mod elements;
 mod memory;
 mod payload;
 
 pub(crate) use memory::BodyMemory;
 use memory::Held;
 use payload::{Bounds, Payload};
+pub(crate) use payload::{DISCARD_TIME_MAX, discard};
 
 /// Bytes of path and query.
 const URI_BYTES_MAX: usize = 8 * 1024;
@@ -155,9 +161,6 @@ impl Incoming {
     fn matched<'s>(self, route: Route<'s>, gateway: &Gateway) -> Result<Matched<'s>, Failure> {
         let method = route.method();
         let inner_uri = gateway.name_call(method.grpc_path(), &self.record).unwrap_or_default();
-        if method.client_streaming() {
-            return Err(Failure::client_streaming());
-        }
         let condition = CONDITIONS.iter().find(|name| self.parts.headers.contains_key(*name));
         if let Some(name) = condition
             && !self.parts.method.is_safe()
@@ -170,7 +173,8 @@ impl Incoming {
         // The server's own limit counts from the head of the request too; a stream has another. A route's own limit is for
         // streams too, and for those who ask for none.
         let own = method.settings().deadline_max;
-        let max = own.or_else(|| (!method.server_streaming()).then(|| gateway.deadline_max()));
+        let is_unary = !method.server_streaming() && !method.client_streaming();
+        let max = own.or_else(|| is_unary.then(|| gateway.deadline_max()));
         let deadline = asked.map(|asked| max.map_or(asked, |max| asked.min(max))).or(own);
         Ok(Matched {
             incoming: self,
@@ -233,8 +237,17 @@ impl<'s> Matched<'s> {
                 .is_some_and(|id| !resumes || id.as_bytes().ends_with(STREAM_ENDED.as_bytes()))
     }
 
+    /// When the call is to have ended, if the caller or the server says so.
+    fn ends(&self) -> Option<Instant> {
+        self.incoming.record.started().checked_add(self.deadline?)
+    }
+
     /// Reads the body and makes the request message of path, query, body and headers.
     async fn bound(self, gateway: &Gateway) -> Result<Bound<'s>, Failure> {
+        if self.takes_stream() {
+            return self.bound_stream(gateway).await;
+        }
+        let ends = self.ends();
         let Incoming { parts, body, record } = self.incoming;
         let settings = self.route.method().settings();
         let bounds = Bounds {
@@ -245,35 +258,23 @@ impl<'s> Matched<'s> {
         };
         let read = payload::read(&parts.headers, body, &bounds).await;
         let Payload { bytes: body, held } = read.map_err(|failure| failure.closing(parts.version))?;
-        let resumes_at = (self.form == Form::Stream(Media::EventStream)).then_some(LAST_EVENT_ID);
-        let fields = HeaderFields {
-            idempotency_key: text(&parts.headers, Some(IDEMPOTENCY_KEY))?,
-            last_event_id: text(&parts.headers, resumes_at)?,
-        };
+        let fields = header_fields(&parts.headers, self.form)?;
         let alias = (!body.is_empty()).then(|| gateway.alias(&parts.headers)).flatten();
         let route = self.route.with_alias(alias);
         let message = route
             .bind(parts.uri.query(), &body, &fields)
             .map_err(|error| Failure::unbindable(&error))?;
-        let mut metadata = gateway
-            .request_headers()
-            .pick(&parts.headers)
-            .map_err(|error| Failure::bad_header(&error.header, &error))?;
-        metadata.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
-        metadata.insert(header::TE, HeaderValue::from_static("trailers"));
-        if let Some(timeout) = self.deadline {
-            // The body has taken its part of it.
-            let left = timeout.saturating_sub(record.elapsed());
-            metadata.insert(GRPC_TIMEOUT, deadline::to_grpc(left));
-        }
+        let metadata = inner_headers(&parts.headers, self.deadline, &record, gateway)?;
         Ok(Bound {
             route,
             form: self.form,
-            message,
+            body: RequestBody::new(Full::new(framed(&message))),
+            guard: Guard::until(ends),
+            takes_trailers: metadata::takes_trailers(&parts.headers),
             held,
             metadata,
             inner_uri: self.inner_uri,
-            parts,
+            extensions: parts.extensions,
             record,
         })
     }
@@ -283,32 +284,46 @@ impl<'s> Matched<'s> {
 pub(crate) struct Bound<'s> {
     route: Route<'s>,
     form: Form,
-    /// The request message, without a frame.
-    message: Bytes,
+    /// The request message in its frame, or the stream of them.
+    body: RequestBody,
+    guard: Guard,
+    /// Whether the caller reads trailers.
+    takes_trailers: bool,
     held: Held,
     metadata: HeaderMap,
     inner_uri: Uri,
-    parts: Parts,
+    /// The record, and what the embedder knows of the connection.
+    extensions: Extensions,
     record: Arc<CallRecord>,
 }
 
 impl<'s> Bound<'s> {
     /// Calls the inner service and waits for the head of its answer.
     async fn sent(self, inner: &Inner) -> Result<Replies<'s>, Failure> {
-        let mut request = http::Request::new(RequestBody::new(Full::new(framed(&self.message))));
+        let mut guard = self.guard;
+        let mut request = http::Request::new(self.body);
         *request.method_mut() = Method::POST;
         *request.version_mut() = Version::HTTP_2;
         *request.uri_mut() = self.inner_uri;
         *request.headers_mut() = self.metadata;
-        // The record, and what the embedder knows of the connection.
-        *request.extensions_mut() = self.parts.extensions;
-        let Ok(response) = inner.send(request).await;
-        let (metadata, messages) = Messages::of(response)?;
+        *request.extensions_mut() = self.extensions;
+        let answered = match guard.during(inner.send(request)).await {
+            Ok(Ok(response)) => Messages::of(response, guard),
+            Err(failure) => Err((failure, guard)),
+        };
+        let (metadata, messages) = match answered {
+            Ok(answered) => answered,
+            Err((failure, mut guard)) => {
+                guard.read_on().await;
+                return Err(failure);
+            }
+        };
         Ok(Replies {
             route: self.route,
             form: self.form,
             metadata,
             messages,
+            takes_trailers: self.takes_trailers,
             held: self.held,
             record: self.record,
         })
@@ -322,9 +337,41 @@ pub(crate) struct Replies<'s> {
     /// The head of the answer.
     pub(crate) metadata: HeaderMap,
     pub(crate) messages: Messages,
+    /// Whether the caller reads trailers.
+    pub(crate) takes_trailers: bool,
     /// What the request's body holds of the memory for bodies, until the call has ended.
     held: Held,
     pub(crate) record: Arc<CallRecord>,
+}
+
+/// The headers that become fields.
+fn header_fields(headers: &HeaderMap, form: Form) -> Result<HeaderFields<'_>, Failure> {
+    let resumes_at = (form == Form::Stream(Media::EventStream)).then_some(LAST_EVENT_ID);
+    Ok(HeaderFields {
+        idempotency_key: text(headers, Some(IDEMPOTENCY_KEY))?,
+        last_event_id: text(headers, resumes_at)?,
+    })
+}
+
+/// The headers of the inner call.
+fn inner_headers(
+    headers: &HeaderMap,
+    deadline: Option<Duration>,
+    record: &CallRecord,
+    gateway: &Gateway,
+) -> Result<HeaderMap, Failure> {
+    let mut metadata = gateway
+        .request_headers()
+        .pick(headers)
+        .map_err(|error| Failure::bad_header(error.header(), &error))?;
+    metadata.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    metadata.insert(header::TE, HeaderValue::from_static("trailers"));
+    if let Some(timeout) = deadline {
+        // The body has taken its part of it.
+        let left = timeout.saturating_sub(record.elapsed());
+        metadata.insert(GRPC_TIMEOUT, deadline::to_grpc(left));
+    }
+    Ok(metadata)
 }
 
 /// The text of a header that becomes a field. One that contradicts itself is refused: whoever reads it next may take the
@@ -347,7 +394,12 @@ fn text<'h>(headers: &'h HeaderMap, name: Option<&str>) -> Result<Option<&'h str
 /// The end for an `EventSource`: it does not come back after a 204.
 fn nothing_more(record: &CallRecord) -> HttpResponse {
     record.set_code(Code::Ok);
-    empty(StatusCode::NO_CONTENT)
+    let mut response = empty(StatusCode::NO_CONTENT);
+    // Another form of the same answer would have run the call.
+    response
+        .headers_mut()
+        .insert(header::VARY, HeaderValue::from_static("accept, last-event-id"));
+    response
 }
 
 /// `Allow` of the embedder's own paths.

@@ -47,6 +47,10 @@ const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 /// After the file table is full, the next attempt to accept waits this long.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+/// The other end of the connection by which a request came, in the request's extensions. Behind a proxy it is the proxy's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RemoteAddress(pub SocketAddr);
+
 /// The bounds of connections.
 #[derive(Debug, Clone, Copy)]
 pub struct ConnectionLimits {
@@ -110,6 +114,7 @@ pub async fn serve<S, B>(
         };
         let service = service.clone().map_request(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(from);
+            request.extensions_mut().insert(RemoteAddress(peer));
             request
         });
         // Answers are written whole; waiting for more only delays them. A socket that refuses is closing already.

@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 use http_body::{Body, Frame};
 use millrace_transcode::Renderer;
 use tokio::time::{Instant, Sleep};
@@ -92,19 +92,39 @@ pub(crate) async fn response(
         renderer: replies.route.renderer(gateway.shared_schema().clone()),
         answers: gateway.answers(),
         record: replies.record,
+        trailers: replies.takes_trailers.then(HeaderMap::new),
         state: State::Open,
     };
     match first {
         // An `EventSource` comes again after an end, but never after a status that is no success.
         Some(Next::Failed(failure)) if body.cut(&failure) => {}
-        Some(Next::Failed(failure)) => return Err(failure),
+        Some(Next::Failed(failure)) => {
+            body.messages.read_on().await;
+            return Err(failure);
+        }
         Some(Next::Message(message)) => body.message(&message)?,
-        Some(Next::End(_)) => body.end(),
+        Some(Next::End(trailers)) => body.end(&trailers),
         None => {}
     }
+    let mut headers = head(media, &replies.metadata);
+    if body.trailers.is_some() {
+        // What is there already may be all, and then the trailers are known.
+        std::future::poll_fn(|cx| {
+            body.collect(cx);
+            Poll::Ready(())
+        })
+        .await;
+        let known = body.trailers.iter().flat_map(HeaderMap::keys);
+        metadata::announce(known.chain(gateway.response_trailers()), &mut headers);
+    }
     let mut response = http::Response::new(ResponseBody::stream(body));
-    let headers = response.headers_mut();
-    metadata::to_headers(&replies.metadata, headers);
+    *response.headers_mut() = headers;
+    Ok(response)
+}
+
+fn head(media: Media, metadata: &HeaderMap) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    metadata::to_headers(metadata, &mut headers);
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media.content_type()));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
@@ -114,7 +134,7 @@ pub(crate) async fn response(
         HeaderValue::from_static("no"),
     );
     headers.append(header::VARY, HeaderValue::from_static("accept"));
-    Ok(response)
+    headers
 }
 
 /// The body. Dropping it drops the inner stream: a caller who went away costs nothing more.
@@ -127,6 +147,8 @@ struct Stream {
     answers: Answers,
     record: Arc<CallRecord>,
     silence: Option<Silence>,
+    /// Metadata that came at the end; `None` if the caller reads no trailers.
+    trailers: Option<HeaderMap>,
     state: State,
 }
 
@@ -149,8 +171,8 @@ impl Stream {
             let written = match next {
                 Next::Message(message) => self.message(&message),
                 Next::Failed(failure) => Err(failure),
-                Next::End(_) => {
-                    self.end();
+                Next::End(trailers) => {
+                    self.end(&trailers);
                     Ok(())
                 }
             };
@@ -171,9 +193,16 @@ impl Stream {
         Ok(())
     }
 
-    fn end(&mut self) {
+    fn end(&mut self, trailers: &HeaderMap) {
         self.form.end(&mut self.ready);
+        self.keep(trailers);
         self.state = State::Ended;
+    }
+
+    fn keep(&mut self, trailers: &HeaderMap) {
+        if let Some(kept) = &mut self.trailers {
+            metadata::to_headers(trailers, kept);
+        }
     }
 
     /// Ends a stream that was cut, if the form's callers come again; false for any other failure.
@@ -193,6 +222,7 @@ impl Stream {
         let code = failure.code();
         self.record.set_code(code);
         let is_said = self.form.failure(&mut self.ready, &self.answers.status_json(failure));
+        self.keep(&failure.headers);
         self.state = if is_said { State::Ended } else { State::Broken(code) };
     }
 
@@ -222,7 +252,10 @@ impl Body for Stream {
         }
         match this.state {
             State::Open => Poll::Pending,
-            State::Ended => Poll::Ready(None),
+            State::Ended => {
+                let trailers = this.trailers.take().filter(|trailers| !trailers.is_empty());
+                Poll::Ready(trailers.map(|trailers| Ok(Frame::trailers(trailers))))
+            }
             State::Broken(code) => {
                 // hyper throws away what it holds when a body fails: it gets one turn to flush the status and the
                 // messages, or the caller would see a connection that closed without a word.
@@ -232,13 +265,15 @@ impl Body for Stream {
             }
             State::Breaking(code) => {
                 this.state = State::Ended;
+                this.trailers = None;
                 Poll::Ready(Some(Err(Box::new(BrokenOff { code }))))
             }
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.ready.is_empty() && matches!(self.state, State::Ended)
+        let has_trailers = self.trailers.as_ref().is_some_and(|trailers| !trailers.is_empty());
+        self.ready.is_empty() && !has_trailers && matches!(self.state, State::Ended)
     }
 }
 

@@ -1,25 +1,23 @@
 //! The REST answer to a unary call: one JSON value of known length.
 
-use http::{HeaderValue, StatusCode, header};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use tonic::Code;
 
 use crate::body::{HttpResponse, ResponseBody};
 use crate::error::Failure;
 use crate::metadata;
-use crate::reply::Next;
+use crate::reply::{Messages, Next};
 use crate::rest::Replies;
 
 /// Reads the one message and the status after it; anything else is an error of the inner service's.
 pub(crate) async fn response(mut replies: Replies<'_>) -> Result<HttpResponse, Failure> {
-    let message = match replies.messages.next().await {
-        Next::Message(message) => message,
-        Next::Failed(failure) => return Err(failure),
-        Next::End(_) => return Err(Failure::bad_reply("the call ended with OK and without an answer")),
-    };
-    let trailers = match replies.messages.next().await {
-        Next::End(trailers) => trailers,
-        Next::Failed(failure) => return Err(failure),
-        Next::Message(_) => return Err(Failure::bad_reply("a unary call was answered twice")),
+    let (message, trailers) = match only_message(&mut replies.messages).await {
+        Ok(answer) => answer,
+        Err(failure) => {
+            replies.messages.read_on().await;
+            return Err(failure);
+        }
     };
     let success = replies.route.method().success_code();
     let status = StatusCode::from_u16(success).unwrap_or(StatusCode::OK);
@@ -33,11 +31,19 @@ pub(crate) async fn response(mut replies: Replies<'_>) -> Result<HttpResponse, F
         body.push(b'\n');
     }
     replies.record.set_code(Code::Ok);
-    let mut response = http::Response::new(ResponseBody::full(body));
+    // What came after the message is known before anything is sent: a caller who reads no trailers finds it in the head.
+    let mut after = HeaderMap::new();
+    metadata::to_headers(&trailers, &mut after);
+    let as_trailers = replies.takes_trailers && !after.is_empty() && status != StatusCode::NO_CONTENT;
+    let mut response = http::Response::new(ResponseBody::empty());
     *response.status_mut() = status;
     let headers = response.headers_mut();
     metadata::to_headers(&replies.metadata, headers);
-    metadata::to_headers(&trailers, headers);
+    if as_trailers {
+        metadata::announce(after.keys(), headers);
+    } else {
+        metadata::to_headers(&after, headers);
+    }
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.append(header::VARY, HeaderValue::from_static("accept"));
     if status != StatusCode::NO_CONTENT {
@@ -51,5 +57,23 @@ pub(crate) async fn response(mut replies: Replies<'_>) -> Result<HttpResponse, F
     {
         headers.insert(header::LOCATION, location);
     }
+    *response.body_mut() = if as_trailers {
+        ResponseBody::with_trailers(body, after)
+    } else {
+        ResponseBody::full(body)
+    };
     Ok(response)
+}
+
+async fn only_message(messages: &mut Messages) -> Result<(Bytes, HeaderMap), Failure> {
+    let message = match messages.next().await {
+        Next::Message(message) => message,
+        Next::Failed(failure) => return Err(failure),
+        Next::End(_) => return Err(Failure::bad_reply("the call ended with OK and without an answer")),
+    };
+    match messages.next().await {
+        Next::End(trailers) => Ok((message, trailers)),
+        Next::Failed(failure) => Err(failure),
+        Next::Message(_) => Err(Failure::bad_reply("a unary call was answered twice")),
+    }
 }

@@ -1,40 +1,45 @@
-//! Removes the headers that only a trusted hop may set, on every door. In process no such hop is in front of the server,
-//! so what says to come from one was made up.
+//! Removes the headers that only a trusted hop may set, on every door. What says to come from a hop that nobody named was
+//! made up; what a named one says is kept, and the address from which it called is added.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use http::{HeaderMap, HeaderName};
 use tower::{Layer, Service};
 
 use crate::body::{HttpRequest, HttpResponse};
+use crate::edge::Forwarding;
 
 /// Ours, and none of a caller's business: identity and routing inside the platform.
 const OWN_PREFIX: &str = "x-millrace-";
 /// The one header of ours that a caller hands back; it is signed.
 const CONSISTENCY: &str = "x-millrace-consistency";
-/// Headers by which proxies tell where a call came from.
-const FORWARDING_PREFIXES: [&str; 2] = ["x-forwarded-", "x-envoy-"];
-const FORWARDING: [&str; 6] = [
-    "forwarded",
-    "x-forwarded",
-    "x-real-ip",
-    "x-client-ip",
-    "true-client-ip",
-    "via",
-];
 /// gRPC's own, which only a gRPC library sets: a claim about retries, and contexts in binary.
 const GRPC_INTERNAL: [&str; 3] = ["grpc-previous-rpc-attempts", "grpc-tags-bin", "grpc-trace-bin"];
 
 /// Strips them.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct HeadersLayer;
+#[derive(Debug, Clone)]
+pub(crate) struct HeadersLayer {
+    forwarding: Arc<Forwarding>,
+}
+
+impl HeadersLayer {
+    pub(crate) fn new(forwarding: Forwarding) -> Self {
+        Self {
+            forwarding: Arc::new(forwarding),
+        }
+    }
+}
 
 impl<S> Layer<S> for HeadersLayer {
     type Service = Stripped<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Stripped { inner }
+        Stripped {
+            inner,
+            forwarding: self.forwarding.clone(),
+        }
     }
 }
 
@@ -42,6 +47,7 @@ impl<S> Layer<S> for HeadersLayer {
 #[derive(Debug, Clone)]
 pub(crate) struct Stripped<S> {
     inner: S,
+    forwarding: Arc<Forwarding>,
 }
 
 impl<S> Service<HttpRequest> for Stripped<S>
@@ -58,28 +64,27 @@ where
 
     fn call(&mut self, mut request: HttpRequest) -> Self::Future {
         strip(request.headers_mut());
+        self.forwarding.apply(&mut request);
         self.inner.call(request)
     }
 }
 
 fn strip(headers: &mut HeaderMap) {
+    remove_all(headers, is_untrusted);
+}
+
+/// Removes the headers of these names.
+pub(super) fn remove_all(headers: &mut HeaderMap, is_meant: fn(&str) -> bool) {
     // Most calls carry none of them, so names are only collected (and allocated for) when one is there.
-    let untrusted: Vec<HeaderName> = headers
-        .keys()
-        .filter(|name| is_untrusted(name.as_str()))
-        .cloned()
-        .collect();
-    for name in untrusted {
+    let names: Vec<HeaderName> = headers.keys().filter(|name| is_meant(name.as_str())).cloned().collect();
+    for name in names {
         headers.remove(name);
     }
 }
 
 /// Whether a header (its name in lower case) must not pass.
 fn is_untrusted(name: &str) -> bool {
-    (name.starts_with(OWN_PREFIX) && name != CONSISTENCY)
-        || FORWARDING_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
-        || FORWARDING.contains(&name)
-        || GRPC_INTERNAL.contains(&name)
+    (name.starts_with(OWN_PREFIX) && name != CONSISTENCY) || GRPC_INTERNAL.contains(&name)
 }
 
 #[cfg(test)]
@@ -94,14 +99,8 @@ mod tests {
         let removed = [
             "x-millrace-user",
             "x-millrace-consistency-x",
-            "x-forwarded-for",
-            "x-forwarded-host",
-            "forwarded",
-            "x-real-ip",
-            "x-envoy-external-address",
             "grpc-previous-rpc-attempts",
             "grpc-trace-bin",
-            "via",
         ];
         let kept = [
             "x-millrace-consistency",

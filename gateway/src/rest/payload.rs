@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use http::request::Parts;
 use http::{HeaderMap, HeaderValue, header};
 use http_body::Body;
 use http_body_util::BodyExt;
@@ -12,9 +13,12 @@ use crate::body::RequestBody;
 use crate::error::Failure;
 use crate::rest::memory::{BodyMemory, Held};
 
+/// JSON, or the same as a patch.
+pub(super) const JSON: [&str; 2] = ["application/json", "application/merge-patch+json"];
+
 /// How much of a refused body is read on, and for how long.
 const DISCARD_BYTES_MAX: usize = 8 << 20;
-const DISCARD_TIME_MAX: Duration = Duration::from_secs(2);
+pub(crate) const DISCARD_TIME_MAX: Duration = Duration::from_secs(2);
 
 /// What a body may take.
 pub(super) struct Bounds<'m> {
@@ -50,9 +54,18 @@ pub(super) async fn read(headers: &HeaderMap, mut body: RequestBody, bounds: &Bo
     read
 }
 
+/// A refusal that was decided before the body was read: the body is read on first, unless the caller waits to be asked or
+/// was too slow already.
+pub(super) async fn refuse(failure: Failure, parts: &Parts, body: RequestBody) -> Failure {
+    if !parts.headers.contains_key(header::EXPECT) && !failure.is_too_slow() {
+        discard(body).await;
+    }
+    failure.closing(parts.version)
+}
+
 /// Reads on without keeping anything, within bounds: a client that is still sending sees the answer only if the
 /// connection is not closed under it (RFC 9112, 9.6).
-async fn discard(mut body: RequestBody) {
+pub(crate) async fn discard(mut body: RequestBody) {
     let all = async {
         let mut bytes = 0;
         while let Some(Ok(frame)) = body.frame().await {
@@ -66,12 +79,12 @@ async fn discard(mut body: RequestBody) {
 }
 
 async fn read_json(headers: &HeaderMap, body: &mut RequestBody, bounds: &Bounds<'_>) -> Result<Payload, Failure> {
-    let mut codings = headers.get_all(header::CONTENT_ENCODING).iter();
-    if codings.any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
-        return Err(Failure::unsupported_media("the body is compressed; send it as it is"));
-    }
+    refuse_compressed(headers)?;
     // Of two types a proxy may have believed either, so both must be fine.
-    let types = headers.get_all(header::CONTENT_TYPE).iter().map(is_json);
+    let types = headers
+        .get_all(header::CONTENT_TYPE)
+        .iter()
+        .map(|sent| is_utf8_of(&JSON, sent));
     let is_json = types.reduce(|one, other| one && other);
     let not_json = || Failure::unsupported_media("the body must be `Content-Type: application/json`, in UTF-8");
     if is_json == Some(false) {
@@ -116,8 +129,17 @@ async fn collect(body: &mut RequestBody, bounds: &Bounds<'_>) -> Result<Payload,
     Ok(payload)
 }
 
-/// `application/json` or the same as a patch, in UTF-8.
-fn is_json(content_type: &HeaderValue) -> bool {
+/// Refuses a body that is not as it is meant.
+pub(super) fn refuse_compressed(headers: &HeaderMap) -> Result<(), Failure> {
+    let mut codings = headers.get_all(header::CONTENT_ENCODING).iter();
+    if codings.any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        return Err(Failure::unsupported_media("the body is compressed; send it as it is"));
+    }
+    Ok(())
+}
+
+/// Whether a content type is one of the known ones, in UTF-8.
+pub(super) fn is_utf8_of(known: &[&str], content_type: &HeaderValue) -> bool {
     let Ok(text) = content_type.to_str() else { return false };
     let mut parts = text.split(';').map(str::trim);
     let essence = parts.next().unwrap_or("");
@@ -127,10 +149,7 @@ fn is_json(content_type: &HeaderValue) -> bool {
         }
         _ => true,
     };
-    ["application/json", "application/merge-patch+json"]
-        .iter()
-        .any(|json| json.eq_ignore_ascii_case(essence))
-        && parts.all(is_utf8)
+    known.iter().any(|known| known.eq_ignore_ascii_case(essence)) && parts.all(is_utf8)
 }
 
 #[cfg(test)]
@@ -151,7 +170,7 @@ mod tests {
         ];
         for (content_type, expected) in table {
             assert_eq!(
-                is_json(&HeaderValue::from_static(content_type)),
+                is_utf8_of(&JSON, &HeaderValue::from_static(content_type)),
                 expected,
                 "{content_type}"
             );

@@ -2,14 +2,19 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that panics is a test that fails")]
 
+mod client_streams;
 mod edge;
 mod grpc;
 mod logs;
+mod memory;
 mod odd_requests;
+mod rest_metadata;
 mod rest_refusals;
 mod rest_routes;
 mod rest_streams;
 mod rest_unary;
+mod slow_readers;
+mod sockets;
 mod support;
 mod uploads;
 mod wire;

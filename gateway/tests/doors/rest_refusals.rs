@@ -246,7 +246,7 @@ async fn what_the_gateway_refuses() {
             "x-server-timeout",
         ),
         (get().header("data-bin", "not base64"), "", 400, 3, field, "data-bin"),
-        (json_post("/v1/items:upload"), "{}", 501, 12, "WRONG_DOOR", "gRPC"),
+        (json_post("/v1/items:upload"), "{}", 400, 3, field, "expected `[`"),
     ];
     let stage = Stage::new(|_| messages(&[item("items/7", 0)]));
     for (request, body, http, code, reason, part) in table {

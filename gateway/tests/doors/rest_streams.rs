@@ -178,6 +178,7 @@ async fn a_stream_is_resumed_by_its_field_and_a_finished_one_is_not_run_again() 
     for request in finished {
         let answer = stage.ask(request, "").await;
         assert_eq!((answer.status, answer.text()), (204, ""));
+        assert_eq!(answer.header("vary"), "accept, last-event-id");
     }
     assert_eq!(stage.seen().len(), 1, "no 204 called the service");
 
@@ -334,4 +335,77 @@ async fn a_stream_that_panics_ends_as_internal() {
         !answer.text().contains("as this test wants"),
         "the panic's message stays inside"
     );
+}
+
+#[tokio::test]
+async fn an_answer_that_nobody_reads_stops_the_service() {
+    let made = Arc::new(Mutex::new(0));
+    let counter = made.clone();
+    let stage = Stage::new(move |_| {
+        let counter = counter.clone();
+        let endless = futures_util::stream::repeat_with(move || {
+            *counter.lock().unwrap() += 1;
+            Ok::<_, Status>(http_body::Frame::data(crate::support::framed(&item("a name", 4))))
+        });
+        grpc(tonic::body::Body::new(http_body_util::StreamBody::new(endless)))
+    });
+    let mut body = stage.send(watch(NDJSON), "").await.into_body();
+    let chunk = body.frame().await.unwrap().unwrap().into_data().unwrap();
+    let lines = chunk.iter().filter(|byte| **byte == b'\n').count();
+    assert_eq!(
+        *made.lock().unwrap(),
+        lines,
+        "no message was made that is not in the chunk"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_does_not_keep_the_deadline_is_given_up_soon_after_it() {
+    let status = r#""code":4,"message":"the call did not end by its deadline""#;
+    // Path and form, the messages before the silence, and what the answer is.
+    let table = [
+        ("/v1/items/7", ARRAY, 0, 504, "{", false),
+        ("/v1/items/7", ARRAY, 1, 504, "{", false),
+        ("/v1/items:watch", NDJSON, 0, 504, "{", false),
+        ("/v1/items:watch", ARRAY, 0, 504, "{", false),
+        ("/v1/items:watch", SSE, 0, 504, "{", false),
+        (
+            "/v1/items:watch",
+            NDJSON,
+            1,
+            200,
+            "{\"name\":\"a\",\"seq\":\"4\"}\n{\"error\":{",
+            false,
+        ),
+        ("/v1/items:watch", ARRAY, 1, 200, "", true),
+        ("/v1/items:watch", SSE, 1, 200, "event: error\ndata: {", false),
+    ];
+    for (path, accept, messages, expected, before, broken) in table {
+        let stage = Stage::new(move |_| grpc(tonic::body::Body::new(Scripted::new(&two()[..messages], Ending::Never))));
+        let started = tokio::time::Instant::now();
+        let request = Request::get(path).header("accept", accept);
+        let answer = stage.ask(request.header("request-timeout", "5"), "").await;
+        assert_eq!(
+            (answer.status, answer.broken),
+            (expected, broken),
+            "{path} {accept} {messages}"
+        );
+        assert!(
+            broken || answer.text().contains(&format!("{before}{status}")),
+            "{path} {accept} {messages}: {}",
+            answer.text()
+        );
+        assert_eq!(started.elapsed().as_millis(), 5_100, "the service has the first word");
+    }
+    // A service that does not even begin to answer.
+    let inner = tower::service_fn(|_: Request<tonic::body::Body>| {
+        std::future::pending::<Result<http::Response<tonic::body::Body>, std::convert::Infallible>>()
+    });
+    let inner = tower::util::BoxCloneSyncService::new(inner);
+    let edge = crate::support::edge(&mut prometheus_client::registry::Registry::default());
+    let service = crate::support::gateway().serve(inner, edge);
+    let request = Request::get("/v1/items/7").header("grpc-timeout", "5S");
+    let request = request.body(millrace_gateway::RequestBody::empty()).unwrap();
+    let answer = tower::ServiceExt::oneshot(service, request).await.unwrap();
+    assert_eq!(answer.status(), 504);
 }

@@ -28,7 +28,7 @@ fn connect(service: HttpService) -> DuplexStream {
 }
 
 /// Sends a request and reads until the server closes.
-async fn exchange(service: HttpService, request: &str) -> String {
+pub(crate) async fn exchange(service: HttpService, request: &str) -> String {
     let mut client = connect(service);
     client.write_all(request.as_bytes()).await.unwrap();
     let mut answer = Vec::new();

@@ -75,6 +75,15 @@ impl BindError {
         }
     }
 
+    /// Says in which element of a streamed body it is, from 0.
+    pub(crate) fn of_element(mut self, number: u64) -> Self {
+        self.message = format!("element {number}: {}", self.message);
+        for (field, _) in &mut self.violations {
+            *field = format!("[{number}].{field}");
+        }
+        self
+    }
+
     pub(crate) fn whole(message: impl Into<String>) -> Self {
         Self {
             code: INVALID_ARGUMENT,
@@ -154,16 +163,8 @@ impl<'s> Bound<'s> {
         body: &[u8],
         headers: &HeaderFields<'_>,
     ) -> Result<Bytes, BindError> {
+        self.outside(matched, query, headers)?;
         let route = matched.route;
-        for (fields, value) in route.captures.iter().zip(&matched.values) {
-            self.singular(fields, value, PATH)?;
-            if let Some(other) = matched.alias.as_ref().and_then(|alias| alias.resolve(value)) {
-                self.stands_for(other);
-            }
-        }
-        query::bind(self, route, self.settings, query.unwrap_or_default())?;
-        self.headers(&route.rpc, headers)?;
-
         let field = match &route.body {
             _ if body.is_empty() => return Ok(self.message.encode_to_vec().into()),
             Body::None if self.settings.body_unbound_ignored => return Ok(self.message.encode_to_vec().into()),
@@ -182,6 +183,24 @@ impl<'s> Bound<'s> {
             mask_field: route.mask_field.as_ref().filter(|mask| !self.message.has_field(mask)),
         };
         Ok(self.codec.json_to_wire_with(self.settings.read, &target, body)?)
+    }
+
+    /// Binds everything but the body.
+    pub(crate) fn outside(
+        &mut self,
+        matched: &Matched<'_>,
+        query: Option<&str>,
+        headers: &HeaderFields<'_>,
+    ) -> Result<(), BindError> {
+        let route = matched.route;
+        for (fields, value) in route.captures.iter().zip(&matched.values) {
+            self.singular(fields, value, PATH)?;
+            if let Some(other) = matched.alias.as_ref().and_then(|alias| alias.resolve(value)) {
+                self.stands_for(other);
+            }
+        }
+        query::bind(self, route, self.settings, query.unwrap_or_default())?;
+        self.headers(&route.rpc, headers)
     }
 
     /// One value from the text of a path, query or header.

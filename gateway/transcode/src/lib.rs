@@ -39,6 +39,7 @@
 
 mod alias;
 pub mod bind;
+mod binder;
 #[cfg(test)]
 mod cases;
 pub mod codec;
@@ -68,6 +69,7 @@ pub mod template;
 
 pub use alias::Alias;
 pub use bind::{BindError, HeaderFields};
+pub use binder::Binder;
 pub use codec::{Position, RenderError};
 pub use compat::Compat;
 pub use explain::Explanation;

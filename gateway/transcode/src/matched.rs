@@ -6,7 +6,8 @@ use bytes::Bytes;
 use prost_reflect::{DynamicMessage, Kind};
 
 use crate::alias::Alias;
-use crate::bind::{self, BindError, HeaderFields};
+use crate::bind::{self, BindError, Bound, HeaderFields};
+use crate::binder::Binder;
 use crate::codec::RenderError;
 use crate::method::Method;
 use crate::percent;
@@ -77,6 +78,22 @@ impl<'s> Matched<'s> {
     /// The first thing that is unknown, malformed or contradictory, with its field path.
     pub fn bind(&self, query: Option<&str>, body: &[u8], headers: &HeaderFields<'_>) -> Result<Bytes, BindError> {
         bind::bind(self, query, body, headers)
+    }
+
+    /// The reader of a body that is a stream of messages: what path, query and headers bind is in each of them. `schema`
+    /// is the one of the match.
+    ///
+    /// # Errors
+    /// As [`Matched::bind`], for all but the body.
+    pub fn binder(
+        &self,
+        schema: Arc<Schema>,
+        query: Option<&str>,
+        headers: &HeaderFields<'_>,
+    ) -> Result<Binder, BindError> {
+        let mut bound = Bound::new(self);
+        bound.outside(self, query, headers)?;
+        Ok(Binder::new(schema, self.route, &bound))
     }
 
     /// Writes one answer as JSON at the end of `out`, with `response_body` applied.

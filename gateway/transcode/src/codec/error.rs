@@ -14,6 +14,19 @@ pub struct Position {
 }
 
 impl Position {
+    /// The same place, counted from where something larger begins in which this text begins at `start`.
+    pub(crate) fn counted_from(self, start: Self) -> Self {
+        Self {
+            line: start.line + self.line - 1,
+            column: if self.line == 1 {
+                start.column + self.column - 1
+            } else {
+                self.column
+            },
+            offset: start.offset + self.offset,
+        }
+    }
+
     pub(crate) fn at(body: &[u8], offset: usize) -> Self {
         let before = &body[..offset.min(body.len())];
         let line_start = before

@@ -121,6 +121,21 @@ impl Failure {
         self
     }
 
+    /// The same, with one thing to know about it.
+    #[must_use]
+    pub fn with_reason_about(mut self, domain: &str, reason: &str, key: &str, value: &str) -> Self {
+        let info = ErrorInfo {
+            reason: reason.to_owned(),
+            domain: domain.to_owned(),
+            metadata: [(key.to_owned(), value.to_owned())].into(),
+        };
+        self.details.push(Detail {
+            type_url: ERROR_INFO.to_owned(),
+            value: info.encode_to_vec(),
+        });
+        self
+    }
+
     /// Adds a `RetryInfo`.
     #[must_use]
     pub fn with_retry_delay(mut self, delay: Duration) -> Self {
