@@ -42,7 +42,7 @@ async fn answered(
     request: Request<Body>,
     record: &Arc<CallRecord>,
 ) -> Result<Response<Body>, Fault> {
-    let mut life = Life::of(&request, record, shared)?;
+    let mut life = Life::of(&request, shared)?;
     let (head, body) = request.into_parts();
     let head = Head::of(head, shared)?;
     let mut body = Outgoing::of(body).map_err(Fault::Upload)?;
@@ -209,7 +209,9 @@ pub(super) struct Life {
 }
 
 impl Life {
-    fn of(request: &Request<Body>, record: &CallRecord, shared: &Shared) -> Result<Self, Fault> {
+    /// It begins now: what a REST body took to arrive is no part of a deadline that nobody asked for.
+    fn of(request: &Request<Body>, shared: &Shared) -> Result<Self, Fault> {
+        let now = Instant::now();
         let is_stream = request.extensions().get::<AnswersInStream>().is_some();
         let (ends, is_stream_limit) = match request.headers().get(GRPC_TIMEOUT) {
             Some(timeout) => {
@@ -219,11 +221,11 @@ impl Life {
                     false,
                 )
             }
-            None if is_stream => (record.started().checked_add(shared.settings.stream_deadline), true),
-            None => (record.started().checked_add(shared.settings.deadline), false),
+            None if is_stream => (now.checked_add(shared.settings.stream_deadline), true),
+            None => (now.checked_add(shared.settings.deadline), false),
         };
         // A time that the clock does not hold is no limit.
-        let ends = ends.unwrap_or_else(|| Instant::now() + Duration::from_secs(u64::from(u32::MAX)));
+        let ends = ends.unwrap_or_else(|| now + Duration::from_secs(u64::from(u32::MAX)));
         Ok(Self {
             ends,
             sleep: Box::pin(sleep_until(ends)),

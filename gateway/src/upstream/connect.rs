@@ -26,6 +26,8 @@ use crate::upstream::tls::HTTP2;
 const UNGREETED_STREAMS: usize = 0;
 /// Bytes of a request that HTTP/2 takes from its body before the server's window lets them go.
 const SEND_BUFFER_BYTES: usize = 256 << 10;
+/// Bytes of a frame that a server may send: fewer frames for large messages.
+const FRAME_BYTES_MAX: u32 = 64 << 10;
 /// HTTP/2's largest window.
 const WINDOW_BYTES_MAX: usize = i32::MAX as usize;
 /// How much overhead of small frames a connection may have unread, as a multiple of its window. h2 charges 256 bytes for a
@@ -89,6 +91,7 @@ impl Dialer {
             .initial_connection_window_size(u32::try_from(window).unwrap_or(i32::MAX.cast_unsigned()))
             .data_frame_budget(window.saturating_mul(SMALL_FRAMES))
             .max_header_list_size(settings.header_bytes_max)
+            .max_frame_size(FRAME_BYTES_MAX)
             .max_send_buffer_size(SEND_BUFFER_BYTES);
         Ok(Self {
             host: address.host.clone(),

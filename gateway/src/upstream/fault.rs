@@ -100,8 +100,8 @@ impl Fault {
     pub(super) fn log(&self, upstream: &str, request_id: &str) {
         let reason = chain(self);
         match self {
-            // The connections' own lines say what is wrong.
-            Self::Unreachable | Self::MalformedTimeout | Self::Upload(_) | Self::LifeOver => {
+            // The connections' own lines say what is wrong, or the call's own line says all.
+            Self::Unreachable | Self::DeadlineExceeded | Self::LifeOver | Self::MalformedTimeout | Self::Upload(_) => {
                 tracing::debug!(upstream, request_id, reason, "a call failed");
             }
             _ => tracing::warn!(upstream, request_id, reason, "a call failed"),

@@ -42,7 +42,7 @@ pub struct Settings {
     pub message_bytes_max: usize,
     /// Bytes of the headers of an answer, and of its trailers; a call with more of them is INTERNAL; 64 KiB.
     pub header_bytes_max: u32,
-    /// The deadline of a call whose caller gave none, from the head of its request on; 60 s.
+    /// The deadline of a call whose caller gave none, from the moment on at which it can be sent; 60 s.
     pub deadline: Duration,
     /// The same for RPCs whose server streams: the longest life of a stream; 1 h.
     pub stream_deadline: Duration,

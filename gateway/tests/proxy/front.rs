@@ -15,7 +15,7 @@ use millrace_gateway::serve::{ConnectionLimits, listen, serve};
 use millrace_gateway::upstream::{Health, Settings, Upstream};
 use millrace_gateway::{Gateway, GrpcService, RequestBody};
 use prometheus_client::registry::Registry;
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 use tower::ServiceExt;
@@ -79,15 +79,14 @@ impl Front {
     /// The same, up to the head of the answer.
     pub(crate) async fn open(&self, request: http::request::Builder, body: impl Into<Bytes>) -> Response<Incoming> {
         let stream = TcpStream::connect(self.address).await.unwrap();
-        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
-            .await
-            .unwrap();
-        tokio::spawn(connection);
-        let request = request
-            .header("host", "localhost")
-            .body(Full::new(body.into()))
-            .unwrap();
-        sender.send_request(request).await.unwrap()
+        request_over(stream, request, body).await
+    }
+
+    /// The same without a body, over a connection that takes little before somebody reads.
+    pub(crate) async fn open_narrow(&self, request: http::request::Builder) -> Response<Incoming> {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(4 << 10).unwrap();
+        request_over(socket.connect(self.address).await.unwrap(), request, "").await
     }
 
     /// A connection over HTTP/2.
@@ -127,6 +126,22 @@ impl Front {
             .body(body)
             .unwrap()
     }
+}
+
+async fn request_over(
+    stream: TcpStream,
+    request: http::request::Builder,
+    body: impl Into<Bytes>,
+) -> Response<Incoming> {
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+        .await
+        .unwrap();
+    tokio::spawn(connection);
+    let request = request
+        .header("host", "localhost")
+        .body(Full::new(body.into()))
+        .unwrap();
+    sender.send_request(request).await.unwrap()
 }
 
 /// Serves the shop's gateway over an inner service.

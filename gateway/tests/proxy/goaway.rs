@@ -1,10 +1,13 @@
 //! Servers that ask to leave or refuse streams: what was certainly not looked at is sent again, once.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use h2::Reason;
 use millrace_gateway::upstream::Settings;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 use crate::front::{Front, settings};
@@ -57,6 +60,58 @@ async fn no_call_fails_while_connections_are_replaced_under_load() {
     tokio::select! {
         () = leaving => {}
         () = async { while let Some(ended) = callers.join_next().await { ended.unwrap(); } } => {}
+    }
+}
+
+/// Before a shop: the first connection that sends a call is told that calls up to `last` were looked at, and is closed.
+async fn leaver(shop: SocketAddr, last: u32) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let (mut first, _) = listener.accept().await.unwrap();
+        let mut preface = [0; 24];
+        first.read_exact(&mut preface).await.unwrap();
+        // SETTINGS without any.
+        first.write_all(&[0, 0, 0, 4, 0, 0, 0, 0, 0]).await.unwrap();
+        loop {
+            let mut head = [0; 9];
+            first.read_exact(&mut head).await.unwrap();
+            let [_, a, b, kind, ..] = head;
+            let mut payload = vec![0; usize::from(u16::from_be_bytes([a, b]))];
+            first.read_exact(&mut payload).await.unwrap();
+            // DATA: the call is there as a whole.
+            if kind == 0 {
+                break;
+            }
+        }
+        let mut goaway = vec![0, 0, 8, 7, 0, 0, 0, 0, 0];
+        goaway.extend_from_slice(&last.to_be_bytes());
+        goaway.extend_from_slice(&[0; 4]);
+        first.write_all(&goaway).await.unwrap();
+        drop(first);
+        loop {
+            let (mut near, _) = listener.accept().await.unwrap();
+            tokio::spawn(async move {
+                let mut far = TcpStream::connect(shop).await.unwrap();
+                let _ = tokio::io::copy_bidirectional(&mut near, &mut far).await;
+            });
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn a_call_that_the_leaving_server_has_not_looked_at_is_sent_again() {
+    let shop = Shop::start().await;
+    for (last, status, calls) in [(0, 200, 1), (1, 503, 1)] {
+        let front = Front::start(Settings {
+            connections: 1,
+            ..settings(leaver(shop.address, last).await)
+        });
+        front.connected().await;
+        let answer = front.get("/v1/items/7").await;
+        assert_eq!(answer.status, status, "{}", answer.text());
+        assert_eq!(shop.seen.calls.load(Ordering::SeqCst), calls);
     }
 }
 

@@ -38,15 +38,10 @@ async fn h24_a_page_of_html_has_the_code_of_its_status_and_the_status_in_the_det
         "the upstream answered with HTTP status 502 and content type text/html, not with gRPC"
     );
     assert!(!answer.text().contains("10.0.0.7"));
-    let table: [(fn(Call), (u16, i64)); 4] = [
-        (|call| page(call, 401), (401, 16)),
-        (|call| page(call, 404), (501, 12)),
-        (|call| page(call, 429), (503, 14)),
-        (|call| page(call, 200), (503, 14)),
-    ];
-    for (script, refusal) in table {
-        assert_eq!(answer_to(script).await.refusal(), refusal);
-    }
+    assert_eq!(answer_to(|call| page(call, 401)).await.refusal(), (401, 16));
+    assert_eq!(answer_to(|call| page(call, 404)).await.refusal(), (501, 12));
+    assert_eq!(answer_to(|call| page(call, 429)).await.refusal(), (503, 14));
+    assert_eq!(answer_to(|call| page(call, 200)).await.refusal(), (503, 14));
 }
 
 #[tokio::test]
