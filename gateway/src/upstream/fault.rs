@@ -190,11 +190,4 @@ mod tests {
         }
         assert_eq!(media_type(&"a".repeat(65)), None);
     }
-
-    #[test]
-    fn a_reset_has_the_code_of_its_reason() {
-        // A reset of our own making: the peer broke a rule of the stream.
-        let ours = broken(&h2::Error::from(Reason::PROTOCOL_ERROR));
-        assert!(matches!(ours.code(), Code::Internal | Code::Unavailable));
-    }
 }
