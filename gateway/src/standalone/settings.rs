@@ -1,0 +1,219 @@
+//! The settings: file < environment `MILLRACE_GATEWAY_*` < flags. [`keys`] declares each once; this file holds what they
+//! are read into.
+
+mod error;
+mod file;
+pub(super) mod keys;
+mod load;
+mod rule;
+mod show;
+mod slot;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::serve::ConnectionLimits;
+use crate::transcode::Options;
+
+pub(super) use error::ConfigError;
+pub(super) use load::{Flag, Loaded, load};
+pub(super) use show::{document, listing};
+
+/// The prefix of our variables; sections and keys are joined by two underscores: `MILLRACE_GATEWAY_QUERY__UNKNOWN`.
+pub(super) const PREFIX: &str = "MILLRACE_GATEWAY_";
+
+/// All settings. The defaults are in the table, so `unset` is what the table fills.
+#[derive(Debug, Clone)]
+pub(super) struct Settings {
+    pub(super) listen: SocketAddr,
+    pub(super) admin_listen: Option<SocketAddr>,
+    pub(super) admin_hosts: Vec<String>,
+    pub(super) hosts: Hosts,
+    pub(super) tls: Tls,
+    pub(super) upstreams: Vec<UpstreamSettings>,
+    pub(super) descriptors: Vec<PathBuf>,
+    pub(super) reflection: Reflection,
+    pub(super) grpc: Grpc,
+    pub(super) grpc_also: Vec<String>,
+    pub(super) rpc_paths: bool,
+    pub(super) options: Options,
+    pub(super) routes: Vec<RouteSettings>,
+    pub(super) request_headers: Vec<String>,
+    pub(super) cors_origins: Vec<String>,
+    pub(super) www_authenticate: String,
+    pub(super) openapi: OpenApi,
+    pub(super) limits: Limits,
+    pub(super) log: Log,
+}
+
+/// Certificate and key of the public listener.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Tls {
+    pub(super) cert_file: Option<PathBuf>,
+    pub(super) key_file: Option<PathBuf>,
+}
+
+/// How schemas are fetched from upstreams.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Reflection {
+    /// Zero is never.
+    pub(super) refresh: Duration,
+    pub(super) allow_breaking: bool,
+}
+
+/// What the OpenAPI document says, and where it is.
+#[derive(Debug, Clone, Default)]
+pub(super) struct OpenApi {
+    pub(super) json_path: Option<String>,
+    pub(super) yaml_path: Option<String>,
+    pub(super) title: String,
+    pub(super) version: String,
+    pub(super) servers: Vec<String>,
+}
+
+/// The bounds of what callers can take.
+#[derive(Debug, Clone)]
+pub(super) struct Limits {
+    pub(super) body_bytes: usize,
+    pub(super) body_memory_bytes: usize,
+    pub(super) body: Duration,
+    pub(super) deadline_max: Duration,
+    pub(super) connections: ConnectionLimits,
+    pub(super) drain: Duration,
+}
+
+/// What is written to standard error, and how.
+#[derive(Debug, Clone)]
+pub(super) struct Log {
+    pub(super) filter: String,
+    pub(super) format: LogFormat,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum LogFormat {
+    Auto,
+    Pretty,
+    Json,
+}
+
+impl LogFormat {
+    /// In the order of their words in the table.
+    const ALL: [Self; 3] = [Self::Auto, Self::Pretty, Self::Json];
+}
+
+/// Under which names the gateway answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Hosts {
+    Auto,
+    Any,
+    Loopback,
+}
+
+impl Hosts {
+    /// In the order of their words in the table.
+    const ALL: [Self; 3] = [Self::Auto, Self::Any, Self::Loopback];
+}
+
+/// Which RPCs are served over gRPC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Grpc {
+    Annotated,
+    All,
+    Off,
+}
+
+impl Grpc {
+    /// In the order of their words in the table.
+    const ALL: [Self; 3] = [Self::Annotated, Self::All, Self::Off];
+}
+
+/// One upstream.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct UpstreamSettings {
+    pub(super) url: String,
+    pub(super) services: Vec<String>,
+}
+
+impl UpstreamSettings {
+    /// The URL without credentials.
+    pub(super) fn shown_url(&self) -> String {
+        show::without_password(&self.url)
+    }
+
+    /// Reads a list whose items are URLs or tables.
+    fn list(value: &Value) -> Result<Vec<Self>, String> {
+        let items = match value {
+            Value::Array(items) => items.as_slice(),
+            one => std::slice::from_ref(one),
+        };
+        let tables: Vec<Value> = items
+            .iter()
+            .map(|item| match item {
+                Value::String(url) => serde_json::json!({ "url": url }),
+                table => table.clone(),
+            })
+            .collect();
+        let read = slot::tables(&Value::from(tables), keys::UPSTREAM_KEYS, Self::default)?;
+        match read.iter().position(|upstream| upstream.url.is_empty()) {
+            Some(index) => Err(format!("[{index}] lacks `url`")),
+            None => Ok(read),
+        }
+    }
+}
+
+/// Options of the RPCs that a selector selects; what is unset is as for all.
+#[derive(Debug, Clone, Default)]
+pub(super) struct RouteSettings {
+    pub(super) selector: String,
+    pub(super) deadline_max: Option<Duration>,
+    pub(super) body_bytes: Option<usize>,
+}
+
+impl Settings {
+    /// Settings before the table has filled them.
+    fn unset() -> Self {
+        let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
+        Self {
+            listen: nowhere,
+            admin_listen: None,
+            admin_hosts: Vec::new(),
+            hosts: Hosts::Auto,
+            tls: Tls::default(),
+            upstreams: Vec::new(),
+            descriptors: Vec::new(),
+            reflection: Reflection::default(),
+            grpc: Grpc::Annotated,
+            grpc_also: Vec::new(),
+            rpc_paths: false,
+            options: Options::default(),
+            routes: Vec::new(),
+            request_headers: Vec::new(),
+            cors_origins: Vec::new(),
+            www_authenticate: String::new(),
+            openapi: OpenApi::default(),
+            limits: Limits {
+                body_bytes: 0,
+                body_memory_bytes: 0,
+                body: Duration::ZERO,
+                deadline_max: Duration::ZERO,
+                connections: ConnectionLimits {
+                    connections: 0,
+                    connections_per_ip: 0,
+                    streams: 0,
+                    first_request: Duration::ZERO,
+                    idle: Duration::ZERO,
+                    unread: Duration::ZERO,
+                },
+                drain: Duration::ZERO,
+            },
+            log: Log {
+                filter: String::new(),
+                format: LogFormat::Auto,
+            },
+        }
+    }
+}
