@@ -15,6 +15,7 @@ pub mod bind;
 pub mod codec;
 mod compat;
 mod edition;
+pub mod explain;
 #[cfg(test)]
 mod fixture;
 mod load;
@@ -39,6 +40,7 @@ pub mod template;
 pub use bind::{BindError, HeaderFields};
 pub use codec::{Position, RenderError};
 pub use compat::Compat;
+pub use explain::Explanation;
 pub use load::{LoadError, SchemaBuilder};
 pub use matched::Matched;
 pub use method::Method;
