@@ -13,7 +13,9 @@
 
 pub mod bind;
 pub mod codec;
+mod compat;
 mod edition;
+pub mod explain;
 #[cfg(test)]
 mod fixture;
 mod load;
@@ -26,6 +28,7 @@ mod pretty;
 mod query;
 mod reason;
 mod renderer;
+pub mod report;
 mod route;
 mod rule;
 mod schema;
@@ -36,11 +39,14 @@ pub mod template;
 
 pub use bind::{BindError, HeaderFields};
 pub use codec::{Position, RenderError};
+pub use compat::Compat;
+pub use explain::Explanation;
 pub use load::{LoadError, SchemaBuilder};
 pub use matched::Matched;
 pub use method::Method;
 pub use reason::ReasonInfo;
 pub use renderer::Renderer;
+pub use report::Report;
 pub use rule::{Body, HttpRule, Route};
 pub use schema::{RouteError, Schema};
 pub use settings::{Options, PathDecoding, RouteOptions, RouteSettings};

@@ -5,13 +5,16 @@ use std::sync::Arc;
 
 use prost_reflect::DescriptorPool;
 
+use crate::bind::HeaderFields;
 use crate::codec::Codec;
+use crate::explain::{self, Explanation};
 use crate::load::SchemaBuilder;
 use crate::matched::Matched;
 use crate::method::Method;
 use crate::openapi;
 use crate::percent;
 use crate::reason::{ReasonInfo, Reasons};
+use crate::report::Report;
 use crate::route::{self, Lookup, Router};
 use crate::rule::Route;
 use crate::settings::Options;
@@ -160,6 +163,19 @@ impl Schema {
     /// The OpenAPI 3.1 document of all routes. Deterministic.
     pub fn openapi(&self, info: &openapi::Info) -> serde_json::Value {
         openapi::document(self, info)
+    }
+
+    /// Says why a request is answered as it is, without a call: the route, the fields and their sources, the message, or
+    /// the refusal and the setting that would allow it.
+    pub fn explain(&self, method: &str, path_and_query: &str, headers: &HeaderFields<'_>, body: &[u8]) -> Explanation {
+        explain::explain(self, method, path_and_query, headers, body)
+    }
+
+    /// What may be wrong with the routes, although they load: which hide parts of each other, which fields nothing sets or
+    /// shows, which RPCs have none. Takes time that grows with the square of the number of routes: about a second for ten
+    /// thousand.
+    pub fn report(&self) -> Report {
+        Report::of(self)
     }
 
     /// The route whose path is the nearest to a path that is not bound.
