@@ -6,6 +6,7 @@
 
 mod check;
 mod config;
+mod explain;
 mod failure;
 mod log;
 mod output;
@@ -64,6 +65,8 @@ enum Command {
     Routes(routes::Routes),
     /// Loads everything and says what is wrong with it; with --replay, what of recorded traffic would be refused
     Check(check::Check),
+    /// Says why a request is answered as it is: route, rejected candidates, fields and their sources, message, grpcurl
+    Explain(explain::Explain),
     /// Lists every setting with its default, its value and what it does
     Config(config::Config),
 }
@@ -155,6 +158,7 @@ async fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Run(settings) => run::run(&settings, environment).await,
         Command::Routes(routes) => routes.run(environment).await,
         Command::Check(check) => check.run(environment).await,
+        Command::Explain(explain) => explain.run(environment).await,
         Command::Config(config) => config.run(environment),
     }
 }

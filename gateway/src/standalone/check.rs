@@ -57,6 +57,12 @@ fn report(settings: &Settings, source: &schema::Source, gateway: &Gateway) -> Re
             }
         }
     }
+    let findings = schema.report();
+    // All else may be meant.
+    if !findings.unreachable.is_empty() {
+        exit = Exit::CheckFailed;
+    }
+    output::text(&findings.to_string())?;
     let (routes, rpcs) = (schema.routes().count(), schema.methods().count());
     output::line(format_args!("{routes} routes, {rpcs} RPCs"))?;
     if exit == Exit::Ok {

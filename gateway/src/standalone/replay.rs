@@ -154,30 +154,31 @@ fn reasons(schema: &Schema, call: &Call) -> BTreeSet<Reason> {
 
 fn unbound(method: &str, path: &str, error: RouteError) -> Reason {
     match error {
-        RouteError::MethodNotAllowed { allow } => ("405", format!("{method} where {allow} are bound")),
-        RouteError::BadPath => ("400 path", "malformed percent-encoding, NUL, or not UTF-8".to_owned()),
+        RouteError::MethodNotAllowed { allow } => ("no route", format!("{method} where {allow} are bound")),
+        RouteError::BadPath => ("no route", "malformed percent-encoding, NUL, or not UTF-8".to_owned()),
         RouteError::NotFound { .. } => {
             // Names and numbers of things would make a group each.
             let shape: Vec<_> = path.split('/').take(3).collect();
             let rest = if path.split('/').count() > 3 { "/…" } else { "" };
-            ("404", format!("no route for {method} {}{rest}", shape.join("/")))
+            (
+                "no route",
+                format!("nothing is bound for {method} {}{rest}", shape.join("/")),
+            )
         }
     }
 }
 
-/// The setting that relaxes a rule is its name; what callers have sent is left out, as far as it is a value.
+/// The setting that relaxes a rule is its name. What callers have sent is left out, as far as it is a value.
 fn of_binding(error: &BindError) -> Reason {
-    let is_unknown = error.message.contains("unknown query parameter");
-    if is_unknown {
+    let rule = error.relaxed_by.unwrap_or("no setting");
+    if error.message.contains("unknown query parameter") {
         let what = error
             .violations
             .first()
             .map_or(error.message.as_str(), |(_, what)| what.as_str());
-        return ("query.unknown", what.split(';').next().unwrap_or(what).to_owned());
+        return (rule, what.split(';').next().unwrap_or(what).to_owned());
     }
-    let settings = ["query.with_body", "query.ignore", "body.unbound", "json.unknown"];
-    let setting = settings.into_iter().find(|setting| error.message.contains(setting));
-    (setting.unwrap_or("400 value"), without_values(&error.message))
+    (rule, without_values(&error.message))
 }
 
 /// A message without what stands in double quotes.

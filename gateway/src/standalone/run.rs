@@ -28,9 +28,9 @@ use crate::heartbeat::Heartbeat;
 use crate::probes::Probes;
 use crate::serve::{serve, serve_over};
 use crate::signals::{Signals, Stop};
+use crate::upstream::{Health, Upstream};
 use crate::{Gateway, GrpcService, HttpService, RequestBody, admin};
 use listen::Listeners;
-use upstreams::Upstreams;
 
 /// The word that stands for every origin of this machine.
 const LOOPBACK: &str = "loopback";
@@ -92,14 +92,14 @@ async fn start(settings: &Settings) -> Result<Started, Failure> {
     let source = source(settings).await?;
     let gateway = schema::gateway(settings, &source).map_err(schema::unloadable)?;
     let owners = schema::owners(settings, &source, gateway.schema());
-    let upstreams = Upstreams::new(settings, &owners)?;
+    let table = upstreams::table(settings, owners)?;
 
     let (draining, drained) = watch::channel(false);
     let (closing, closed) = watch::channel(false);
     let mut registry = Registry::default();
     let metrics = Metrics::new(&mut registry);
-    let probes = probes(upstreams.readiness(), drained.clone());
-    let served = serving(settings, &gateway, upstreams.service(), metrics);
+    let probes = probes(drained.clone(), table.upstreams().to_vec());
+    let served = serving(settings, &gateway, table.service(), metrics);
     banner::print(settings, &gateway, &listeners);
     let admin = listeners
         .admin
@@ -116,7 +116,7 @@ async fn start(settings: &Settings) -> Result<Started, Failure> {
         draining,
         closing,
         serving,
-        upstreams: tokio::spawn(upstreams.run(closed)),
+        upstreams: tokio::spawn(upstreams::keep(table.upstreams().to_vec(), closed)),
         admin,
     })
 }
@@ -170,15 +170,16 @@ fn accept(
     }
 }
 
-/// Ready is: not draining, and at least one upstream can be called.
-fn probes(upstreams: upstreams::Readiness, draining: watch::Receiver<bool>) -> Probes {
-    let detailed = upstreams.clone();
+/// Ready is: not draining, and at least one upstream can be called. To take the gateway out of service because of another
+/// would take the routes of those that work with it.
+fn probes(draining: watch::Receiver<bool>, upstreams: Vec<Upstream>) -> Probes {
+    let watched: Vec<_> = upstreams.iter().map(Upstream::health).collect();
     let readiness = move || match *draining.borrow() {
         true => Err("draining"),
-        false if upstreams.is_any_up() => Ok(()),
-        false => Err("no_upstream"),
+        false if watched.iter().any(|health| *health.borrow() == Health::Up) => Ok(()),
+        false => Err("upstreams_down"),
     };
-    Probes::new(Heartbeat::start(), readiness).with_details(move || detailed.details())
+    Probes::new(Heartbeat::start(), readiness).with_details(move || upstreams::details(&upstreams))
 }
 
 fn cors(settings: &Settings) -> CorsPolicy {

@@ -7,7 +7,7 @@ use std::fs;
 use super::settings::{Settings, UpstreamSettings};
 use super::{Exit, Failure};
 use crate::Gateway;
-use crate::transcode::{HttpRule, LoadError, Schema};
+use crate::transcode::{LoadError, Options, RouteOptions, Schema};
 
 /// Services of the infrastructure, which every server may have; they are served only if they are listed.
 pub(super) const INFRASTRUCTURE: [&str; 3] = [
@@ -46,13 +46,37 @@ pub(super) fn files(settings: &Settings) -> Result<Source, Failure> {
 /// Loads the gateway of a schema.
 pub(super) fn gateway(settings: &Settings, source: &Source) -> Result<Gateway, LoadError> {
     let mut options = settings.options.clone();
-    if settings.rpc_paths {
-        options.rules.extend(rpc_rules(settings, source)?);
+    let routes = settings.routes.iter();
+    options.overrides = routes
+        .map(|route| (route.selector.clone(), route.options.clone()))
+        .collect();
+    let gateway = build(settings, source, options.clone())?;
+    // A path by name is for the server's own services; these must be listed.
+    let pool = gateway.schema().pool();
+    let hidden = INFRASTRUCTURE
+        .into_iter()
+        .filter(|service| pool.get_service_by_name(service).is_some() && !is_served(settings, service));
+    let hidden: Vec<_> = hidden.map(|service| (format!("{service}.*"), unbound())).collect();
+    if !settings.options.rpc_paths || hidden.is_empty() {
+        return Ok(gateway);
     }
+    options.overrides.splice(0..0, hidden);
+    build(settings, source, options)
+}
+
+fn unbound() -> RouteOptions {
+    RouteOptions {
+        rpc_path: Some(false),
+        ..RouteOptions::default()
+    }
+}
+
+fn build(settings: &Settings, source: &Source, options: Options) -> Result<Gateway, LoadError> {
     let limits = &settings.limits;
     let builder = Gateway::builder()
         .options(options)
         .request_headers(&settings.request_headers)
+        .www_authenticate(settings.www_authenticate.clone())
         .body_bytes_max(limits.body_bytes)
         .body_memory_bytes(limits.body_memory_bytes)
         .body_time_max(limits.body)
@@ -70,33 +94,12 @@ pub(super) fn unloadable(error: LoadError) -> Failure {
         LoadError::Descriptors(_) => {
             "give the descriptors with all imports: `protoc --include_imports --include_source_info -o FILE`"
         }
-        LoadError::Selector { .. } => "`http.rules` and `routes` select RPCs as package.Service.Method",
+        LoadError::Selector { .. } | LoadError::OverrideSelector { .. } => {
+            "`http.rules` and `routes` select RPCs as package.Service.Method"
+        }
         _ => "correct the annotation, or replace it by a rule under `http.rules` of --config",
     };
     Failure::new(Exit::Configuration, "the schema cannot be served", error).help(help)
-}
-
-/// Rules that bind each RPC without a rule to its gRPC path.
-fn rpc_rules(settings: &Settings, source: &Source) -> Result<Vec<HttpRule>, LoadError> {
-    let builder = Schema::builder().options(settings.options.clone());
-    let schema = source
-        .sets
-        .iter()
-        .fold(builder, |builder, set| builder.descriptors(set))
-        .build()?;
-    let bound: BTreeSet<_> = schema.routes().map(|route| route.method().full_name()).collect();
-    let unbound = schema.methods().filter(|method| {
-        let service = method.descriptor().parent_service();
-        !bound.contains(method.full_name()) && is_served(settings, service.full_name())
-    });
-    let rules = unbound.map(|method| HttpRule {
-        selector: method.descriptor().full_name().to_owned(),
-        method: "POST".to_owned(),
-        path: method.grpc_path().to_owned(),
-        body: "*".to_owned(),
-        ..HttpRule::default()
-    });
-    Ok(rules.collect())
 }
 
 /// Whether a service is one that may be published without being bound: reflection and health must be listed.

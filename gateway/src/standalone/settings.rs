@@ -1,6 +1,7 @@
 //! The settings: file < environment `MILLRACE_GATEWAY_*` < flags. [`keys`] declares each once; this file holds what they
 //! are read into.
 
+mod compat;
 mod error;
 mod file;
 pub(super) mod keys;
@@ -13,10 +14,12 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use http::HeaderValue;
 use serde_json::Value;
 
 use crate::serve::ConnectionLimits;
-use crate::transcode::Options;
+use crate::transcode::{Options, RouteOptions};
+use crate::upstream;
 
 pub(super) use error::ConfigError;
 pub(super) use load::{Flag, Loaded, load};
@@ -38,12 +41,11 @@ pub(super) struct Settings {
     pub(super) reflection: Reflection,
     pub(super) grpc: Grpc,
     pub(super) grpc_also: Vec<String>,
-    pub(super) rpc_paths: bool,
     pub(super) options: Options,
     pub(super) routes: Vec<RouteSettings>,
     pub(super) request_headers: Vec<String>,
     pub(super) cors_origins: Vec<String>,
-    pub(super) www_authenticate: String,
+    pub(super) www_authenticate: HeaderValue,
     pub(super) openapi: OpenApi,
     pub(super) limits: Limits,
     pub(super) log: Log,
@@ -132,36 +134,55 @@ impl Grpc {
 }
 
 /// One upstream.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(super) struct UpstreamSettings {
-    pub(super) url: String,
+    /// Full names; none is all that no upstream before it has.
     pub(super) services: Vec<String>,
+    pub(super) connection: upstream::Settings,
+    pub(super) tls: Tls,
 }
 
 impl UpstreamSettings {
-    /// The URL without credentials.
-    pub(super) fn shown_url(&self) -> String {
-        show::without_password(&self.url)
+    /// The settings of an upstream without a URL.
+    fn unset() -> Self {
+        Self {
+            services: Vec::new(),
+            // Drawn anew for each connection's maker.
+            connection: upstream::Settings::new("", 0),
+            tls: Tls::default(),
+        }
     }
 
-    /// Reads a list whose items are URLs or tables.
+    /// The URL without credentials.
+    pub(super) fn shown_url(&self) -> String {
+        show::without_password(&self.connection.url)
+    }
+
+    /// Reads a list whose items are URLs or tables; or URLs with commas between them.
     fn list(value: &Value) -> Result<Vec<Self>, String> {
         let items = match value {
-            Value::Array(items) => items.as_slice(),
-            one => std::slice::from_ref(one),
+            Value::Array(items) => items.clone(),
+            Value::String(urls) => urls.split(',').map(|url| Value::from(url.trim())).collect(),
+            _ => return Err("must be a list of URLs or tables".to_owned()),
         };
-        let tables: Vec<Value> = items
-            .iter()
+        let tables: Value = items
+            .into_iter()
             .map(|item| match item {
                 Value::String(url) => serde_json::json!({ "url": url }),
-                table => table.clone(),
+                table => table,
             })
             .collect();
-        let read = slot::tables(&Value::from(tables), keys::UPSTREAM_KEYS, Self::default)?;
-        match read.iter().position(|upstream| upstream.url.is_empty()) {
-            Some(index) => Err(format!("[{index}] lacks `url`")),
-            None => Ok(read),
+        let read = slot::tables(&tables, keys::UPSTREAM_KEYS, Self::unset)?;
+        for (index, upstream) in read.iter().enumerate() {
+            let Tls { cert_file, key_file } = &upstream.tls;
+            if upstream.connection.url.is_empty() {
+                return Err(format!("[{index}] lacks `url`"));
+            }
+            if cert_file.is_some() != key_file.is_some() {
+                return Err(format!("[{index}].tls needs `cert_file` and `key_file`, or neither"));
+            }
         }
+        Ok(read)
     }
 }
 
@@ -169,8 +190,7 @@ impl UpstreamSettings {
 #[derive(Debug, Clone, Default)]
 pub(super) struct RouteSettings {
     pub(super) selector: String,
-    pub(super) deadline_max: Option<Duration>,
-    pub(super) body_bytes: Option<usize>,
+    pub(super) options: RouteOptions,
 }
 
 impl Settings {
@@ -188,12 +208,11 @@ impl Settings {
             reflection: Reflection::default(),
             grpc: Grpc::Annotated,
             grpc_also: Vec::new(),
-            rpc_paths: false,
             options: Options::default(),
             routes: Vec::new(),
             request_headers: Vec::new(),
             cors_origins: Vec::new(),
-            www_authenticate: String::new(),
+            www_authenticate: HeaderValue::from_static(""),
             openapi: OpenApi::default(),
             limits: Limits {
                 body_bytes: 0,

@@ -1,19 +1,14 @@
-//! The upstreams as `run` needs them: one inner service, whether they can be called, and their connections kept.
+//! The upstreams as `run` needs them: one inner service, and their connections kept.
 
-use serde_json::{Map, Value};
+use futures_util::future::join_all;
+use serde_json::{Map, Value, json};
 use tokio::sync::watch;
 
 use super::super::schema::Source;
-use super::super::settings::Settings;
+use super::super::settings::{Settings, UpstreamSettings};
 use super::super::{Exit, Failure};
-use crate::GrpcService;
-
-/// The upstreams of the settings.
-pub(super) struct Upstreams {}
-
-/// Whether the upstreams can be called; cheap to clone.
-#[derive(Clone)]
-pub(super) struct Readiness {}
+use super::random;
+use crate::upstream::{ClientIdentity, Health, Table, Upstream};
 
 /// Asks every upstream for its schema.
 pub(super) async fn reflect(_: &Settings) -> Result<Source, Failure> {
@@ -21,28 +16,39 @@ pub(super) async fn reflect(_: &Settings) -> Result<Source, Failure> {
         .help("give the server's descriptors with --descriptors FILE"))
 }
 
-impl Upstreams {
-    pub(super) fn new(_: &Settings, _: &[Vec<String>]) -> Result<Self, Failure> {
-        Ok(Self {})
-    }
-
-    pub(super) fn service(&self) -> GrpcService {
-        unreachable!()
-    }
-
-    pub(super) fn readiness(&self) -> Readiness {
-        Readiness {}
-    }
-
-    pub(super) async fn run(self, _: watch::Receiver<bool>) {}
+/// Makes the upstreams; nothing is connected yet.
+pub(super) fn table(settings: &Settings, owners: Vec<Vec<String>>) -> Result<Table, Failure> {
+    let upstreams = settings.upstreams.iter().map(upstream);
+    let upstreams = upstreams.collect::<Result<Vec<_>, _>>()?;
+    Ok(Table::new(upstreams.into_iter().zip(owners).collect()))
 }
 
-impl Readiness {
-    pub(super) fn is_any_up(&self) -> bool {
-        false
-    }
+/// Keeps the connections of all until `stopping` says to stop.
+pub(super) async fn keep(upstreams: Vec<Upstream>, stopping: watch::Receiver<bool>) {
+    join_all(upstreams.iter().map(|upstream| upstream.run(stopping.clone()))).await;
+}
 
-    pub(super) fn details(&self) -> Map<String, Value> {
-        Map::new()
+fn upstream(settings: &UpstreamSettings) -> Result<Upstream, Failure> {
+    let mut connection = settings.connection.clone();
+    connection.seed = random();
+    if let (Some(certificate), Some(key)) = (&settings.tls.cert_file, &settings.tls.key_file) {
+        connection.tls.client = Some(ClientIdentity {
+            certificate: certificate.clone(),
+            key: key.clone(),
+        });
     }
+    Upstream::new(connection).map_err(|error| Failure::new(Exit::Configuration, "an upstream cannot be used", error))
+}
+
+/// The state of each, for `/readiness`.
+pub(super) fn details(upstreams: &[Upstream]) -> Map<String, Value> {
+    let states = upstreams.iter().map(|upstream| {
+        let name = upstream.name();
+        match &*upstream.health().borrow() {
+            Health::Connecting => json!({"name": name, "state": "connecting"}),
+            Health::Up => json!({"name": name, "state": "up"}),
+            Health::Down { reason } => json!({"name": name, "state": "down", "reason": reason}),
+        }
+    });
+    Map::from_iter([("upstreams".to_owned(), states.collect())])
 }

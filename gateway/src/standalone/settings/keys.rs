@@ -1,8 +1,11 @@
 //! The table of all settings: name, kind, default, what it does. The loader, `millrace-gateway config` and
 //! `docs/gateway-config.md` come from it; a setting is added by one entry here and its field in `Settings`.
 
+use http::HeaderValue;
+
 use super::slot::{Slot, tables};
 use super::{Grpc, Hosts, LogFormat, RouteSettings, Settings, UpstreamSettings, rule};
+use crate::transcode::PathDecoding;
 
 /// One setting.
 pub(crate) struct Key<S> {
@@ -117,7 +120,7 @@ pub(crate) static KEYS: &[Key<Settings>] = &[
     key(
         "rpc_paths",
         "false",
-        Slot::Flag(|to, value| to.rpc_paths = value),
+        Slot::Flag(|to, value| to.options.rpc_paths = value),
         "Whether an RPC without an HTTP rule is served as POST /package.Service/Method, with body \"*\".",
     ),
     key(
@@ -149,6 +152,14 @@ pub(crate) static KEYS: &[Key<Settings>] = &[
         "Options of single RPCs: tables with the keys of `[[routes]]` below. Of several that select one RPC the last wins, \
          key by key.",
     ),
+    key(
+        "compat",
+        "off",
+        // What a profile changes is given as values of its own: see `compat.rs`.
+        Slot::Word(&["off", "grpc-gateway", "envoy"], |_, _| ()),
+        "Profile of another gateway: defaults under which what callers of it send works here. Every key that it changes \
+         can be set beside it.",
+    ),
     // How strict it is.
     key(
         "query.ignore",
@@ -171,6 +182,26 @@ pub(crate) static KEYS: &[Key<Settings>] = &[
         "Whether a query may fill fields beside `body: \"*\"`.",
     ),
     key(
+        "query.in_body_field",
+        "false",
+        Slot::Flag(|to, value| to.options.query_in_body_field = value),
+        "Whether a query may fill fields inside the field that is the body. A repeated field has the body's elements first.",
+    ),
+    key(
+        "query.body_bound",
+        "reject",
+        Slot::Either(["reject", "ignore"], |to, value| {
+            to.options.query_body_bound_ignored = value
+        }),
+        "What becomes of query parameters of fields that only the body may set: 400, or they are dropped.",
+    ),
+    key(
+        "query.plus",
+        "space",
+        Slot::Either(["space", "literal"], |to, value| to.options.query_plus_literal = value),
+        "What a + in a query is.",
+    ),
+    key(
         "body.unbound",
         "reject",
         Slot::Either(["reject", "ignore"], |to, value| {
@@ -185,6 +216,26 @@ pub(crate) static KEYS: &[Key<Settings>] = &[
             to.options.trailing_slash_stripped = value
         }),
         "What becomes of a path that is bound only without its last `/`: 404, or it is served.",
+    ),
+    key(
+        "path.empty_segments",
+        "false",
+        Slot::Flag(|to, value| to.options.path_empty_segments = value),
+        "Whether a wildcard may take an empty segment. No selector changes it.",
+    ),
+    key(
+        "path.decoding",
+        "slash",
+        Slot::Word(&["slash", "reserved", "all"], |to, value| {
+            to.options.path_decoding = DECODINGS[value]
+        }),
+        "What stays percent-encoded in a variable of several segments: %2F; all reserved characters, as with Envoy; nothing.",
+    ),
+    key(
+        "path.bound",
+        "reject",
+        Slot::Either(["reject", "strip"], |to, value| to.options.path_bound_stripped = value),
+        "What becomes of a query or body that contradicts what the path binds: 400, or what they say of it is dropped.",
     ),
     // JSON.
     key(
@@ -219,6 +270,26 @@ pub(crate) static KEYS: &[Key<Settings>] = &[
         Slot::Flag(|to, value| to.options.json_int64_as_number = value),
         "Writes 64-bit integers as numbers, which JavaScript does not read exactly.",
     ),
+    key(
+        "json.enums_any_case",
+        "false",
+        Slot::Flag(|to, value| to.options.json_enums_any_case = value),
+        "Reads names of enum values in any case.",
+    ),
+    key(
+        "json.unknown_any",
+        "show",
+        Slot::Either(["show", "refuse"], |to, value| {
+            to.options.json_unknown_any_refused = value
+        }),
+        "What becomes of an answer with an Any of a type that the schema lacks: its bytes are shown, or 500.",
+    ),
+    key(
+        "json.pretty",
+        "false",
+        Slot::Flag(|to, value| to.options.json_pretty = value),
+        "Writes unary answers on several lines.",
+    ),
     // Headers.
     key(
         "request_headers",
@@ -236,7 +307,11 @@ pub(crate) static KEYS: &[Key<Settings>] = &[
     key(
         "www_authenticate",
         "Bearer",
-        Slot::Text(|to, value| to.www_authenticate = value),
+        Slot::Other("text", |to, value| {
+            let header = value.as_str().and_then(|text| HeaderValue::from_str(text).ok());
+            to.www_authenticate = header.ok_or("must be text of visible ASCII")?;
+            Ok(())
+        }),
         "The header WWW-Authenticate of a 401.",
     ),
     // Pages of its own.
@@ -370,7 +445,7 @@ pub(crate) static UPSTREAM_KEYS: &[Key<UpstreamSettings>] = &[
     key(
         "url",
         "",
-        Slot::Text(|to, value| to.url = value),
+        Slot::Text(|to, value| to.connection.url = value),
         "http://host:port for HTTP/2 in clear, https://host:port for TLS.",
     ),
     key(
@@ -378,6 +453,120 @@ pub(crate) static UPSTREAM_KEYS: &[Key<UpstreamSettings>] = &[
         "[]",
         Slot::Words(|to, value| to.services = value),
         "Full names of the services that are taken from it; none is all that no upstream before it has.",
+    ),
+    key(
+        "tls.ca_file",
+        "",
+        Slot::File(|to, value| to.connection.tls.ca = Some(value)),
+        "Certificates in PEM of the authorities that may have signed the server's; unset, the system's.",
+    ),
+    key(
+        "tls.cert_file",
+        "",
+        Slot::File(|to, value| to.tls.cert_file = Some(value)),
+        "Certificate in PEM that the server is shown, if it asks who calls.",
+    ),
+    key(
+        "tls.key_file",
+        "",
+        Slot::File(|to, value| to.tls.key_file = Some(value)),
+        "Private key of that certificate in PEM.",
+    ),
+    key(
+        "tls.server_name",
+        "",
+        Slot::Text(|to, value| to.connection.tls.server_name = Some(value)),
+        "Name that the server's certificate must have; unset, the URL's.",
+    ),
+    key(
+        "connections",
+        "2",
+        Slot::Number(SOME, |to, value| to.connection.connections = bytes(value)),
+        "Connections that are kept.",
+    ),
+    key(
+        "connect_timeout_ms",
+        "5000",
+        Slot::Millis(DAY, |to, value| to.connection.connect_timeout = value),
+        "How long one attempt to connect may take.",
+    ),
+    key(
+        "connect_wait_ms",
+        "1000",
+        Slot::Millis([0, 86_400_000], |to, value| to.connection.connect_wait = value),
+        "How long a call waits for a connection while there is none.",
+    ),
+    key(
+        "reconnect_first_ms",
+        "100",
+        Slot::Millis(DAY, |to, value| to.connection.reconnect_first = value),
+        "Wait before the second attempt to connect; each further one is twice as long.",
+    ),
+    key(
+        "reconnect_max_ms",
+        "5000",
+        Slot::Millis(DAY, |to, value| to.connection.reconnect_max = value),
+        "Longest wait between attempts.",
+    ),
+    key(
+        "keep_alive_ms",
+        "310000",
+        Slot::Millis(DAY, |to, value| to.connection.keep_alive = value),
+        "How often a connection with calls in progress is pinged.",
+    ),
+    key(
+        "keep_alive_timeout_ms",
+        "10000",
+        Slot::Millis(DAY, |to, value| to.connection.keep_alive_timeout = value),
+        "How long the answer to a ping may take before the connection is given up.",
+    ),
+    key(
+        "streams",
+        "1000",
+        Slot::Number(SOME, |to, value| to.connection.streams_max = bytes(value)),
+        "Calls in progress on one connection.",
+    ),
+    key(
+        "calls_waiting",
+        "10000",
+        Slot::Number([0, u32::MAX as u64], |to, value| {
+            to.connection.calls_waiting_max = bytes(value)
+        }),
+        "Calls that wait for a place on a connection; more are UNAVAILABLE.",
+    ),
+    key(
+        "stream_window_bytes",
+        "131072",
+        Slot::Number([1, i32::MAX as u64], |to, value| {
+            to.connection.stream_window_bytes = small(value)
+        }),
+        "Bytes of an answer that a call may have unread.",
+    ),
+    key(
+        "message_bytes",
+        "16777216",
+        Slot::Number(SOME, |to, value| to.connection.message_bytes_max = bytes(value)),
+        "Largest message of an answer.",
+    ),
+    key(
+        "header_bytes",
+        "65536",
+        Slot::Number([1, i32::MAX as u64], |to, value| {
+            to.connection.header_bytes_max = small(value)
+        }),
+        "Bytes of an answer's headers, and of its trailers.",
+    ),
+    key(
+        "deadline_ms",
+        "60000",
+        Slot::Millis(DAY, |to, value| to.connection.deadline = value),
+        "Deadline of a call whose caller gave none.",
+    ),
+    key(
+        "stream_deadline_ms",
+        "3600000",
+        Slot::Millis(DAY, |to, value| to.connection.stream_deadline = value),
+        "The same where the server streams: the longest life of a stream.",
     ),
 ];
 
@@ -392,14 +581,154 @@ pub(crate) static ROUTE_KEYS: &[Key<RouteSettings>] = &[
     key(
         "deadline_max_ms",
         "",
-        Slot::Millis(DAY, |to, value| to.deadline_max = Some(value)),
-        "As `limits.deadline_max_ms`.",
+        Slot::Millis(DAY, |to, value| to.options.deadline_max = Some(value)),
+        "Longest time of a call; of a stream too, and where the caller asks for no deadline.",
     ),
     key(
         "body_bytes",
         "",
-        Slot::Number(SOME, |to, value| to.body_bytes = Some(bytes(value))),
+        Slot::Number(SOME, |to, value| to.options.body_bytes_max = Some(bytes(value))),
         "As `limits.body_bytes`.",
+    ),
+    key(
+        "success_code",
+        "",
+        Slot::Number([200, 299], |to, value| {
+            to.options.success_code = u16::try_from(value).ok()
+        }),
+        "HTTP status of a success; 204 has no body.",
+    ),
+    key(
+        "rpc_path",
+        "",
+        Slot::Flag(|to, value| to.options.rpc_path = Some(value)),
+        "As `rpc_paths`.",
+    ),
+    key(
+        "query.ignore",
+        "",
+        Slot::Words(|to, value| to.options.query_ignore = Some(value)),
+        "As for all.",
+    ),
+    key(
+        "query.unknown",
+        "",
+        Slot::Either(["reject", "ignore"], |to, value| {
+            to.options.query_unknown_ignored = Some(value)
+        }),
+        "As for all.",
+    ),
+    key(
+        "query.with_body",
+        "",
+        Slot::Flag(|to, value| to.options.query_with_body = Some(value)),
+        "As for all.",
+    ),
+    key(
+        "query.in_body_field",
+        "",
+        Slot::Flag(|to, value| to.options.query_in_body_field = Some(value)),
+        "As for all.",
+    ),
+    key(
+        "query.body_bound",
+        "",
+        Slot::Either(["reject", "ignore"], |to, value| {
+            to.options.query_body_bound_ignored = Some(value)
+        }),
+        "As for all.",
+    ),
+    key(
+        "query.plus",
+        "",
+        Slot::Either(["space", "literal"], |to, value| {
+            to.options.query_plus_literal = Some(value)
+        }),
+        "As for all.",
+    ),
+    key(
+        "body.unbound",
+        "",
+        Slot::Either(["reject", "ignore"], |to, value| {
+            to.options.body_unbound_ignored = Some(value)
+        }),
+        "As for all.",
+    ),
+    key(
+        "path.trailing_slash",
+        "",
+        Slot::Either(["reject", "strip"], |to, value| {
+            to.options.trailing_slash_stripped = Some(value)
+        }),
+        "As for all.",
+    ),
+    key(
+        "path.decoding",
+        "",
+        Slot::Word(&["slash", "reserved", "all"], |to, value| {
+            to.options.path_decoding = Some(DECODINGS[value])
+        }),
+        "As for all.",
+    ),
+    key(
+        "path.bound",
+        "",
+        Slot::Either(["reject", "strip"], |to, value| {
+            to.options.path_bound_stripped = Some(value)
+        }),
+        "As for all.",
+    ),
+    key(
+        "json.unknown",
+        "",
+        Slot::Either(["reject", "ignore"], |to, value| {
+            to.options.json_unknown_ignored = Some(value)
+        }),
+        "As for all.",
+    ),
+    key(
+        "json.omit_defaults",
+        "",
+        Slot::Flag(|to, value| to.options.json_defaults_omitted = Some(value)),
+        "As for all.",
+    ),
+    key(
+        "json.enums_as_numbers",
+        "",
+        Slot::Flag(|to, value| to.options.json_enums_as_numbers = Some(value)),
+        "As for all.",
+    ),
+    key(
+        "json.proto_names",
+        "",
+        Slot::Flag(|to, value| to.options.json_proto_names = Some(value)),
+        "As for all.",
+    ),
+    key(
+        "json.int64_as_number",
+        "",
+        Slot::Flag(|to, value| to.options.json_int64_as_number = Some(value)),
+        "As for all.",
+    ),
+    key(
+        "json.enums_any_case",
+        "",
+        Slot::Flag(|to, value| to.options.json_enums_any_case = Some(value)),
+        "As for all.",
+    ),
+    key(
+        "json.unknown_any",
+        "",
+        Slot::Either(["show", "refuse"], |to, value| {
+            to.options.json_unknown_any_refused = Some(value)
+        }),
+        "As for all.",
+    ),
+    key(
+        "json.pretty",
+        "",
+        Slot::Flag(|to, value| to.options.json_pretty = Some(value)),
+        "As for all.",
     ),
 ];
 
@@ -407,3 +736,11 @@ pub(crate) static ROUTE_KEYS: &[Key<RouteSettings>] = &[
 fn bytes(value: u64) -> usize {
     usize::try_from(value).unwrap_or(usize::MAX)
 }
+
+/// A number within bounds that fit.
+fn small(value: u64) -> u32 {
+    u32::try_from(value).unwrap_or(u32::MAX)
+}
+
+/// In the order of their words in the table.
+const DECODINGS: [PathDecoding; 3] = [PathDecoding::Slash, PathDecoding::Reserved, PathDecoding::All];

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::error::FLAG;
 use super::keys::{KEYS, Key};
-use super::{ConfigError, PREFIX, Settings, file, slot};
+use super::{ConfigError, PREFIX, Settings, compat, file, slot};
 use crate::transcode::nearest;
 
 /// The variable that names the file; the command line reads it.
@@ -174,8 +174,21 @@ impl Sources {
         });
     }
 
+    /// Gives what a profile of `compat` changes and nobody has given.
+    fn profile(&mut self) {
+        let Some(profile) = self.given.get("compat").and_then(|given| given.value.as_str()) else {
+            return;
+        };
+        let source = format!("compat {profile}");
+        for (key, value) in compat::values(profile) {
+            let source = source.clone();
+            self.given.entry(key).or_insert(Given { value, source });
+        }
+    }
+
     /// Puts defaults and values into their places.
     fn settings(mut self) -> Result<Loaded, ConfigError> {
+        self.profile();
         let mut settings = Settings::unset();
         for key in KEYS {
             if !key.default.is_empty() {

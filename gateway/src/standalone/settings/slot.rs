@@ -70,7 +70,7 @@ impl<S> Slot<S> {
         match self {
             Self::Flag(_) | Self::Number(..) | Self::Millis(..) => literal(),
             Self::Words(_) | Self::Files(_) | Self::Other(..) if text.starts_with('[') => literal(),
-            Self::Words(_) | Self::Files(_) | Self::Other(..) => Some(list()),
+            Self::Words(_) | Self::Files(_) => Some(list()),
             _ => None,
         }
         .unwrap_or_else(|| Value::from(text))

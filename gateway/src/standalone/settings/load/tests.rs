@@ -32,7 +32,7 @@ fn every_default_fits_and_no_key_is_there_twice() {
     for key in UPSTREAM_KEYS.iter().filter(|key| !key.default.is_empty()) {
         let set = key
             .slot
-            .set(&mut UpstreamSettings::default(), &key.slot.parse(key.default));
+            .set(&mut UpstreamSettings::unset(), &key.slot.parse(key.default));
         assert!(set.is_ok(), "{}: {set:?}", key.name);
     }
     for key in ROUTE_KEYS.iter().filter(|key| !key.default.is_empty()) {
@@ -161,4 +161,63 @@ fn a_file_that_is_none_is_refused() {
     }
     assert!(load(Some(&file("empty.yaml", "")), [], []).is_ok());
     assert!(load(Some(Path::new("/nowhere.toml")), [], []).is_err());
+}
+
+#[test]
+fn the_defaults_of_an_upstream_are_those_of_the_library() {
+    let mut upstream = UpstreamSettings::unset();
+    for key in UPSTREAM_KEYS.iter().filter(|key| !key.default.is_empty()) {
+        key.slot.set(&mut upstream, &key.slot.parse(key.default)).unwrap();
+    }
+    assert_eq!(format!("{upstream:?}"), format!("{:?}", UpstreamSettings::unset()));
+}
+
+#[test]
+fn upstreams_are_urls_or_tables() {
+    let read = |value| load(None, [], [("upstreams", value)]).map(|loaded| loaded.settings.upstreams);
+    let two =
+        read(json!(["http://a:1", {"url": "https://b:2", "services": ["x.Y"], "tls": {"server_name": "c"}}])).unwrap();
+    assert_eq!(two[1].connection.url, "https://b:2");
+    assert_eq!(two[1].connection.tls.server_name.as_deref(), Some("c"));
+    let of_text = load(None, [variable("UPSTREAMS", "http://a:1, http://b:2")], [])
+        .unwrap()
+        .settings
+        .upstreams;
+    assert_eq!(of_text[1].connection.url, "http://b:2");
+    for (value, expected) in [
+        (
+            json!(["http://a:1", {"services": []}]),
+            "`upstreams[1]` (flag) lacks `url`",
+        ),
+        (
+            json!([{"url": "http://a", "tls": {"key_file": "k"}}]),
+            "`upstreams[0].tls` (flag) needs `cert_file`",
+        ),
+        (
+            json!([{"url": "http://a", "streams": 0}]),
+            "`upstreams[0].streams` (flag) must be a whole number",
+        ),
+    ] {
+        let error = read(value).err().unwrap().to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+}
+
+#[test]
+fn a_route_has_options_of_its_own() {
+    let path = file(
+        "routes.toml",
+        "[[routes]]\nselector = \"a.B.*\"\ndeadline_max_ms = 5\n[routes.json]\nunknown = \"ignore\"\nproto_names = true\n",
+    );
+    let routes = load(Some(&path), [], []).unwrap().settings.routes;
+    let options = &routes[0].options;
+    assert_eq!(options.deadline_max.map(|time| time.as_millis()), Some(5));
+    assert_eq!(
+        (
+            options.json_unknown_ignored,
+            options.json_proto_names,
+            options.json_pretty
+        ),
+        (Some(true), Some(true), None)
+    );
 }
