@@ -176,7 +176,8 @@ fn of_binding(error: &BindError) -> Reason {
             .violations
             .first()
             .map_or(error.message.as_str(), |(_, what)| what.as_str());
-        return (rule, what.split(';').next().unwrap_or(what).to_owned());
+        let end = what.find(['(', ';']).unwrap_or(what.len());
+        return (rule, what[..end].trim_end().to_owned());
     }
     (rule, without_values(&error.message))
 }
