@@ -5,20 +5,23 @@
 //! among one route at a time.
 
 mod fields;
+mod refusal;
 mod rejected;
 
 use std::fmt;
 
 use bytes::Bytes;
 
-use crate::bind::{BindError, Bound, HeaderFields};
+use crate::bind::{Bound, HeaderFields};
 use crate::codec::WriteOptions;
 use crate::matched::Matched;
 use crate::report::Binding;
-use crate::schema::{RouteError, Schema};
+use crate::schema::Schema;
 use crate::status;
 
 pub use fields::BoundField;
+pub use refusal::Refusal;
+pub(crate) use refusal::refusal;
 pub use rejected::Rejected;
 
 /// Most routes that are listed as not taken: the nearest.
@@ -60,20 +63,6 @@ pub struct Message {
     pub json: Option<String>,
 }
 
-/// Why a request is refused.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Refusal {
-    /// HTTP status of the answer.
-    pub http_status: u16,
-    /// gRPC code of the answer.
-    pub code: i32,
-    /// What is wrong.
-    pub message: String,
-    /// The setting that would allow it.
-    pub relaxed_by: Option<String>,
-}
-
 pub(crate) fn explain(
     schema: &Schema,
     method: &str,
@@ -81,10 +70,7 @@ pub(crate) fn explain(
     headers: &HeaderFields<'_>,
     body: &[u8],
 ) -> Explanation {
-    let (path, query) = match path_and_query.split_once('?') {
-        Some((path, query)) => (path, Some(query)),
-        None => (path_and_query, None),
-    };
+    let (path, query) = split(path_and_query);
     let mut explanation = Explanation {
         request: format!("{method} {path}"),
         route: None,
@@ -97,7 +83,7 @@ pub(crate) fn explain(
     let found = schema.find(method, path);
     explanation.rejected = rejected::of(schema, method, path, found.as_ref().ok());
     match found {
-        Err(error) => explanation.refusal = Some(no_route(schema, method, path, error)),
+        Err(error) => explanation.refusal = Some(refusal::no_route(schema, method, path, error)),
         Ok(matched) => {
             explanation.route = Some(Binding::of(matched.route));
             explanation.why = Some(why(method, path, &matched, &explanation.rejected));
@@ -115,6 +101,13 @@ pub(crate) fn explain(
         }
     }
     explanation
+}
+
+fn split(path_and_query: &str) -> (&str, Option<&str>) {
+    match path_and_query.split_once('?') {
+        Some((path, query)) => (path, Some(query)),
+        None => (path_and_query, None),
+    }
 }
 
 /// Why the route that is taken is taken.
@@ -144,55 +137,6 @@ fn why(method: &str, path: &str, matched: &Matched<'_>, rejected: &[Rejected]) -
 fn schema_fits_slash(matched: &Matched<'_>, method: &str, path: &str) -> bool {
     let segments: Vec<&str> = path.split('/').skip(1).collect();
     rejected::fits(matched.schema, matched.route, method, &segments)
-}
-
-/// What refuses a path, and what would allow it.
-fn no_route(schema: &Schema, method: &str, path: &str, error: RouteError) -> Refusal {
-    let http_status = match error {
-        RouteError::NotFound { .. } => 404,
-        RouteError::MethodNotAllowed { .. } => 405,
-        RouteError::BadPath => 400,
-    };
-    let message = match &error {
-        RouteError::MethodNotAllowed { allow } => format!("{error}; allowed: {allow}"),
-        RouteError::NotFound {
-            did_you_mean: Some(near),
-        } => format!("{error}; did you mean `{near}`?"),
-        _ => error.to_string(),
-    };
-    let is_unfound = http_status == 404;
-    let without_slash = path
-        .strip_suffix('/')
-        .filter(|shorter| schema.find(method, shorter).is_ok());
-    let by_name = || path.strip_prefix('/').and_then(|name| schema.method(name));
-    let relaxed_by = if !is_unfound {
-        None
-    } else if without_slash.is_some() {
-        Some("path.trailing_slash = \"strip\"")
-    } else if rejected::fits_with_empty_segments(schema, method, path) {
-        Some("path.empty_segments")
-    } else if method == "POST" && by_name().is_some() {
-        Some("rpc_paths")
-    } else {
-        None
-    };
-    Refusal {
-        http_status,
-        code: status::code_of_refusal(http_status),
-        message,
-        relaxed_by: relaxed_by.map(str::to_owned),
-    }
-}
-
-impl Refusal {
-    fn of(error: BindError) -> Self {
-        Self {
-            http_status: error.http_status.unwrap_or_else(|| status::http_status(error.code)),
-            code: error.code,
-            message: error.message,
-            relaxed_by: error.relaxed_by.map(str::to_owned),
-        }
-    }
 }
 
 impl Message {
@@ -270,6 +214,7 @@ impl fmt::Display for Explanation {
                 code,
                 message,
                 relaxed_by,
+                ..
             } = refusal;
             writeln!(
                 f,

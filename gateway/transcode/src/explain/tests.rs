@@ -140,7 +140,11 @@ fn refusals_and_what_allows_them() {
         assert_eq!(found, (http_status, code, setting), "{request}");
         assert!(refusal.message.contains(message), "{request}: {}", refusal.message);
         assert!(explanation.message.is_none());
+        let (method, target) = request.split_once(' ').unwrap();
+        let alone = schema.refusal(method, target, &HeaderFields::default(), body.as_bytes());
+        assert_eq!(alone, Some(refusal), "{request}");
     }
+    assert_eq!(schema.refusal("GET", "/v2/7", &HeaderFields::default(), b""), None);
     // What was bound before the refusal is there.
     let explanation = explained(&schema, "PUT /v1/shelves/1/books", "{");
     assert_eq!(explanation.fields[0].path, "shelf");
