@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::schema::INFRASTRUCTURE;
 use super::settings::Settings;
 use super::{Environment, Exit, Failure, SettingsArgs, output, replay, run, schema};
 use crate::Gateway;
@@ -57,7 +58,11 @@ fn report(settings: &Settings, source: &schema::Source, gateway: &Gateway) -> Re
             }
         }
     }
-    let findings = schema.report();
+    let mut findings = schema.report();
+    // Health and reflection are not the server's own, and need no route.
+    findings
+        .unbound_rpcs
+        .retain(|rpc| !INFRASTRUCTURE.contains(&rpc.split('/').next().unwrap_or_default()));
     // All else may be meant.
     if !findings.unreachable.is_empty() {
         exit = Exit::CheckFailed;
