@@ -28,7 +28,6 @@ use crate::heartbeat::Heartbeat;
 use crate::probes::Probes;
 use crate::serve::{serve, serve_over};
 use crate::signals::{Signals, Stop};
-use crate::upstream::{Health, Upstream};
 use crate::{Gateway, GrpcService, HttpService, RequestBody, admin};
 use listen::Listeners;
 
@@ -98,7 +97,7 @@ async fn start(settings: &Settings) -> Result<Started, Failure> {
     let (closing, closed) = watch::channel(false);
     let mut registry = Registry::default();
     let metrics = Metrics::new(&mut registry);
-    let probes = probes(drained.clone(), table.upstreams().to_vec());
+    let probes = probes(drained.clone()).with_upstreams(table.upstreams().to_vec());
     let served = serving(settings, &gateway, table.service(), metrics);
     banner::print(settings, &gateway, &listeners);
     let admin = listeners
@@ -170,16 +169,12 @@ fn accept(
     }
 }
 
-/// Ready is: not draining, and at least one upstream can be called. To take the gateway out of service because of another
-/// would take the routes of those that work with it.
-fn probes(draining: watch::Receiver<bool>, upstreams: Vec<Upstream>) -> Probes {
-    let watched: Vec<_> = upstreams.iter().map(Upstream::health).collect();
-    let readiness = move || match *draining.borrow() {
+/// Ready is: not draining, and what the upstreams add to that.
+fn probes(draining: watch::Receiver<bool>) -> Probes {
+    Probes::new(Heartbeat::start(), move || match *draining.borrow() {
         true => Err("draining"),
-        false if watched.iter().any(|health| *health.borrow() == Health::Up) => Ok(()),
-        false => Err("upstreams_down"),
-    };
-    Probes::new(Heartbeat::start(), readiness).with_details(move || upstreams::details(&upstreams))
+        false => Ok(()),
+    })
 }
 
 fn cors(settings: &Settings) -> CorsPolicy {

@@ -1,13 +1,11 @@
 //! `run`: what is served, what is told, and how it ends.
 
 use std::net::TcpListener;
-use std::path::Path;
 use std::sync::Arc;
 
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::pki_types::ServerName;
 
-use crate::support::{Answer, Gateway, Upstream, descriptors, said};
+use crate::support::{Answer, Gateway, Upstream, descriptors, file, said};
 
 #[test]
 fn rest_before_a_server() {
@@ -31,7 +29,7 @@ fn rest_before_a_server() {
 
     let document = gateway.get("/openapi.json");
     assert!(
-        document.json()["paths"]["/v1/items/{itemId}"].is_object(),
+        document.json()["paths"]["/v1/items/{item_id}"].is_object(),
         "{}",
         document.body
     );
@@ -88,21 +86,19 @@ fn a_taken_port_is_said_at_once() {
 
 #[test]
 fn tls_with_both_protocols() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/standalone/tls");
-    let path = |name: &str| folder.join(name).to_str().unwrap().to_owned();
-    let config = format!(
-        "[tls]\ncert_file = {:?}\nkey_file = {:?}\n",
-        path("cert.pem"),
-        path("key.pem")
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let cert = file("tls", "cert.pem", made.cert.pem());
+    let key = file("tls", "key.pem", made.signing_key.serialize_pem());
+    let config = file(
+        "tls",
+        "gateway.toml",
+        format!("[tls]\ncert_file = {cert:?}\nkey_file = {key:?}\n"),
     );
-    let config = crate::support::file("tls", "gateway.toml", config);
     let upstream = Upstream::start();
     let gateway = Gateway::start(&upstream, &["--config", &config]);
 
     let mut roots = rustls::RootCertStore::empty();
-    roots
-        .add(CertificateDer::from_pem_file(path("ca.pem")).unwrap())
-        .unwrap();
+    roots.add(made.cert.der().clone()).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let client = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -124,7 +120,4 @@ fn tls_with_both_protocols() {
             assert_eq!(answer.status, 200, "{}", answer.body);
         }
     }
-    // Clear text is no handshake, and does not stop the others.
-    let socket = std::net::TcpStream::connect(gateway.address).unwrap();
-    drop(socket);
 }

@@ -1,14 +1,13 @@
 //! The upstreams as `run` needs them: one inner service, and their connections kept.
 
 use futures_util::future::join_all;
-use serde_json::{Map, Value, json};
 use tokio::sync::watch;
 
 use super::super::schema::Source;
 use super::super::settings::{Settings, UpstreamSettings};
 use super::super::{Exit, Failure};
 use super::random;
-use crate::upstream::{ClientIdentity, Health, Table, Upstream};
+use crate::upstream::{ClientIdentity, Table, Upstream};
 
 /// Asks every upstream for its schema.
 pub(super) async fn reflect(_: &Settings) -> Result<Source, Failure> {
@@ -38,17 +37,4 @@ fn upstream(settings: &UpstreamSettings) -> Result<Upstream, Failure> {
         });
     }
     Upstream::new(connection).map_err(|error| Failure::new(Exit::Configuration, "an upstream cannot be used", error))
-}
-
-/// The state of each, for `/readiness`.
-pub(super) fn details(upstreams: &[Upstream]) -> Map<String, Value> {
-    let states = upstreams.iter().map(|upstream| {
-        let name = upstream.name();
-        match &*upstream.health().borrow() {
-            Health::Connecting => json!({"name": name, "state": "connecting"}),
-            Health::Up => json!({"name": name, "state": "up"}),
-            Health::Down { reason } => json!({"name": name, "state": "down", "reason": reason}),
-        }
-    });
-    Map::from_iter([("upstreams".to_owned(), states.collect())])
 }
