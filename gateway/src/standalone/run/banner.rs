@@ -6,10 +6,11 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use super::super::output;
 use super::super::published::Published;
+use super::super::schema::is_served;
 use super::super::settings::{Grpc, Settings};
 use super::listen::Listeners;
 use crate::Gateway;
-use crate::transcode::Route;
+use crate::transcode::{Route, Schema};
 
 /// Says that the gateway serves.
 pub(super) fn print(settings: &Settings, gateway: &Gateway, listeners: &Listeners) {
@@ -62,7 +63,7 @@ fn write(
         Some(path) => writeln!(text, "      OpenAPI {url}{path}")?,
         None => writeln!(text)?,
     }
-    let (published, all) = (Published::new(settings, schema).count(), schema.methods().count());
+    let (published, all) = (Published::new(settings, schema).count(), own_rpcs(settings, schema));
     let hint = match settings.grpc {
         Grpc::Annotated if published < all => "   (grpc = \"all\" serves the others)",
         _ => "",
@@ -86,6 +87,14 @@ fn write(
         None => writeln!(text, "  Try        millrace-gateway routes")?,
     }
     writeln!(text, "  Stop       Ctrl-C")
+}
+
+/// How many RPCs `grpc = "all"` would serve.
+fn own_rpcs(settings: &Settings, schema: &Schema) -> usize {
+    let own = schema
+        .methods()
+        .filter(|method| is_served(settings, method.descriptor().parent_service().full_name()));
+    own.count()
 }
 
 /// Whether a route can be asked as it stands: GET, without variables.
