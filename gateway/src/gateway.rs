@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderName, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use millrace_transcode::{Alias, LoadError, Options, Schema, SchemaBuilder};
 use tower::util::BoxCloneSyncService;
 
@@ -48,6 +48,7 @@ struct Shared {
     /// Every RPC by its full name: the name as logs share it, and the path inwards.
     rpcs: HashMap<Arc<str>, Uri>,
     request_headers: AllowList,
+    www_authenticate: HeaderValue,
     body_bytes_max: usize,
     body_memory: BodyMemory,
     uploads: Uploads,
@@ -84,7 +85,7 @@ impl Gateway {
     }
 
     pub(crate) fn answers(&self) -> Answers {
-        Answers::new(self.shared.schema.clone())
+        Answers::new(self.shared.schema.clone(), self.shared.www_authenticate.clone())
     }
 
     pub(crate) fn request_headers(&self) -> &AllowList {
@@ -152,6 +153,7 @@ impl std::fmt::Debug for Gateway {
 pub struct Builder {
     schema: SchemaBuilder,
     request_headers: Vec<String>,
+    www_authenticate: HeaderValue,
     body_bytes_max: usize,
     body_memory_bytes: usize,
     body_time_max: Duration,
@@ -168,6 +170,7 @@ impl Default for Builder {
         Self {
             schema: Schema::builder(),
             request_headers: Vec::new(),
+            www_authenticate: HeaderValue::from_static("Bearer"),
             body_bytes_max: BODY_BYTES_MAX,
             body_memory_bytes: BODY_MEMORY_BYTES,
             body_time_max: BODY_TIME_MAX,
@@ -204,6 +207,13 @@ impl Builder {
         N: Into<String>,
     {
         self.request_headers.extend(names.into_iter().map(Into::into));
+        self
+    }
+
+    /// Sets the header `WWW-Authenticate` of a 401; `Bearer` unless set.
+    #[must_use]
+    pub fn www_authenticate(mut self, challenge: HeaderValue) -> Self {
+        self.www_authenticate = challenge;
         self
     }
 
@@ -296,6 +306,7 @@ impl Builder {
                 uploads: Uploads::new(&schema, self.body_time_max),
                 schema: Arc::new(schema),
                 request_headers: AllowList::with(&self.request_headers).refusing_unsayable(self.header_text_refused),
+                www_authenticate: self.www_authenticate,
                 body_bytes_max: self.body_bytes_max,
                 body_memory: BodyMemory::new(self.body_memory_bytes),
                 deadline_max: self.deadline_max,

@@ -19,6 +19,7 @@ pub mod admin;
 pub mod drain;
 pub mod edge;
 pub mod heartbeat;
+pub mod panics;
 pub mod probes;
 #[cfg(feature = "standalone")]
 pub mod reflection;

@@ -1,36 +1,14 @@
 //! Log lines on standard error: pretty on a terminal, one JSON object a line elsewhere. The lines themselves come from
 //! where things happen; one line a call comes from the gateway's trace layer, and one a panic from here.
 
-use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io::IsTerminal;
 
+use millrace_gateway::panics;
 use tracing_subscriber::filter::{ParseError, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::{ConfigError, Log, LogFormat, Problems};
-
-/// Writes each panic as one log line, wherever it is caught: it names the place, and stands in the span of the call
-/// that panicked. Who catches a panic need not log it again. Where errors are not logged it is printed as ever.
-pub fn log_panics() {
-    let printed = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |info| {
-        if !tracing::enabled!(tracing::Level::ERROR) {
-            return printed(info);
-        }
-        let payload = info.payload();
-        let text = payload
-            .downcast_ref::<&str>()
-            .copied()
-            .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
-            .unwrap_or("a panic without text");
-        let location = info.location().map(ToString::to_string);
-        // Empty unless RUST_BACKTRACE asks for it.
-        let backtrace = Backtrace::capture();
-        let backtrace = (backtrace.status() == BacktraceStatus::Captured).then(|| backtrace.to_string());
-        tracing::error!(panic = text, location, backtrace, "the program panicked");
-    }));
-}
 
 /// Starts to write log lines. A process that has a subscriber already, as a test may, keeps it.
 ///
@@ -58,7 +36,7 @@ pub fn start(log: &Log) -> Result<(), ConfigError> {
     };
     // The only failure is that a subscriber is there already.
     drop(started);
-    log_panics();
+    panics::log();
     Ok(())
 }
 

@@ -96,7 +96,7 @@ async fn a_panic_is_logged_once_and_ends_a_stream_as_internal() {
     // have none.
     let _second = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::default());
     let logging = tracing::subscriber::set_default(subscriber.finish());
-    millrace_chassis::telemetry::log_panics();
+    millrace_gateway::panics::log();
     let stage = start(options()).await;
     let grpc = stage.grpc().await;
     let cases = [

@@ -35,6 +35,10 @@ fn later_sources_win_and_are_named() {
         ),
         ("MILLRACE_SECRETS__PAGE_TOKEN", "[hush]"),
         ("MILLRACE_SHOPPER_KEY", "not a setting"),
+        (
+            "MILLRACE_GATEWAY_QUERY__UNKNOWN",
+            "a setting of the stand-alone gateway",
+        ),
         ("PATH", "/bin"),
     ];
     let loaded = loaded(file, &environment, vec![("server.listen", "127.0.0.1:3".into())]).unwrap();
