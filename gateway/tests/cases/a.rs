@@ -25,40 +25,78 @@ fn bad(id: &'static str, path: &str) -> Case {
 
 fn accepted() -> Vec<Case> {
     vec![
-        case("A01", routes(&["GET /shelves/{shelf}/books/{book}"]), [
-            get("/shelves/1/books/2").sends("shelf: '1' book: '2'"),
-            get("/shelves/1/books").refused(404, "no route"),
-            get("/shelves/1/books/2/3").refused(404, "no route"),
-        ]),
-        case("A03", routes(&["GET /**", "GET /shelves/**", "GET /*/a/**"]), [
-            get("/x/y").rpc("R0"),
-            get("/shelves/x").rpc("R1"),
-            get("/x/a/y/z").rpc("R2"),
-        ]),
-        case("A04", routes(&["GET /a/{sub.sub.id}"]), [get("/a/7").sends("sub { sub { id: '7' } }")]),
-        case("A04", routes(&["GET /a/{sub.sub.id=*}"]), [get("/a/7").sends("sub { sub { id: '7' } }")]),
-        refused("A04", routes(&["GET /a/{sub.sub.id}", "GET /a/{sub.sub.id=*}"]), "is bound twice"),
-        case("A06", routes(&["GET /a/{b=c/**}/d/e"]), [
-            get("/a/c/x/y/d/e").sends("b: 'c/x/y'"),
-            get("/a/c/d/e").sends("b: 'c'"),
-            get("/a/c/x/d/f").refused(404, "no route"),
-        ]),
-        case("A07", routes(&["GET /a/{b=c/**/d}/e:verb"]), [
-            get("/a/c/x/d/e:verb").sends("b: 'c/x/d'"),
-            get("/a/c/x/d/e").refused(404, "no route"),
-        ]),
-        case("A09", routes(&["GET /v1/{name}:b:c"]), [
-            get("/v1/x:b:c").sends("name: 'x'"),
-            get("/v1/x:b").refused(404, "no route"),
-        ]),
-        case("A10", routes(&["GET /v1/{name=segment/wi:th}"]), [
-            get("/v1/segment/wi:th").sends("name: 'segment/wi:th'"),
-        ]),
-        case("A25", routes(&["GET /foo%2Fbar/%2A"]), [
-            get("/foo%2fbar/%2a").rpc("R0"),
-            get("/foo%2Fbar/*").rpc("R0"),
-            get("/foo/bar/%2A").refused(404, "no route"),
-        ]),
+        case(
+            "A01",
+            routes(&["GET /shelves/{shelf}/books/{book}"]),
+            [
+                get("/shelves/1/books/2").sends("shelf: '1' book: '2'"),
+                get("/shelves/1/books").refused(404, "no route"),
+                get("/shelves/1/books/2/3").refused(404, "no route"),
+            ],
+        ),
+        case(
+            "A03",
+            routes(&["GET /**", "GET /shelves/**", "GET /*/a/**"]),
+            [
+                get("/x/y").rpc("R0"),
+                get("/shelves/x").rpc("R1"),
+                get("/x/a/y/z").rpc("R2"),
+            ],
+        ),
+        case(
+            "A04",
+            routes(&["GET /a/{sub.sub.id}"]),
+            [get("/a/7").sends("sub { sub { id: '7' } }")],
+        ),
+        case(
+            "A04",
+            routes(&["GET /a/{sub.sub.id=*}"]),
+            [get("/a/7").sends("sub { sub { id: '7' } }")],
+        ),
+        refused(
+            "A04",
+            routes(&["GET /a/{sub.sub.id}", "GET /a/{sub.sub.id=*}"]),
+            "is bound twice",
+        ),
+        case(
+            "A06",
+            routes(&["GET /a/{b=c/**}/d/e"]),
+            [
+                get("/a/c/x/y/d/e").sends("b: 'c/x/y'"),
+                get("/a/c/d/e").sends("b: 'c'"),
+                get("/a/c/x/d/f").refused(404, "no route"),
+            ],
+        ),
+        case(
+            "A07",
+            routes(&["GET /a/{b=c/**/d}/e:verb"]),
+            [
+                get("/a/c/x/d/e:verb").sends("b: 'c/x/d'"),
+                get("/a/c/x/d/e").refused(404, "no route"),
+            ],
+        ),
+        case(
+            "A09",
+            routes(&["GET /v1/{name}:b:c"]),
+            [
+                get("/v1/x:b:c").sends("name: 'x'"),
+                get("/v1/x:b").refused(404, "no route"),
+            ],
+        ),
+        case(
+            "A10",
+            routes(&["GET /v1/{name=segment/wi:th}"]),
+            [get("/v1/segment/wi:th").sends("name: 'segment/wi:th'")],
+        ),
+        case(
+            "A25",
+            routes(&["GET /foo%2Fbar/%2A"]),
+            [
+                get("/foo%2fbar/%2a").rpc("R0"),
+                get("/foo%2Fbar/*").rpc("R0"),
+                get("/foo/bar/%2A").refused(404, "no route"),
+            ],
+        ),
     ]
 }
 
@@ -90,13 +128,37 @@ fn against_the_messages() -> Vec<Case> {
         ..rule("R0", "GET /a", "")
     };
     vec![
-        refused("A27", routes(&["GET /{list}"]), "cases.v1.Routes/R0: path variable `list`"),
-        refused("A27", routes(&["GET /{map}"]), "cases.v1.Routes/R0: path variable `map`"),
-        refused("A27", routes(&["GET /{sub}"]), "cases.v1.Routes/R0: path variable `sub`"),
-        refused("A28", routes(&["GET /{nope}"]), "R0: path variable names the unknown field `nope`"),
-        refused("A28", rule("R0", "POST /a", "nope"), "R0: body names the unknown field `nope`"),
+        refused(
+            "A27",
+            routes(&["GET /{list}"]),
+            "cases.v1.Routes/R0: path variable `list`",
+        ),
+        refused(
+            "A27",
+            routes(&["GET /{map}"]),
+            "cases.v1.Routes/R0: path variable `map`",
+        ),
+        refused(
+            "A27",
+            routes(&["GET /{sub}"]),
+            "cases.v1.Routes/R0: path variable `sub`",
+        ),
+        refused(
+            "A28",
+            routes(&["GET /{nope}"]),
+            "R0: path variable names the unknown field `nope`",
+        ),
+        refused(
+            "A28",
+            rule("R0", "POST /a", "nope"),
+            "R0: body names the unknown field `nope`",
+        ),
         refused("A28", cut_unknown, "R0: response_body names the unknown field `nope`"),
-        refused("A30", nested, "cases.v1.Routes/R0: additional_bindings cannot be nested"),
+        refused(
+            "A30",
+            nested,
+            "cases.v1.Routes/R0: additional_bindings cannot be nested",
+        ),
         refused(
             "A31",
             routes(&["GET /a/{x}:go", "GET /a/{y=*}:go"]),
@@ -115,12 +177,24 @@ fn beside_the_schema() -> Vec<Case> {
         ..all.clone()
     };
     vec![
-        refused("A33", nothing, "the rule with selector `cases.v1.Nothing.*` selects no RPC"),
-        case("A34", all.clone(), [post("/all", r#"{"service":"x"}"#).rpc("Check").sends("service: 'x'")]),
-        case("A34", overridden(all), [
-            post("/one", "{}").rpc("Check"),
-            post("/all", "{}").refused(404, "no route"),
-        ]),
+        refused(
+            "A33",
+            nothing,
+            "the rule with selector `cases.v1.Nothing.*` selects no RPC",
+        ),
+        case(
+            "A34",
+            all.clone(),
+            [post("/all", r#"{"service":"x"}"#).rpc("Check").sends("service: 'x'")],
+        ),
+        case(
+            "A34",
+            overridden(all),
+            [
+                post("/one", "{}").rpc("Check"),
+                post("/all", "{}").refused(404, "no route"),
+            ],
+        ),
         // For every method of a service the same path is a duplicate: the selector reaches all of them.
         refused(
             "A34",

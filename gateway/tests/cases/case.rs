@@ -1,9 +1,8 @@
 //! How a case is written: a schema's rules and settings, requests, and what comes of each.
 
 use millrace_gateway::transcode::{HttpRule, Options};
-use prost_reflect::DynamicMessage;
-use serde_json::Value;
 
+use crate::expect::Expect;
 use crate::http::{Answer, Body, Piece, Request};
 use crate::recorder::Seen;
 use crate::reply::Reply;
@@ -111,6 +110,11 @@ pub(crate) fn sink() -> Setup {
     sink.into()
 }
 
+/// A case of the kitchen sink in the default profile.
+pub(crate) fn sunk(id: &'static str, calls: impl IntoIterator<Item = Call>) -> Case {
+    case(id, sink(), calls)
+}
+
 /// One request and what comes of it.
 pub(crate) struct Call {
     pub(crate) request: Request,
@@ -118,24 +122,6 @@ pub(crate) struct Call {
     /// The client goes when the answer has begun.
     pub(crate) leaves: bool,
     pub(crate) expected: Vec<Expect>,
-}
-
-/// One thing that is expected.
-pub(crate) enum Expect {
-    Status(u16),
-    Json(Value),
-    Body(Vec<u8>),
-    Says(String),
-    Code(i32),
-    NotCalled,
-    Rpc(&'static str),
-    Sends(Vec<String>),
-    Header(&'static str, Option<String>),
-    Metadata(&'static str, Vec<&'static str>),
-    Trailer(&'static str, Option<&'static str>),
-    Broken,
-    Cancelled,
-    Check(fn(&Answer, &[Seen]) -> Result<(), String>),
 }
 
 /// Any request.
@@ -228,7 +214,7 @@ impl Call {
             405 | 501 => 12,
             408 => 4,
             413 | 429 | 431 => 8,
-            400..500 => 3,
+            400..=499 => 3,
             503 => 14,
             _ => 13,
         };
@@ -290,9 +276,4 @@ impl Call {
     pub(crate) fn check(self, check: fn(&Answer, &[Seen]) -> Result<(), String>) -> Self {
         self.expect(Expect::Check(check))
     }
-}
-
-/// The messages in text form, for people.
-pub(crate) fn texts(messages: &[DynamicMessage]) -> Vec<String> {
-    messages.iter().map(DynamicMessage::to_text_format).collect()
 }

@@ -12,7 +12,11 @@ fn patch(body: &str) -> Call {
 }
 
 fn masked(id: &'static str, body: &str, sends: &str) -> Case {
-    case(id, Setup::from(rule("PatchSink", "PATCH /sink", "sink")), [patch(body).sends(sends)])
+    case(
+        id,
+        Setup::from(rule("PatchSink", "PATCH /sink", "sink")),
+        [patch(body).sends(sends)],
+    )
 }
 
 pub(crate) fn cases() -> Vec<Case> {
@@ -46,6 +50,6 @@ pub(crate) fn cases() -> Vec<Case> {
         case("E12", rule("PatchSink", "PUT /sink", "sink"), [
             ask("PUT", "/sink").body(r#"{"s":"x"}"#).sends("sink { s: 'x' }"),
         ]),
-        masked("E13", "{}", "sink {}"),
+        masked("E13", "{}", "sink {} update_mask {}"),
     ]
 }

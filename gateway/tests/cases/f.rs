@@ -38,33 +38,60 @@ pub(crate) fn cases() -> Vec<Case> {
     let thousand: Vec<_> = (1..=1_000).map(|id| format!(r#"{{"id":{id}}}"#)).collect();
     let all = (1..=1_000).map(|id| format!("shelf {{ id: {id} }}"));
     vec![
-        case("F01", bulk("shelf"), [
-            send(r#"[{"theme":"A"},{"theme":"B"}]"#).sends_all(["shelf { theme: 'A' }", "shelf { theme: 'B' }"]),
-            ask("POST", "/bulk/shelves")
-                .pieces(step_by_step)
-                .answered(many(&["id: 1"]))
-                .sends_all(["shelf { theme: 'A' }", "shelf { theme: 'B' }", "shelf { theme: 'C' }"]),
-        ]),
-        case("F03", bulk("shelf"), [
-            send(r#"[{},{"theme":"C"},{}]"#).sends_all(["shelf {}", "shelf { theme: 'C' }", "shelf {}"]),
-        ]),
+        case(
+            "F01",
+            bulk("shelf"),
+            [
+                send(r#"[{"theme":"A"},{"theme":"B"}]"#).sends_all(["shelf { theme: 'A' }", "shelf { theme: 'B' }"]),
+                ask("POST", "/bulk/shelves")
+                    .pieces(step_by_step)
+                    .answered(many(&["id: 1"]))
+                    .sends_all(["shelf { theme: 'A' }", "shelf { theme: 'B' }", "shelf { theme: 'C' }"]),
+            ],
+        ),
+        case(
+            "F03",
+            bulk("shelf"),
+            [send(r#"[{},{"theme":"C"},{}]"#).sends_all(["shelf {}", "shelf { theme: 'C' }", "shelf {}"])],
+        ),
         case("F04", bulk("shelf"), [send(r#"{"theme":"x"}"#).status(400)]),
-        case("F06", bulk("theme"), [
-            send(r#"["Classic","Fiction"]"#).sends_all(["theme: 'Classic'", "theme: 'Fiction'"]),
-        ]),
-        case("F07", bulk("shelves"), [send(r#"[[{"id":1},{"id":2}],[{"id":3}]]"#)
-            .sends_all(["shelves { id: 1 } shelves { id: 2 }", "shelves { id: 3 }"])]),
-        case("F09", bulk("shelf"), [send(&format!("[{}]", thousand.join(","))).sends_all(all)]),
-        case("F10", bulk("shelf"), [ask("POST", "/bulk/shelves")
-            .pieces(bad_third)
-            .fails(400, 3)
-            .sends_all(["shelf { theme: 'A' }", "shelf { theme: 'B' }"])
-            .cancelled()]),
-        case("F12", bulk("shelf"), [
-            ask("POST", "/bulk/shelves").pieces(hung_up).sends("shelf { theme: 'A' }").cancelled(),
-        ]),
-        case("F13", rule("CreateShelf", "POST /shelf", "shelf"), [
-            post("/shelf", r#"[{"theme":"A"},{"theme":"B"}]"#).refused(400, "shelf"),
-        ]),
+        case(
+            "F06",
+            bulk("theme"),
+            [send(r#"["Classic","Fiction"]"#).sends_all(["theme: 'Classic'", "theme: 'Fiction'"])],
+        ),
+        case(
+            "F07",
+            bulk("shelves"),
+            [send(r#"[[{"id":1},{"id":2}],[{"id":3}]]"#)
+                .sends_all(["shelves { id: 1 } shelves { id: 2 }", "shelves { id: 3 }"])],
+        ),
+        case(
+            "F09",
+            bulk("shelf"),
+            [send(&format!("[{}]", thousand.join(","))).sends_all(all)],
+        ),
+        case(
+            "F10",
+            bulk("shelf"),
+            [ask("POST", "/bulk/shelves")
+                .pieces(bad_third)
+                .fails(400, 3)
+                .sends_all(["shelf { theme: 'A' }", "shelf { theme: 'B' }"])
+                .cancelled()],
+        ),
+        case(
+            "F12",
+            bulk("shelf"),
+            [ask("POST", "/bulk/shelves")
+                .pieces(hung_up)
+                .sends("shelf { theme: 'A' }")
+                .cancelled()],
+        ),
+        case(
+            "F13",
+            rule("CreateShelf", "POST /shelf", "shelf"),
+            [post("/shelf", r#"[{"theme":"A"},{"theme":"B"}]"#).refused(400, "shelf")],
+        ),
     ]
 }

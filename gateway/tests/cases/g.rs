@@ -2,7 +2,7 @@
 
 use millrace_gateway::transcode::HttpRule;
 
-use crate::case::{Call, Case, Setup, ask, case, get, rule, rules, sink};
+use crate::case::{Call, Case, Setup, ask, case, get, rule, rules, sink, sunk};
 use crate::http::Answer;
 use crate::recorder::Seen;
 use crate::reply::{Reply, framed, many, one, raw, unended, wire};
@@ -23,7 +23,10 @@ pub(crate) fn cases() -> Vec<Case> {
 }
 
 fn shelves() -> Setup {
-    rules([rule("GetShelf", "GET /shelves/{shelf}", ""), rule("ListShelves", "GET /shelves", "")])
+    rules([
+        rule("GetShelf", "GET /shelves/{shelf}", ""),
+        rule("ListShelves", "GET /shelves", ""),
+    ])
 }
 
 fn drain(reply: Reply) -> Call {
@@ -35,25 +38,38 @@ const DEFAULTS: &str = r#"{"i32":0,"i64":"0","u32":0,"u64":"0","f32":0,"f64":0,"
     "floatValue":0}"#;
 
 fn whole() -> Vec<Case> {
-    let deleting = rules([rule("DeleteShelf", "DELETE /{name}", ""), rule("RemoveShelf", "DELETE /x/{name}", "")]);
+    let deleting = rules([
+        rule("DeleteShelf", "DELETE /{name}", ""),
+        rule("RemoveShelf", "DELETE /x/{name}", ""),
+    ]);
     let omitting = |setup: Setup| setup.with(|options| options.json_defaults_omitted = true);
     let horror = || drain(one("k: HORROR i64: 5 r_s: 'x'"));
     vec![
-        case("G01", deleting, [
-            ask("DELETE", "/a").exactly("{}").header("content-length", "2"),
-            ask("DELETE", "/x/a").status(204).exactly("").no_header("content-type"),
-        ]),
-        case("G03", sink(), [drain(one("")).json(DEFAULTS)]),
+        case(
+            "G01",
+            deleting,
+            [
+                ask("DELETE", "/a").exactly("{}").header("content-length", "2"),
+                ask("DELETE", "/x/a").status(204).exactly("").no_header("content-type"),
+            ],
+        ),
+        sunk("G03", [drain(one("")).json(DEFAULTS)]),
         case("G03", omitting(sink()), [drain(one("")).json("{}")]),
-        case("G04", omitting(sink()).with(|options| options.json_proto_names = true), [
-            horror().json(r#"{"i64":"5","k":"HORROR","r_s":["x"]}"#),
-        ]),
-        case("G04", omitting(sink()).with(|options| options.json_enums_as_numbers = true), [
-            horror().json(r#"{"i64":"5","k":1,"rS":["x"]}"#),
-        ]),
-        case("G04", omitting(sink()).with(|options| options.json_int64_as_number = true), [
-            horror().json(r#"{"i64":5,"k":"HORROR","rS":["x"]}"#),
-        ]),
+        case(
+            "G04",
+            omitting(sink()).with(|options| options.json_proto_names = true),
+            [horror().json(r#"{"i64":"5","k":"HORROR","r_s":["x"]}"#)],
+        ),
+        case(
+            "G04",
+            omitting(sink()).with(|options| options.json_enums_as_numbers = true),
+            [horror().json(r#"{"i64":"5","k":1,"rS":["x"]}"#)],
+        ),
+        case(
+            "G04",
+            omitting(sink()).with(|options| options.json_int64_as_number = true),
+            [horror().json(r#"{"i64":5,"k":"HORROR","rS":["x"]}"#)],
+        ),
         case("G04/pretty", omitting(sink()), [horror().says("{\n  \"i64\": \"5\"")]),
     ]
 }
@@ -66,18 +82,34 @@ fn from_the_wire() -> Vec<Case> {
     unknown.extend_from_slice(&[0x12, 2, 1, 2]);
     vec![
         // `r_s` "a", `s` "x", `r_s` "b".
-        case("G06", omitting(), [
-            drain(wire(&b"\x5a\x01a\x42\x01x\x5a\x01b"[..])).json(r#"{"s":"x","rS":["a","b"]}"#),
-        ]),
+        case(
+            "G06",
+            omitting(),
+            [drain(wire(&b"\x5a\x01a\x42\x01x\x5a\x01b"[..])).json(r#"{"s":"x","rS":["a","b"]}"#)],
+        ),
         // `r_i32`: 1, then 2 and 3 packed, then 4.
-        case("G07", omitting(), [drain(wire(&b"\x60\x01\x62\x02\x02\x03\x60\x04"[..])).json(r#"{"rI32":[1,2,3,4]}"#)]),
-        case("G30", omitting(), [drain(one(strings))
-            .json(r#"{"s":"<>&\"\n\u0001\u2028"}"#)
-            .says(r"\u2028")]),
-        case("G31", omitting(), [drain(one("k: 99 r_k: [1, 98]")).json(r#"{"k":99,"rK":["HORROR",98]}"#)]),
-        case("G33", omitting(), [
-            drain(wire(unknown.clone())).json(r#"{"any":{"@type":"type.googleapis.com/x.Other","value":"AQI="}}"#),
-        ]),
+        case(
+            "G07",
+            omitting(),
+            [drain(wire(&b"\x60\x01\x62\x02\x02\x03\x60\x04"[..])).json(r#"{"rI32":[1,2,3,4]}"#)],
+        ),
+        case(
+            "G30",
+            omitting(),
+            [drain(one(strings))
+                .json(r#"{"s":"<>&\"\n\u0001\u2028"}"#)
+                .says(r"\u2028")],
+        ),
+        case(
+            "G31",
+            omitting(),
+            [drain(one("k: 99 r_k: [1, 98]")).json(r#"{"k":99,"rK":["HORROR",98]}"#)],
+        ),
+        case(
+            "G33",
+            omitting(),
+            [drain(wire(unknown.clone())).json(r#"{"any":{"@type":"type.googleapis.com/x.Other","value":"AQI="}}"#)],
+        ),
         case("G33/refused", omitting(), [drain(wire(unknown)).fails(500, 13)]),
     ]
 }
@@ -93,12 +125,24 @@ fn cut(rpc: &str, path: &str, field: &str) -> HttpRule {
 fn cut_out() -> Vec<Case> {
     let each = rules([cut("FollowShelves", "GET /shelves", "shelf")]);
     vec![
-        case("G09", cut("Sink", "GET /sink", "s"), [drain(one("s: 'value' i32: 1")).json(r#""value""#)]),
-        case("G10", cut("Sink", "GET /sink", "r_m"), [drain(one("s: 'value'")).json("[]")]),
-        case("G12", each, [get("/shelves")
-            .with("accept", "application/json")
-            .answered(many(&["shelf { id: 1 }", "theme: 'x'"]))
-            .json(r#"[{"id":"1","theme":"","kind":"KIND_UNSPECIFIED"},{}]"#)]),
+        case(
+            "G09",
+            cut("Sink", "GET /sink", "s"),
+            [drain(one("s: 'value' i32: 1")).json(r#""value""#)],
+        ),
+        case(
+            "G10",
+            cut("Sink", "GET /sink", "r_m"),
+            [drain(one("s: 'value'")).json("[]")],
+        ),
+        case(
+            "G12",
+            each,
+            [get("/shelves")
+                .with("accept", "application/json")
+                .answered(many(&["shelf { id: 1 }", "theme: 'x'"]))
+                .json(r#"[{"id":"1","theme":"","kind":"KIND_UNSPECIFIED"},{}]"#)],
+        ),
     ]
 }
 
@@ -149,15 +193,23 @@ fn failing_streams() -> Vec<Case> {
     let first = shelf(1);
     let status = r#"{"code":9,"message":"the shelf fell","details":[]}"#;
     vec![
-        case("G24", shelves(), [
-            list("application/json", failing()).broken().exactly(format!("[{first}")),
-        ]),
-        case("G25", shelves(), [
-            list("application/x-ndjson", failing()).exactly(format!("{first}\n{{\"error\":{status}}}\n")),
-            list("text/event-stream", failing()).exactly(format!(
-                "retry: 3000\n\ndata: {first}\n\nevent: error\ndata: {status}\n\n"
-            )),
-        ]),
+        case(
+            "G24",
+            shelves(),
+            [list("application/json", failing())
+                .broken()
+                .exactly(format!("[{first}"))],
+        ),
+        case(
+            "G25",
+            shelves(),
+            [
+                list("application/x-ndjson", failing()).exactly(format!("{first}\n{{\"error\":{status}}}\n")),
+                list("text/event-stream", failing()).exactly(format!(
+                    "retry: 3000\n\ndata: {first}\n\nevent: error\ndata: {status}\n\n"
+                )),
+            ],
+        ),
     ]
 }
 
@@ -170,10 +222,14 @@ fn broken_upstreams() -> Vec<Case> {
     calls.push(get_shelf(framed_garbage).fails(500, 13));
     vec![
         case("G27", shelves(), calls),
-        case("G28", shelves(), [
-            get_shelf(many(&[])).fails(500, 13).check(is_not_empty),
-            get_shelf(many(&["id: 1", "id: 2"])).fails(500, 13),
-        ]),
+        case(
+            "G28",
+            shelves(),
+            [
+                get_shelf(many(&[])).fails(500, 13).check(is_not_empty),
+                get_shelf(many(&["id: 1", "id: 2"])).fails(500, 13),
+            ],
+        ),
         // The end that gRPC has no word for.
         case("G27", shelves(), [get_shelf(unended(WHOLE_FRAME)).fails(502, 14)]),
     ]

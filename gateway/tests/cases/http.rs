@@ -5,7 +5,7 @@ use std::io;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
-use crate::recorder::{PATIENCE, Recorder};
+use crate::recorder::{PATIENCE, Recorder, Seen};
 
 /// A request.
 #[derive(Debug, Clone)]
@@ -62,7 +62,10 @@ impl Answer {
 }
 
 fn value<'h>(headers: &'h [(String, String)], name: &str) -> Option<&'h str> {
-    headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    headers
+        .iter()
+        .find(|(known, _)| known == name)
+        .map(|(_, value)| value.as_str())
 }
 
 impl Request {
@@ -105,14 +108,17 @@ pub(crate) async fn send(address: &str, request: &Request, upstream: &Recorder) 
                             bytes.extend_from_slice(b"\r\n");
                         }
                         Piece::Seen(count) => {
-                            write(&mut stream, &mut bytes).await?;
-                            let has_come = |calls: &Vec<crate::recorder::Seen>| {
-                                calls.first().is_some_and(|seen| seen.messages.len() >= *count)
-                            };
-                            upstream.wait_for(has_come).await?;
+                            write(&mut stream, &mut bytes).await;
+                            let have_come =
+                                |calls: &Vec<Seen>| calls.first().is_some_and(|seen| seen.messages.len() >= *count);
+                            tokio::select! {
+                                come = upstream.wait_for(have_come) => come?,
+                                // Answered already: there is nothing to wait for.
+                                _ = stream.readable() => break,
+                            }
                         }
                         Piece::HangUp => {
-                            write(&mut stream, &mut bytes).await?;
+                            write(&mut stream, &mut bytes).await;
                             return Ok(None);
                         }
                     }
@@ -120,7 +126,7 @@ pub(crate) async fn send(address: &str, request: &Request, upstream: &Recorder) 
                 bytes.extend_from_slice(b"0\r\n\r\n");
             }
         }
-        write(&mut stream, &mut bytes).await?;
+        write(&mut stream, &mut bytes).await;
         let answer = read(&mut BufReader::new(stream), request.method).await;
         answer.map(Some).map_err(|error| format!("no answer: {error}"))
     };
@@ -131,14 +137,13 @@ pub(crate) async fn send(address: &str, request: &Request, upstream: &Recorder) 
 /// Sends a request, and closes the connection when its call has reached the upstream.
 pub(crate) async fn send_and_leave(address: &str, request: &Request, upstream: &Recorder) -> Result<(), String> {
     let mut stream = TcpStream::connect(address).await.map_err(|error| error.to_string())?;
-    write(&mut stream, &mut request.head()).await?;
+    write(&mut stream, &mut request.head()).await;
     upstream.wait_for(|calls| !calls.is_empty()).await
 }
 
-async fn write(stream: &mut TcpStream, bytes: &mut Vec<u8>) -> Result<(), String> {
+async fn write(stream: &mut TcpStream, bytes: &mut Vec<u8>) {
     // A server that has answered already may not read the rest; its answer is what counts.
     let _ = stream.write_all(&std::mem::take(bytes)).await;
-    Ok(())
 }
 
 async fn read(reader: &mut BufReader<TcpStream>, method: &str) -> io::Result<Answer> {

@@ -51,7 +51,9 @@ impl Recorder {
             reply: Mutex::default(),
             calls: watch::Sender::new(Vec::new()),
         };
-        Self { shared: Arc::new(shared) }
+        Self {
+            shared: Arc::new(shared),
+        }
     }
 
     /// Forgets what it saw; the next call is answered like this.

@@ -91,15 +91,16 @@ pub(crate) fn never_ending(texts: &[&'static str]) -> Reply {
 pub(crate) fn http(status: u16, content_type: &'static str, body: &'static [u8]) -> Reply {
     let mut reply = unended(body);
     reply.status = status;
-    reply.headers.insert("content-type", HeaderValue::from_static(content_type));
+    reply
+        .headers
+        .insert("content-type", HeaderValue::from_static(content_type));
     reply
 }
 
 impl Reply {
     fn new(steps: impl IntoIterator<Item = Step>) -> Self {
-        let headers = [("content-type", "application/grpc")].map(|(name, value)| {
-            (HeaderName::from_static(name), HeaderValue::from_static(value))
-        });
+        let headers = [("content-type", "application/grpc")]
+            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
         Self {
             status: 200,
             headers: HeaderMap::from_iter(headers),
@@ -156,11 +157,17 @@ impl Reply {
 
     /// The answer to one call. An error without a message has its status in the headers.
     pub(crate) fn response(self, output: &MessageDescriptor, asked: &[u8], witness: Witness) -> Response<Body> {
-        let Self { status, mut headers, steps } = self;
+        let Self {
+            status,
+            mut headers,
+            steps,
+        } = self;
         let mut chunks = VecDeque::new();
         for step in steps {
             match step {
-                Step::Message(text) => chunks.push_back(Chunk::Data(framed(&shapes::parse(output.clone(), text).encode_to_vec()))),
+                Step::Message(text) => chunks.push_back(Chunk::Data(framed(
+                    &shapes::parse(output.clone(), text).encode_to_vec(),
+                ))),
                 Step::Wire(bytes) => chunks.push_back(Chunk::Data(framed(&bytes))),
                 Step::Echo => chunks.push_back(Chunk::Data(framed(asked))),
                 Step::Raw(bytes) => chunks.push_back(Chunk::Data(bytes)),

@@ -12,7 +12,12 @@ pub(crate) fn descriptors() -> &'static [u8] {
         let protos = concat!(env!("CARGO_MANIFEST_DIR"), "/../proto");
         let mut compiler = protox::Compiler::new([here, protos]).unwrap();
         compiler.include_imports(true);
-        let files = ["shapes.proto", "health.proto", "google/rpc/error_details.proto", "google/rpc/status.proto"];
+        let files = [
+            "shapes.proto",
+            "health.proto",
+            "google/rpc/error_details.proto",
+            "google/rpc/status.proto",
+        ];
         compiler.open_files(files).unwrap();
         compiler.encode_file_descriptor_set()
     })
@@ -32,9 +37,14 @@ pub(crate) fn rpc(path: &str) -> Option<MethodDescriptor> {
 
 /// The full name of an RPC that the cases call by its short one.
 pub(crate) fn full_name(short: &str) -> String {
-    let mut methods = pool().services().flat_map(|service| service.methods().collect::<Vec<_>>());
+    let mut methods = pool()
+        .services()
+        .flat_map(|service| service.methods().collect::<Vec<_>>());
     let found = methods.find(|method| method.name() == short);
-    found.unwrap_or_else(|| panic!("no RPC `{short}`")).full_name().to_owned()
+    found
+        .unwrap_or_else(|| panic!("no RPC `{short}`"))
+        .full_name()
+        .to_owned()
 }
 
 /// A message by its full name.
