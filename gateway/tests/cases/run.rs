@@ -10,6 +10,7 @@ use ::http::Request;
 use hyper::body::Incoming;
 use millrace_gateway::edge::{CorsPolicy, Edge, HostPolicy, Metrics, NoBuiltin};
 use millrace_gateway::serve::{self, ConnectionLimits};
+use millrace_gateway::upstream::{self, Upstream};
 use millrace_gateway::{Gateway, GrpcService, LoadError, RequestBody};
 use prometheus_client::registry::Registry;
 use tokio::sync::watch;
@@ -30,7 +31,7 @@ pub(crate) enum Mode {
 }
 
 /// The modes in which every case runs.
-const MODES: [Mode; 1] = [Mode::InProcess];
+const MODES: [Mode; 2] = [Mode::InProcess, Mode::Proxy];
 
 /// A free port.
 const LOOPBACK: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
@@ -113,7 +114,10 @@ fn inner(mode: Mode, upstream: &Recorder, setup: &Setup, stop: &watch::Sender<bo
             stop,
         )
     };
-    let _ = address; upstream.service()
+    let proxied = Upstream::new(upstream::Settings::new(format!("http://{address}"), 1)).unwrap();
+    let (kept, stopping) = (proxied.clone(), stop.subscribe());
+    tokio::spawn(async move { kept.run(stopping).await });
+    proxied.service()
 }
 
 fn gateway(setup: &Setup) -> Result<Gateway, LoadError> {
