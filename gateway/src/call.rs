@@ -27,6 +27,10 @@ pub struct CallRecord {
     user: OnceLock<u64>,
 }
 
+/// In the extensions of a request: the RPC's server streams, and so the call may last. Whoever is inside knows no schema.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct AnswersInStream;
+
 /// No code is known yet.
 const NO_CODE: i32 = -1;
 

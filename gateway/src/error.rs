@@ -53,6 +53,47 @@ impl Failure {
         status::Failure { http_status, ..said }.into()
     }
 
+    /// A server behind this one that takes no call at this moment.
+    #[cfg(feature = "standalone")]
+    pub(crate) fn upstream_unavailable(message: &str, retry_after: Duration) -> Self {
+        status::Failure::new(Code::Unavailable as i32, message)
+            .with_reason(DOMAIN, "UPSTREAM_FAILED")
+            .with_retry_delay(retry_after)
+            .into()
+    }
+
+    /// A server behind this one that did not answer as it should.
+    #[cfg(feature = "standalone")]
+    pub(crate) fn upstream_failed(code: Code, message: impl Into<String>) -> Self {
+        status::Failure::new(code as i32, message)
+            .with_reason(DOMAIN, "UPSTREAM_FAILED")
+            .into()
+    }
+
+    /// An RPC that no server behind this one has.
+    #[cfg(feature = "standalone")]
+    pub(crate) fn no_upstream() -> Self {
+        status::Failure::new(Code::Unimplemented as i32, "no upstream has the RPC")
+            .with_reason(DOMAIN, "NOT_FOUND")
+            .into()
+    }
+
+    #[cfg(feature = "standalone")]
+    pub(crate) fn deadline_exceeded(message: &str) -> Self {
+        status::Failure::new(Code::DeadlineExceeded as i32, message)
+            .with_reason(DOMAIN, "DEADLINE_EXCEEDED")
+            .into()
+    }
+
+    /// The end of a stream that can go on where it ended.
+    #[cfg(feature = "standalone")]
+    pub(crate) fn stream_cut(message: &str) -> Self {
+        status::Failure::new(Code::Unavailable as i32, message)
+            .with_reason(DOMAIN, "STREAM_CUT")
+            .with_retry_delay(RETRY_AFTER)
+            .into()
+    }
+
     /// An answer that breaks the rules of gRPC, or cannot be written as JSON.
     pub(crate) fn bad_reply(message: impl Into<String>) -> Self {
         status::Failure::new(Code::Internal as i32, message)

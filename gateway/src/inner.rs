@@ -17,7 +17,7 @@ use tower::Service;
 use tower::util::Oneshot;
 
 use crate::body::RequestBody;
-use crate::call::CallRecord;
+use crate::call::{AnswersInStream, CallRecord};
 use crate::error::Failure;
 use crate::gateway::GrpcService;
 use crate::upload::Uploads;
@@ -50,8 +50,11 @@ impl Inner {
     }
 
     /// Calls it once.
-    pub(crate) fn send(&self, request: http::Request<RequestBody>) -> Reply {
+    pub(crate) fn send(&self, mut request: http::Request<RequestBody>) -> Reply {
         let record = CallRecord::of(request.extensions());
+        if self.uploads.is_answered_in_stream(request.uri()) {
+            request.extensions_mut().insert(AnswersInStream);
+        }
         Reply {
             future: tower::ServiceExt::oneshot(GrpcService::clone(&self.service), request),
             record: Some(record),

@@ -23,20 +23,29 @@ pub(crate) struct Uploads {
     time_max: Duration,
     /// Paths of the RPCs whose client streams.
     streaming: Arc<HashSet<String>>,
+    /// Paths of the RPCs whose server streams.
+    answered_in_stream: Arc<HashSet<String>>,
 }
 
 impl Uploads {
     pub(crate) fn new(schema: &Schema, time_max: Duration) -> Self {
         let streaming = schema.methods().filter(|method| method.client_streaming());
+        let answered = schema.methods().filter(|method| method.server_streaming());
         Self {
             time_max,
             streaming: Arc::new(streaming.map(|method| method.grpc_path().to_owned()).collect()),
+            answered_in_stream: Arc::new(answered.map(|method| method.grpc_path().to_owned()).collect()),
         }
     }
 
     /// How long a body may take to arrive, from the head of its request on.
     pub(crate) fn time_max(&self) -> Duration {
         self.time_max
+    }
+
+    /// Whether the RPC of a path answers with a stream.
+    pub(crate) fn is_answered_in_stream(&self, uri: &Uri) -> bool {
+        self.answered_in_stream.contains(uri.path())
     }
 
     /// Puts the body of a call that began at `started` under the clock, unless it is a stream.

@@ -1,1 +1,129 @@
-//! gRPC servers behind the gateway.
+//! gRPC servers behind the gateway: connections that are kept, and the inner service that sends calls over them.
+//!
+//! An [`Upstream`] is a pool of a few HTTP/2 connections to one server. [`Upstream::run`] keeps them: it resolves the name,
+//! connects, waits for the server's SETTINGS, replaces what ends, and lets calls finish when it is to stop. A call of
+//! [`Upstream::service`] takes a place on one of the connections (`pool.rs`), is sent (`call.rs`), and gives the place back
+//! when its answer ends (`answer.rs`). Whatever fails on the way becomes a gRPC status that says nothing of the server's
+//! address or of the connection (`fault.rs`); the log does.
+//!
+//! HTTP/2 is spoken by `h2` itself and not by hyper's client around it: that one puts a queue without a bound and a task
+//! before each call, cannot reset a stream whose request body waits for the server's window, hides when a server says that
+//! it will close, and leaves h2's limits on small frames as they are.
+
+mod address;
+mod answer;
+mod backoff;
+mod call;
+mod connect;
+mod drive;
+mod fault;
+mod framing;
+mod keep;
+mod outgoing;
+mod pool;
+mod settings;
+mod table;
+mod tls;
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use tokio::sync::watch;
+use tower::util::BoxCloneSyncService;
+
+use crate::gateway::GrpcService;
+use address::Address;
+use connect::Dialer;
+use pool::Pool;
+pub use settings::{ClientIdentity, Settings, Tls, UpstreamError};
+pub use table::{Claim, Table};
+
+/// One gRPC server, or several behind one name; cheap to clone.
+#[derive(Clone)]
+pub struct Upstream {
+    shared: Arc<Shared>,
+}
+
+/// What calls and connections share.
+struct Shared {
+    settings: Settings,
+    address: Address,
+    dialer: Dialer,
+    pool: Arc<Pool>,
+    health: watch::Sender<Health>,
+}
+
+/// Whether a server can be called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Health {
+    /// No connection is there, and the last attempt has not failed: at the start, and after a connection ended.
+    Connecting,
+    /// At least one connection is there.
+    Up,
+    /// No connection is there, and the last attempt failed.
+    Down {
+        /// What failed, without addresses.
+        reason: String,
+    },
+}
+
+impl Upstream {
+    /// Checks the settings and reads the files that they name. Nothing is connected before [`Upstream::run`].
+    ///
+    /// # Errors
+    /// A URL that is none of a gRPC server's, a file that cannot be read, or a bound that is zero; see [`UpstreamError`].
+    pub fn new(settings: Settings) -> Result<Self, UpstreamError> {
+        settings.check()?;
+        let address = Address::parse(&settings.url)?;
+        let tls = match address.is_tls {
+            true => Some(tls::connector(&settings.tls)?),
+            false => None,
+        };
+        let dialer = Dialer::new(&settings, &address, tls)?;
+        let address = address.called(settings.tls.server_name.as_deref())?;
+        Ok(Self {
+            shared: Arc::new(Shared {
+                pool: Pool::new(settings.calls_waiting_max),
+                health: watch::Sender::new(Health::Connecting),
+                settings,
+                address,
+                dialer,
+            }),
+        })
+    }
+
+    /// The URL, which never has credentials.
+    pub fn name(&self) -> &str {
+        &self.shared.address.name
+    }
+
+    /// The server as an inner service. It is always ready; a call waits for a connection inside its deadline.
+    pub fn service(&self) -> GrpcService {
+        let shared = self.shared.clone();
+        BoxCloneSyncService::new(tower::service_fn(move |request| {
+            let shared = shared.clone();
+            async move { Ok::<_, Infallible>(call::answer(&shared, request).await) }
+        }))
+    }
+
+    /// Whether the server can be called, watched.
+    pub fn health(&self) -> watch::Receiver<Health> {
+        self.shared.health.subscribe()
+    }
+
+    /// Keeps the connections until `stopping` says to stop, then until no call is in progress, and closes them. Whoever
+    /// runs it bounds the second part. Dropping the future cuts the calls; to run it twice at once opens twice the
+    /// connections.
+    pub async fn run(&self, stopping: watch::Receiver<bool>) {
+        keep::run(&self.shared, stopping).await;
+    }
+}
+
+impl std::fmt::Debug for Upstream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Upstream")
+            .field("name", &self.name())
+            .finish_non_exhaustive()
+    }
+}

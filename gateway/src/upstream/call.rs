@@ -1,0 +1,265 @@
+//! One call: it takes a place on a connection, is sent, and waits for the head of its answer, all inside its deadline.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use h2::client::ResponseFuture;
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri, Version, header};
+use tokio::time::{Instant, Sleep, sleep_until};
+use tonic::body::Body;
+
+use crate::call::{AnswersInStream, CallRecord};
+use crate::deadline::{self, GRPC_TIMEOUT};
+use crate::upstream::Shared;
+use crate::upstream::answer::{Answer, Live};
+use crate::upstream::fault::Fault;
+use crate::upstream::framing::Framing;
+use crate::upstream::outgoing::{Outgoing, Upload, strip_hop};
+use crate::upstream::pool::{Lease, NoPlace};
+
+/// How often a call that was never sent takes another connection: each may have ended in the moment it was taken.
+const UNSENT_MAX: u32 = 5;
+
+/// Answers a call, whatever happens.
+pub(super) async fn answer(shared: &Arc<Shared>, request: Request<Body>) -> Response<Body> {
+    let record = CallRecord::of(request.extensions());
+    match answered(shared, request, &record).await {
+        Ok(response) => response,
+        Err(fault) => {
+            fault.log(&shared.address.name, record.request_id());
+            fault.response()
+        }
+    }
+}
+
+async fn answered(
+    shared: &Arc<Shared>,
+    request: Request<Body>,
+    record: &Arc<CallRecord>,
+) -> Result<Response<Body>, Fault> {
+    let mut life = Life::of(&request, record, shared)?;
+    let (head, body) = request.into_parts();
+    let head = Head::of(head, shared)?;
+    let mut body = Outgoing::of(body).map_err(Fault::Upload)?;
+    let (mut unsent, mut was_refused) = (0, false);
+    loop {
+        let lease = shared.pool.lease(shared.settings.connect_wait);
+        let lease = life.bound(lease).await?.map_err(|why| match why {
+            NoPlace::Unreachable => Fault::Unreachable,
+            NoPlace::Full => Fault::Full,
+        })?;
+        let sent = match Sent::new(&lease, head.request(life.left()), body) {
+            Ok(sent) => sent,
+            Err((_, back)) if unsent < UNSENT_MAX => {
+                unsent += 1;
+                body = back;
+                continue;
+            }
+            Err((error, _)) => return Err(Fault::Broken(error)),
+        };
+        let again = sent.whole.clone();
+        let call = Call { shared, record, lease };
+        match call.finish(sent, life).await {
+            Ok(response) => return Ok(response),
+            Err((fault, Some(left))) if fault.is_unprocessed() && !was_refused => match again {
+                Some(bytes) => {
+                    (was_refused, body, life) = (true, Outgoing::Whole(bytes), left);
+                }
+                None => return Err(fault),
+            },
+            Err((fault, _)) => return Err(fault),
+        }
+    }
+}
+
+/// A request that is on its way.
+struct Sent {
+    response: ResponseFuture,
+    upload: Option<Upload>,
+    /// The body, if it can be sent again.
+    whole: Option<bytes::Bytes>,
+}
+
+impl Sent {
+    /// Sends a request, or gives its body back untouched.
+    fn new(lease: &Lease, request: Request<()>, body: Outgoing) -> Result<Self, (h2::Error, Outgoing)> {
+        let (response, mut stream) = match lease.sender().send_request(request, body.is_empty()) {
+            Ok(sent) => sent,
+            Err(error) => return Err((error, body)),
+        };
+        let (upload, whole) = match body {
+            Outgoing::Whole(bytes) => {
+                if !bytes.is_empty() {
+                    // It fails if the stream is over already, and then the answer says why.
+                    let _ = stream.send_data(bytes.clone(), true);
+                }
+                (None, Some(bytes))
+            }
+            Outgoing::Stream(first, body) => (Some(Upload::start(first, body, stream)), None),
+        };
+        Ok(Self {
+            response,
+            upload,
+            whole,
+        })
+    }
+}
+
+/// A call with its place.
+struct Call<'c> {
+    shared: &'c Arc<Shared>,
+    record: &'c Arc<CallRecord>,
+    lease: Lease,
+}
+
+impl Call<'_> {
+    /// Waits for the head of the answer. A fault before it gives the rest of the call's life back.
+    async fn finish(self, sent: Sent, mut life: Life) -> Result<Response<Body>, (Fault, Option<Life>)> {
+        let response = match life.bound(sent.response).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(error)) => {
+                let failed = sent.upload.as_ref().and_then(Upload::failure);
+                return match failed {
+                    Some(status) => Err((Fault::Upload(status), None)),
+                    None => Err((Fault::Broken(error), Some(life))),
+                };
+            }
+            Err(fault) => {
+                self.lease.suspect_silence();
+                return Err((fault, None));
+            }
+        };
+        let (mut head, stream) = response.into_parts();
+        if !is_grpc(head.status, &head.headers) {
+            let content_type = head.headers.remove(header::CONTENT_TYPE);
+            return Err((Fault::Foreign(head.status, content_type), None));
+        }
+        strip_hop(&mut head.headers);
+        let answer = Answer::new(Live {
+            stream,
+            upload: sent.upload,
+            lease: self.lease,
+            life,
+            framing: Framing::new(self.shared.settings.message_bytes_max),
+            shared: self.shared.clone(),
+            record: self.record.clone(),
+        });
+        let mut response = Response::new(Body::new(answer));
+        *response.headers_mut() = head.headers;
+        Ok(response)
+    }
+}
+
+/// Whether an answer is gRPC: it has a status, or is a success of gRPC's content type.
+fn is_grpc(status: StatusCode, headers: &HeaderMap) -> bool {
+    let content_type = headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
+    headers.contains_key("grpc-status")
+        || (status == StatusCode::OK && content_type.is_some_and(|kind| kind.starts_with(b"application/grpc")))
+}
+
+/// The head of a call as the server sees it.
+struct Head {
+    uri: Uri,
+    headers: HeaderMap,
+}
+
+impl Head {
+    fn of(mut head: Parts, shared: &Shared) -> Result<Self, Fault> {
+        let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
+        let uri = Uri::builder()
+            .scheme(shared.address.scheme.clone())
+            .authority(shared.address.authority.clone())
+            .path_and_query(path)
+            .build()
+            .map_err(Fault::Unsendable)?;
+        strip_hop(&mut head.headers);
+        head.headers.insert(header::TE, HeaderValue::from_static("trailers"));
+        Ok(Self {
+            uri,
+            headers: head.headers,
+        })
+    }
+
+    /// The request, with what is left of the deadline.
+    fn request(&self, left: Duration) -> Request<()> {
+        let mut request = Request::new(());
+        *request.method_mut() = http::Method::POST;
+        *request.version_mut() = Version::HTTP_2;
+        *request.uri_mut() = self.uri.clone();
+        *request.headers_mut() = self.headers.clone();
+        request.headers_mut().insert(GRPC_TIMEOUT, deadline::to_grpc(left));
+        request
+    }
+}
+
+/// How long a call may last: the caller's deadline, or else the settings'.
+pub(super) struct Life {
+    ends: Instant,
+    sleep: Pin<Box<Sleep>>,
+    /// Whether the end is the longest life of a stream, and not a deadline that the caller knows.
+    is_stream_limit: bool,
+}
+
+impl Life {
+    fn of(request: &Request<Body>, record: &CallRecord, shared: &Shared) -> Result<Self, Fault> {
+        let is_stream = request.extensions().get::<AnswersInStream>().is_some();
+        let (ends, is_stream_limit) = match request.headers().get(GRPC_TIMEOUT) {
+            Some(timeout) => {
+                let timeout = timeout.to_str().ok().and_then(deadline::parse_grpc);
+                (
+                    Instant::now().checked_add(timeout.ok_or(Fault::MalformedTimeout)?),
+                    false,
+                )
+            }
+            None if is_stream => (record.started().checked_add(shared.settings.stream_deadline), true),
+            None => (record.started().checked_add(shared.settings.deadline), false),
+        };
+        // A time that the clock does not hold is no limit.
+        let ends = ends.unwrap_or_else(|| Instant::now() + Duration::from_secs(u64::from(u32::MAX)));
+        Ok(Self {
+            ends,
+            sleep: Box::pin(sleep_until(ends)),
+            is_stream_limit,
+        })
+    }
+
+    /// What is left of it.
+    fn left(&self) -> Duration {
+        self.ends.saturating_duration_since(Instant::now())
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        Instant::now() >= self.ends
+    }
+
+    /// Waits for something, but not beyond the end.
+    async fn bound<F: Future>(&mut self, future: F) -> Result<F::Output, Fault> {
+        tokio::select! {
+            biased;
+            output = future => Ok(output),
+            () = &mut self.sleep => Err(self.fault()),
+        }
+    }
+
+    /// What the end means.
+    pub(super) fn fault(&self) -> Fault {
+        if self.is_stream_limit {
+            Fault::LifeOver
+        } else {
+            Fault::DeadlineExceeded
+        }
+    }
+}
+
+/// Comes at the end.
+impl Future for Life {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.sleep.as_mut().poll(cx)
+    }
+}

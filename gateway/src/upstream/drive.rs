@@ -1,0 +1,125 @@
+//! A connection while it lives: its frames are moved, it is in the pool as long as it takes calls, and a peer who does not
+//! answer pings is given up.
+
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use h2::client::{Connection, SendRequest};
+use h2::{Ping, PingPong};
+use tokio::sync::{oneshot, watch};
+
+use crate::drain::begun;
+use crate::upstream::connect::{Opened, Transport};
+use crate::upstream::pool::{Joined, Member, Pool};
+use crate::upstream::settings::Settings;
+
+/// How a connection ended.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Ended {
+    #[error("the connection was closed")]
+    Closed,
+    #[error("the connection broke")]
+    Broken(#[source] h2::Error),
+    #[error("the server did not answer a ping")]
+    Silent,
+}
+
+/// Drives a connection to its end, which after `closing` comes when its calls have ended.
+pub(super) async fn drive(mut driver: Driver, settings: &Settings, mut closing: watch::Receiver<bool>) -> Ended {
+    let member = driver.member.clone();
+    let pings = driver.connection.ping_pong();
+    let mut silent = pin!(silent(pings, &member, settings.keep_alive, settings.keep_alive_timeout));
+    let mut closing = pin!(begun(&mut closing));
+    let mut is_closing = false;
+    loop {
+        tokio::select! {
+            ended = poll_fn(|cx| driver.poll(cx)) => return match ended {
+                Ok(()) => Ended::Closed,
+                Err(error) => Ended::Broken(error),
+            },
+            () = &mut silent => return Ended::Silent,
+            () = &mut closing, if !is_closing => {
+                is_closing = true;
+                driver.taking = None;
+            }
+        }
+    }
+}
+
+/// A connection in a pool.
+pub(super) struct Driver {
+    connection: Connection<Transport, Bytes>,
+    member: Arc<Member>,
+    /// While the connection takes calls.
+    taking: Option<Taking>,
+    streams_max: usize,
+}
+
+struct Taking {
+    joined: Joined,
+    /// Tells whether streams can be opened.
+    probe: SendRequest<Bytes>,
+    /// Its drop is the news.
+    _left: oneshot::Sender<()>,
+}
+
+impl Driver {
+    /// Puts a connection into the pool. `left` hears when it takes no more calls, which may be long before its end.
+    pub(super) fn join(opened: Opened, pool: &Arc<Pool>, settings: &Settings, left: oneshot::Sender<()>) -> Self {
+        let streams_max = opened
+            .connection
+            .max_concurrent_send_streams()
+            .min(settings.streams_max);
+        let joined = pool.join(opened.sender.clone(), opened.heard, streams_max);
+        Self {
+            connection: opened.connection,
+            member: joined.member.clone(),
+            taking: Some(Taking {
+                joined,
+                probe: opened.sender,
+                _left: left,
+            }),
+            streams_max: settings.streams_max,
+        }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), h2::Error>> {
+        let ended = Pin::new(&mut self.connection).poll(cx);
+        if let Some(taking) = &mut self.taking {
+            let streams_max = self.connection.max_concurrent_send_streams();
+            taking.joined.set_streams_max(streams_max.min(self.streams_max));
+            // After GOAWAY a connection goes on with what it has, and takes no more.
+            if ended.is_ready() || matches!(taking.probe.poll_ready(cx), Poll::Ready(Err(_))) {
+                self.taking = None;
+                // h2 closes when nobody can send any more and no call is left: it has to look again.
+                cx.waker().wake_by_ref();
+            }
+        }
+        ended
+    }
+}
+
+/// Returns when a ping was not answered in time. Without calls nothing is pinged: servers close connections for that.
+async fn silent(pings: Option<PingPong>, member: &Member, every: Duration, patience: Duration) {
+    let Some(mut pings) = pings else {
+        return std::future::pending().await;
+    };
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(every) => if member.in_use() == 0 {
+                continue;
+            },
+            () = member.suspected() => {}
+        }
+        match tokio::time::timeout(patience, pings.ping(Ping::opaque())).await {
+            Ok(Ok(_)) => {}
+            // The connection has ended, and says so itself.
+            Ok(Err(_)) => return std::future::pending().await,
+            Err(_) => return,
+        }
+    }
+}

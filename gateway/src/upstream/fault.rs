@@ -1,0 +1,200 @@
+//! What can go wrong between a call and its server, and what the caller is told of it: a gRPC status without addresses,
+//! names or the words of libraries. The log has those.
+
+use std::time::Duration;
+
+use h2::Reason;
+use http::{HeaderValue, Response, StatusCode, header};
+use millrace_transcode::status;
+use tonic::body::Body;
+use tonic::{Code, Status};
+
+use crate::error::Failure;
+use crate::upstream::framing::TooLarge;
+use crate::upstream::keep::chain;
+
+/// When a caller may come again whom no connection took.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// Why a call has no answer, or not all of it.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Fault {
+    #[error("no connection to the server was there in time")]
+    Unreachable,
+    #[error("too many calls wait for a place on a connection")]
+    Full,
+    #[error("the deadline passed")]
+    DeadlineExceeded,
+    #[error("the stream reached its longest life")]
+    LifeOver,
+    #[error("`grpc-timeout` is malformed")]
+    MalformedTimeout,
+    #[error("the request cannot be sent")]
+    Unsendable(#[source] http::Error),
+    #[error("the request's own body failed: {0:?}")]
+    Upload(Status),
+    #[error("the call broke")]
+    Broken(#[source] h2::Error),
+    #[error("the server answered with HTTP status {0}, content type {1:?}")]
+    Foreign(StatusCode, Option<HeaderValue>),
+    #[error("a message of {} bytes is larger than {}", .0.bytes, .0.max)]
+    TooLarge(TooLarge),
+}
+
+impl Fault {
+    /// Whether the server has certainly done nothing for the call: it refused the stream, or said on leaving that it never
+    /// looked at it.
+    pub(super) fn is_unprocessed(&self) -> bool {
+        match self {
+            Self::Broken(error) => {
+                error.is_remote()
+                    && (error.is_go_away() || (error.is_reset() && error.reason() == Some(Reason::REFUSED_STREAM)))
+            }
+            _ => false,
+        }
+    }
+
+    /// What the caller is told.
+    pub(super) fn failure(&self) -> Failure {
+        match self {
+            Self::Unreachable => {
+                Failure::upstream_unavailable("the upstream cannot be reached at this moment", RETRY_AFTER)
+            }
+            Self::Full => Failure::upstream_unavailable("the upstream has too many calls at this moment", RETRY_AFTER),
+            Self::DeadlineExceeded => {
+                Failure::deadline_exceeded("the upstream did not answer within the call's deadline")
+            }
+            Self::LifeOver => {
+                Failure::stream_cut("the stream reached its longest life; call again, from the last message on")
+            }
+            Self::MalformedTimeout => {
+                let problem = "header `grpc-timeout` is malformed: expected 1 to 8 digits and one of H, M, S, m, u, n";
+                Failure::invalid(problem, &[("grpc-timeout".to_owned(), problem.to_owned())])
+            }
+            Self::Unsendable(_) => Failure::bad_reply("the call cannot be sent to the upstream"),
+            Self::Upload(status) => Failure::of_call(
+                status.code() as i32,
+                status.message(),
+                status.details(),
+                &http::HeaderMap::new(),
+            ),
+            Self::Broken(error) => broken(error),
+            Self::Foreign(status, content_type) => foreign(*status, content_type.as_ref()),
+            Self::TooLarge(TooLarge { bytes, max }) => Failure::bad_reply(format!(
+                "a message of the upstream has {bytes} bytes; the limit is {max}"
+            )),
+        }
+    }
+
+    /// The whole answer to a call that has none.
+    pub(super) fn response(&self) -> Response<Body> {
+        let mut response = Response::new(Body::empty());
+        *response.headers_mut() = self.failure().trailers();
+        response
+            .headers_mut()
+            .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+        response
+    }
+
+    /// Writes down what callers are not told.
+    pub(super) fn log(&self, upstream: &str, request_id: &str) {
+        let reason = chain(self);
+        match self {
+            // The connections' own lines say what is wrong.
+            Self::Unreachable | Self::MalformedTimeout | Self::Upload(_) | Self::LifeOver => {
+                tracing::debug!(upstream, request_id, reason, "a call failed");
+            }
+            _ => tracing::warn!(upstream, request_id, reason, "a call failed"),
+        }
+    }
+}
+
+/// The status of a stream or connection that broke; resets by gRPC's table of HTTP/2 codes.
+fn broken(error: &h2::Error) -> Failure {
+    let reset = error.reason().filter(|_| error.is_reset() && error.is_remote());
+    let (code, message) = match reset {
+        None if error.is_reset() => (Code::Internal, "the upstream broke the rules of HTTP/2"),
+        None | Some(Reason::REFUSED_STREAM) => {
+            return Failure::upstream_unavailable("the connection to the upstream broke", RETRY_AFTER);
+        }
+        Some(Reason::CANCEL) => (Code::Cancelled, "the upstream cancelled the call"),
+        Some(Reason::ENHANCE_YOUR_CALM) => (Code::ResourceExhausted, "the upstream has too many calls"),
+        Some(Reason::INADEQUATE_SECURITY) => (Code::PermissionDenied, "the upstream wants a safer connection"),
+        Some(_) => (Code::Internal, "the upstream broke the call off"),
+    };
+    Failure::upstream_failed(code, message)
+}
+
+/// The status of an answer that is not gRPC, by gRPC's table of HTTP statuses; of one that is HTTP's success, UNAVAILABLE.
+fn foreign(status: StatusCode, content_type: Option<&HeaderValue>) -> Failure {
+    let code = match status {
+        StatusCode::OK => Code::Unavailable,
+        status => Code::from_i32(status::code_of_foreign_answer(status.as_u16())),
+    };
+    let kind = content_type.and_then(|value| value.to_str().ok()).and_then(media_type);
+    let kind = kind.map_or_else(String::new, |kind| format!(" and content type {kind}"));
+    let number = status.as_u16();
+    Failure::upstream_failed(
+        code,
+        format!("the upstream answered with HTTP status {number}{kind}, not with gRPC"),
+    )
+}
+
+/// The media type alone, if it looks like one.
+fn media_type(value: &str) -> Option<&str> {
+    const BYTES_MAX: usize = 64;
+    let essence = value.split(';').next()?.trim();
+    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"/+-._".contains(&byte);
+    (!essence.is_empty() && essence.len() <= BYTES_MAX && essence.bytes().all(is_token)).then_some(essence)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_foreign_answer_has_the_code_of_its_http_status() {
+        let table = [
+            (200, Code::Unavailable),
+            (400, Code::Internal),
+            (401, Code::Unauthenticated),
+            (403, Code::PermissionDenied),
+            (404, Code::Unimplemented),
+            (429, Code::Unavailable),
+            (500, Code::Unknown),
+            (502, Code::Unavailable),
+            (503, Code::Unavailable),
+            (504, Code::Unavailable),
+        ];
+        for (status, code) in table {
+            let html = HeaderValue::from_static("text/html; charset=utf-8");
+            let failure = foreign(StatusCode::from_u16(status).unwrap(), Some(&html));
+            assert_eq!(failure.code(), code, "{status}");
+            let expected =
+                format!("the upstream answered with HTTP status {status} and content type text/html, not with gRPC");
+            assert_eq!(failure.said.message, expected);
+        }
+    }
+
+    #[test]
+    fn a_content_type_is_repeated_only_if_it_is_one() {
+        let table = [
+            ("text/html", Some("text/html")),
+            ("application/problem+json ; x=y", Some("application/problem+json")),
+            ("", None),
+            ("<script>", None),
+            ("see 10.0.0.7:80", None),
+        ];
+        for (value, expected) in table {
+            assert_eq!(media_type(value), expected);
+        }
+        assert_eq!(media_type(&"a".repeat(65)), None);
+    }
+
+    #[test]
+    fn a_reset_has_the_code_of_its_reason() {
+        // A reset of our own making: the peer broke a rule of the stream.
+        let ours = broken(&h2::Error::from(Reason::PROTOCOL_ERROR));
+        assert!(matches!(ours.code(), Code::Internal | Code::Unavailable));
+    }
+}

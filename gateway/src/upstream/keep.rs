@@ -1,0 +1,149 @@
+//! Keeps an upstream's connections: a few slots, each of which connects, waits until its connection takes no more calls,
+//! and connects again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use crate::drain::begun;
+use crate::upstream::backoff::Backoff;
+use crate::upstream::connect::ConnectError;
+use crate::upstream::drive::{Driver, drive};
+use crate::upstream::{Health, Shared};
+
+/// A connection that lived this long was a success: the next attempt follows at once.
+const SUCCESS: Duration = Duration::from_secs(10);
+
+/// After the last call ended, connections stay for this long, in case the listeners that are stopping too still take what
+/// callers had sent before they could know.
+const LINGER: Duration = Duration::from_millis(250);
+
+/// See [`crate::upstream::Upstream::run`].
+pub(super) async fn run(shared: &Arc<Shared>, mut stopping: watch::Receiver<bool>) {
+    let (close, closing) = watch::channel(false);
+    let mut slots = JoinSet::new();
+    for slot in 0..shared.settings.connections {
+        slots.spawn(keep(shared.clone(), slot, closing.clone()));
+    }
+    begun(&mut stopping).await;
+    loop {
+        let started = shared.pool.idle().await;
+        tokio::time::sleep(LINGER).await;
+        if shared.pool.idle().await == started {
+            break;
+        }
+    }
+    let _ = close.send(true);
+    while slots.join_next().await.is_some() {}
+}
+
+/// One slot, until it is to close and its connections have ended.
+async fn keep(shared: Arc<Shared>, slot: usize, mut closing: watch::Receiver<bool>) {
+    let settings = &shared.settings;
+    let seed = settings.seed.wrapping_add(slot as u64);
+    let mut backoff = Backoff::new(settings.reconnect_first, settings.reconnect_max, seed);
+    // Those that finish their calls after the server asked to leave, too.
+    let mut connections = JoinSet::new();
+    for turn in slot.. {
+        let opened = tokio::select! {
+            () = begun(&mut closing) => break,
+            opened = shared.dialer.connect(turn) => opened,
+        };
+        let wait = match opened {
+            Ok(opened) => {
+                let began = Instant::now();
+                let (left, has_left) = oneshot::channel();
+                let driver = Driver::join(opened, &shared.pool, settings, left);
+                let (driven, closed) = (shared.clone(), closing.clone());
+                connections.spawn(async move {
+                    let ended = drive(driver, &driven.settings, closed).await;
+                    tracing::debug!(
+                        upstream = driven.address.name,
+                        reason = chain(&ended),
+                        "a connection ended"
+                    );
+                });
+                note_up(&shared);
+                // Nothing is ever sent; the sender goes when the connection takes no more calls.
+                let _ = has_left.await;
+                note_lost(&shared);
+                if began.elapsed() >= SUCCESS {
+                    backoff.reset();
+                    Duration::ZERO
+                } else {
+                    backoff.next()
+                }
+            }
+            Err(error) => {
+                note_failed(&shared, &error);
+                backoff.next()
+            }
+        };
+        while connections.try_join_next().is_some() {}
+        tokio::select! {
+            () = begun(&mut closing) => break,
+            () = tokio::time::sleep(wait) => {}
+        }
+    }
+    while connections.join_next().await.is_some() {}
+}
+
+fn note_up(shared: &Shared) {
+    let is_news = shared.health.send_if_modified(|health| {
+        let is_news = *health != Health::Up;
+        *health = Health::Up;
+        is_news
+    });
+    if is_news {
+        tracing::info!(upstream = shared.address.name, "the upstream is connected");
+    }
+}
+
+fn note_lost(shared: &Shared) {
+    let is_news = shared.health.send_if_modified(|health| {
+        let is_news = shared.pool.is_empty() && *health == Health::Up;
+        if is_news {
+            *health = Health::Connecting;
+        }
+        is_news
+    });
+    if is_news {
+        tracing::warn!(
+            upstream = shared.address.name,
+            "the upstream has no connection any more"
+        );
+    }
+}
+
+fn note_failed(shared: &Shared, error: &ConnectError) {
+    let is_news = shared.health.send_if_modified(|health| {
+        let is_news = shared.pool.is_empty() && !matches!(health, Health::Down { .. });
+        if shared.pool.is_empty() {
+            *health = Health::Down {
+                reason: error.to_string(),
+            };
+        }
+        is_news
+    });
+    let (upstream, reason) = (&shared.address.name, chain(error));
+    if is_news {
+        tracing::warn!(upstream, reason, "the upstream cannot be reached; attempts go on");
+    } else {
+        tracing::debug!(upstream, reason, "an attempt to connect failed");
+    }
+}
+
+/// An error with its sources, for the log.
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        source = error.source();
+    }
+    text
+}

@@ -1,0 +1,245 @@
+//! The body of a call on its way to the server. One that is there as a whole, as every REST request's is, is handed over at
+//! once and can be sent again; any other is pumped by a task of its own, at the speed that the server's window allows.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
+use std::task::Poll;
+
+use bytes::Bytes;
+use futures_util::FutureExt;
+use h2::{Reason, SendStream};
+use http::HeaderMap;
+use http_body::{Body as _, Frame};
+use http_body_util::BodyExt;
+use tokio::task::AbortHandle;
+use tonic::Status;
+use tonic::body::Body;
+
+/// A body.
+pub(super) enum Outgoing {
+    /// All of it.
+    Whole(Bytes),
+    /// What is there of it, and the rest.
+    Stream(Option<Bytes>, Body),
+}
+
+impl Outgoing {
+    /// Looks at what is there, and waits for nothing.
+    pub(super) fn of(mut body: Body) -> Result<Self, Status> {
+        if body.is_end_stream() {
+            return Ok(Self::Whole(Bytes::new()));
+        }
+        match body.frame().now_or_never() {
+            Some(None) => Ok(Self::Whole(Bytes::new())),
+            Some(Some(Ok(frame))) => match frame.into_data() {
+                Ok(bytes) if body.is_end_stream() => Ok(Self::Whole(bytes)),
+                Ok(bytes) => Ok(Self::Stream(Some(bytes), body)),
+                // Trailers of a request mean nothing in gRPC.
+                Err(_) => Ok(Self::Whole(Bytes::new())),
+            },
+            Some(Some(Err(status))) => Err(status),
+            None => Ok(Self::Stream(None, body)),
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        matches!(self, Self::Whole(bytes) if bytes.is_empty())
+    }
+}
+
+/// A body that is being pumped. Dropping it stops that, which resets the stream if the body had not ended.
+pub(super) struct Upload {
+    pump: AbortHandle,
+    failed: Arc<OnceLock<Status>>,
+}
+
+impl Upload {
+    /// Starts to pump.
+    pub(super) fn start(first: Option<Bytes>, body: Body, stream: SendStream<Bytes>) -> Self {
+        let failed = Arc::new(OnceLock::new());
+        let noted = failed.clone();
+        let pump = tokio::spawn(async move {
+            let mut pump = Pump { body, stream };
+            if let Err(status) = pump.run(first).await {
+                // Noted first: the reset is what wakes the call.
+                let _ = noted.set(status);
+                pump.stream.send_reset(Reason::CANCEL);
+            }
+        });
+        Self {
+            pump: pump.abort_handle(),
+            failed,
+        }
+    }
+
+    /// How the body failed, if it did.
+    pub(super) fn failure(&self) -> Option<Status> {
+        self.failed.get().cloned()
+    }
+}
+
+impl Drop for Upload {
+    fn drop(&mut self) {
+        self.pump.abort();
+    }
+}
+
+struct Pump {
+    body: Body,
+    stream: SendStream<Bytes>,
+}
+
+/// What the pump does next.
+enum Next {
+    Frame(Frame<Bytes>),
+    End,
+    /// The server wants no more of it.
+    Unwanted,
+}
+
+impl Pump {
+    /// Pumps to the end, or until the server wants no more.
+    async fn run(&mut self, first: Option<Bytes>) -> Result<(), Status> {
+        if let Some(bytes) = first
+            && !self.send(bytes).await
+        {
+            return Ok(());
+        }
+        loop {
+            match self.next().await? {
+                Next::Frame(frame) => {
+                    if let Ok(bytes) = frame.into_data()
+                        && !self.send(bytes).await
+                    {
+                        return Ok(());
+                    }
+                }
+                Next::End => {
+                    // It fails only if the stream has ended already.
+                    let _ = self.stream.send_data(Bytes::new(), true);
+                    return Ok(());
+                }
+                Next::Unwanted => return Ok(()),
+            }
+        }
+    }
+
+    async fn next(&mut self) -> Result<Next, Status> {
+        if self.body.is_end_stream() {
+            return Ok(Next::End);
+        }
+        poll_fn(|cx| {
+            if self.stream.poll_reset(cx).is_ready() {
+                return Poll::Ready(Ok(Next::Unwanted));
+            }
+            match Pin::new(&mut self.body).poll_frame(cx) {
+                Poll::Ready(Some(Ok(frame))) => Poll::Ready(Ok(Next::Frame(frame))),
+                Poll::Ready(Some(Err(status))) => Poll::Ready(Err(status)),
+                Poll::Ready(None) => Poll::Ready(Ok(Next::End)),
+                Poll::Pending => Poll::Pending,
+            }
+        })
+        .await
+    }
+
+    /// Sends bytes as the window opens; false if the server wants no more.
+    async fn send(&mut self, mut bytes: Bytes) -> bool {
+        while !bytes.is_empty() {
+            self.stream.reserve_capacity(bytes.len());
+            let room = match poll_fn(|cx| self.stream.poll_capacity(cx)).await {
+                Some(Ok(room)) => room.min(bytes.len()),
+                Some(Err(_)) | None => return false,
+            };
+            let part = bytes.split_to(room);
+            if !part.is_empty() && self.stream.send_data(part, false).is_err() {
+                return false;
+            }
+        }
+        true
+    }
+}
+
+/// Headers that belong to one connection, and those that HTTP/2 writes itself.
+const OF_THE_HOP: [&str; 10] = [
+    "connection",
+    "content-length",
+    "host",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// Takes out what belongs to the connection on which a message came.
+pub(super) fn strip_hop(headers: &mut HeaderMap) {
+    let named: Vec<String> = headers
+        .get_all("connection")
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(|name| name.trim().to_ascii_lowercase())
+        .collect();
+    for name in OF_THE_HOP.into_iter().chain(named.iter().map(String::as_str)) {
+        headers.remove(name);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderName, HeaderValue};
+    use http_body_util::{Empty, Full, StreamBody};
+
+    use super::*;
+
+    #[test]
+    fn a_body_that_is_there_is_whole() {
+        let whole = |outgoing| match outgoing {
+            Ok(Outgoing::Whole(bytes)) => Some(bytes),
+            _ => None,
+        };
+        assert_eq!(
+            whole(Outgoing::of(Body::new(Full::new(Bytes::from_static(b"abc"))))),
+            Some("abc".into())
+        );
+        assert_eq!(
+            whole(Outgoing::of(Body::new(Empty::<Bytes>::new()))),
+            Some(Bytes::new())
+        );
+        assert_eq!(whole(Outgoing::of(Body::empty())), Some(Bytes::new()));
+        let pending = futures_util::stream::pending::<Result<Frame<Bytes>, Status>>();
+        assert!(matches!(
+            Outgoing::of(Body::new(StreamBody::new(pending))),
+            Ok(Outgoing::Stream(None, _))
+        ));
+        let first = futures_util::stream::iter([Ok::<_, Status>(Frame::data(Bytes::from_static(b"a")))]);
+        let outgoing = Outgoing::of(Body::new(StreamBody::new(first)));
+        assert!(matches!(outgoing, Ok(Outgoing::Stream(Some(bytes), _)) if bytes == "a"));
+        let failed = futures_util::stream::iter([Err::<Frame<Bytes>, _>(Status::cancelled("gone"))]);
+        assert!(Outgoing::of(Body::new(StreamBody::new(failed))).is_err());
+    }
+
+    #[test]
+    fn what_belongs_to_the_hop_stays_there() {
+        let names = [
+            "connection",
+            "content-length",
+            "te",
+            "upgrade",
+            "x-private",
+            "x-kept",
+            "authorization",
+        ];
+        let mut headers: HeaderMap = names
+            .iter()
+            .map(|name| (HeaderName::from_static(name), HeaderValue::from_static("1")))
+            .collect();
+        headers.insert("connection", HeaderValue::from_static("close, X-Private"));
+        strip_hop(&mut headers);
+        let left: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
+        assert_eq!(left, ["x-kept", "authorization"]);
+    }
+}

@@ -1,0 +1,302 @@
+//! The connections of one upstream, and who uses them: each call has a place on one, the one with the fewest calls, and
+//! those for whom there is none wait in the order in which they came. Nothing here does I/O.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use h2::client::SendRequest;
+use tokio::sync::{Notify, oneshot};
+use tokio::time::{Instant, timeout};
+
+use crate::upstream::connect::Heard;
+
+/// The connections.
+pub(super) struct Pool {
+    state: Mutex<State>,
+    waiting_max: usize,
+    /// Woken when the last call ended.
+    idle: Notify,
+}
+
+struct State {
+    members: Vec<Arc<Member>>,
+    /// By ticket: the first is the one that waits longest.
+    waiting: BTreeMap<u64, oneshot::Sender<Lease>>,
+    next_ticket: u64,
+    /// Calls in progress, also those on connections that have left.
+    calls: usize,
+    /// Calls that ever had a place.
+    started: u64,
+    /// Since when there is no connection.
+    empty_since: Option<Instant>,
+}
+
+/// A connection that takes calls.
+pub(super) struct Member {
+    sender: SendRequest<Bytes>,
+    heard: Heard,
+    /// Written under the pool's lock alone.
+    in_use: AtomicUsize,
+    streams_max: AtomicUsize,
+    suspected: Notify,
+}
+
+/// Why a call has no place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NoPlace {
+    /// There was no connection for too long.
+    Unreachable,
+    /// Too many wait already.
+    Full,
+}
+
+impl Pool {
+    pub(super) fn new(waiting_max: usize) -> Arc<Self> {
+        Arc::new(Self {
+            state: Mutex::new(State {
+                members: Vec::new(),
+                waiting: BTreeMap::new(),
+                next_ticket: 0,
+                calls: 0,
+                started: 0,
+                empty_since: None,
+            }),
+            waiting_max,
+            idle: Notify::new(),
+        })
+    }
+
+    /// Adds a connection, until what is returned is dropped.
+    pub(super) fn join(self: &Arc<Self>, sender: SendRequest<Bytes>, heard: Heard, streams_max: usize) -> Joined {
+        let member = Arc::new(Member {
+            sender,
+            heard,
+            in_use: AtomicUsize::new(0),
+            streams_max: AtomicUsize::new(streams_max),
+            suspected: Notify::new(),
+        });
+        let mut state = self.lock();
+        state.members.push(member.clone());
+        state.empty_since = None;
+        drop(state);
+        self.serve();
+        Joined {
+            pool: self.clone(),
+            member,
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.lock().members.is_empty()
+    }
+
+    /// Takes a place, waiting for one; but while there is no connection, not longer than `connect_wait`. Dropping the
+    /// future gives up the place in the queue.
+    pub(super) async fn lease(self: &Arc<Self>, connect_wait: Duration) -> Result<Lease, NoPlace> {
+        let mut waiter = match self.take_or_queue() {
+            Taken::Place(lease) => return Ok(lease),
+            Taken::Full => return Err(NoPlace::Full),
+            Taken::Queued(waiter) => waiter,
+        };
+        let began = Instant::now();
+        loop {
+            if let Ok(given) = timeout(connect_wait, &mut waiter.given).await {
+                // The sender lives in the pool until it gives.
+                return given.map_err(|_| NoPlace::Unreachable);
+            }
+            let empty_since = self.lock().empty_since;
+            if empty_since.is_some_and(|since| since.max(began) + connect_wait <= Instant::now()) {
+                return Err(NoPlace::Unreachable);
+            }
+        }
+    }
+
+    /// Waits until no call is in progress, and tells how many there ever were.
+    pub(super) async fn idle(&self) -> u64 {
+        loop {
+            let woken = self.idle.notified();
+            {
+                let state = self.lock();
+                if state.calls == 0 && state.waiting.is_empty() {
+                    return state.started;
+                }
+            }
+            woken.await;
+        }
+    }
+
+    fn take_or_queue(self: &Arc<Self>) -> Taken {
+        let mut state = self.lock();
+        if state.waiting.is_empty()
+            && let Some(lease) = self.take(&mut state)
+        {
+            return Taken::Place(lease);
+        }
+        if state.waiting.len() >= self.waiting_max {
+            return Taken::Full;
+        }
+        if state.members.is_empty() && state.empty_since.is_none() {
+            // Nothing has ever been connected.
+            state.empty_since = Some(Instant::now());
+        }
+        let (give, given) = oneshot::channel();
+        let ticket = state.next_ticket;
+        state.next_ticket += 1;
+        state.waiting.insert(ticket, give);
+        Taken::Queued(Waiter {
+            pool: self.clone(),
+            ticket,
+            given,
+        })
+    }
+
+    /// A place on the connection with the fewest calls.
+    fn take(self: &Arc<Self>, state: &mut State) -> Option<Lease> {
+        let member = state.members.iter().min_by_key(|member| member.in_use())?;
+        if member.in_use() >= member.streams_max.load(Ordering::Relaxed) {
+            // Another one may allow more.
+            let free = |member: &&Arc<Member>| member.in_use() < member.streams_max.load(Ordering::Relaxed);
+            let member = state
+                .members
+                .iter()
+                .filter(free)
+                .min_by_key(|member| member.in_use())?
+                .clone();
+            return Some(self.place(state, member));
+        }
+        let member = member.clone();
+        Some(self.place(state, member))
+    }
+
+    fn place(self: &Arc<Self>, state: &mut State, member: Arc<Member>) -> Lease {
+        member.in_use.fetch_add(1, Ordering::Relaxed);
+        state.calls += 1;
+        state.started += 1;
+        Lease {
+            pool: self.clone(),
+            heard_before: member.heard.so_far(),
+            member,
+        }
+    }
+
+    /// Gives free places to those who wait.
+    fn serve(self: &Arc<Self>) {
+        loop {
+            let mut state = self.lock();
+            if state.waiting.is_empty() {
+                return;
+            }
+            let Some(lease) = self.take(&mut state) else {
+                return;
+            };
+            let first = state.waiting.pop_first();
+            // A place that nobody took is given back by its drop, which takes the lock.
+            drop(state);
+            if let Some((_, give)) = first {
+                let _ = give.send(lease);
+            }
+        }
+    }
+
+    /// Nothing panics while it holds the lock.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+enum Taken {
+    Place(Lease),
+    Queued(Waiter),
+    Full,
+}
+
+/// A call in the queue.
+struct Waiter {
+    pool: Arc<Pool>,
+    ticket: u64,
+    given: oneshot::Receiver<Lease>,
+}
+
+impl Drop for Waiter {
+    fn drop(&mut self) {
+        let mut state = self.pool.lock();
+        state.waiting.remove(&self.ticket);
+        if state.calls == 0 && state.waiting.is_empty() {
+            self.pool.idle.notify_waiters();
+        }
+    }
+}
+
+impl Member {
+    /// Calls in progress.
+    pub(super) fn in_use(&self) -> usize {
+        self.in_use.load(Ordering::Relaxed)
+    }
+
+    /// Waits until a call gave up on a connection that was silent.
+    pub(super) async fn suspected(&self) {
+        self.suspected.notified().await;
+    }
+}
+
+/// A connection in the pool; dropping it takes the connection out. Its calls go on.
+pub(super) struct Joined {
+    pool: Arc<Pool>,
+    pub(super) member: Arc<Member>,
+}
+
+impl Joined {
+    /// Sets how many calls the connection takes.
+    pub(super) fn set_streams_max(&self, streams_max: usize) {
+        if self.member.streams_max.swap(streams_max, Ordering::Relaxed) < streams_max {
+            self.pool.serve();
+        }
+    }
+}
+
+impl Drop for Joined {
+    fn drop(&mut self) {
+        let mut state = self.pool.lock();
+        state.members.retain(|member| !Arc::ptr_eq(member, &self.member));
+        if state.members.is_empty() {
+            state.empty_since = Some(Instant::now());
+        }
+    }
+}
+
+/// A call's place on a connection; dropping it gives it back.
+pub(super) struct Lease {
+    pool: Arc<Pool>,
+    member: Arc<Member>,
+    heard_before: u64,
+}
+
+impl Lease {
+    pub(super) fn sender(&self) -> SendRequest<Bytes> {
+        self.member.sender.clone()
+    }
+
+    /// Has the connection checked, if nothing came over it since the call began.
+    pub(super) fn suspect_silence(&self) {
+        if self.member.heard.so_far() == self.heard_before {
+            self.member.suspected.notify_one();
+        }
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let mut state = self.pool.lock();
+        self.member.in_use.fetch_sub(1, Ordering::Relaxed);
+        state.calls -= 1;
+        if !state.waiting.is_empty() {
+            drop(state);
+            self.pool.serve();
+        } else if state.calls == 0 {
+            self.pool.idle.notify_waiters();
+        }
+    }
+}
