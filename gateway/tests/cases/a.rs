@@ -2,7 +2,7 @@
 
 use millrace_gateway::transcode::HttpRule;
 
-use crate::case::{Case, Setup, case, get, post, refused, routes, rule, rules};
+use crate::case::{Case, case, get, post, refused, routes, rule, rules};
 
 #[tokio::test]
 async fn templates() {
@@ -169,13 +169,18 @@ fn against_the_messages() -> Vec<Case> {
 
 fn beside_the_schema() -> Vec<Case> {
     let all = HttpRule {
-        selector: "grpc.health.v1.Health.*".to_owned(),
-        ..rule("R0", "POST /all", "*")
+        selector: "cases.v1.Sinks.*".to_owned(),
+        ..rule("Sink", "POST /all", "*")
     };
     let nothing = HttpRule {
         selector: "cases.v1.Nothing.*".to_owned(),
         ..all.clone()
     };
+    let overridden = [
+        all.clone(),
+        rule("PatchSink", "POST /patch", "*"),
+        rule("TakeStruct", "POST /struct", "*"),
+    ];
     vec![
         refused(
             "A33",
@@ -184,30 +189,16 @@ fn beside_the_schema() -> Vec<Case> {
         ),
         case(
             "A34",
-            all.clone(),
-            [post("/all", r#"{"service":"x"}"#).rpc("Check").sends("service: 'x'")],
-        ),
-        case(
-            "A34",
-            overridden(all),
+            rules(overridden),
             [
-                post("/one", "{}").rpc("Check"),
-                post("/all", "{}").refused(404, "no route"),
+                post("/all", r#"{"s":"x"}"#).rpc("Sink").sends("s: 'x'"),
+                post("/patch", r#"{"sink":{"s":"x"}}"#)
+                    .rpc("PatchSink")
+                    .sends("sink { s: 'x' }"),
+                post("/struct", "{}").rpc("TakeStruct"),
             ],
         ),
-        // For every method of a service the same path is a duplicate: the selector reaches all of them.
-        refused(
-            "A34",
-            HttpRule {
-                selector: "cases.v1.Routes.*".to_owned(),
-                ..rule("R0", "POST /each", "*")
-            },
-            "is bound twice: by cases.v1.Routes/R0 and by cases.v1.Routes/R1",
-        ),
+        // Each method gets the rule, and then no request can tell them apart.
+        refused("A34", all, "`POST /all` is bound twice: by cases.v1.Sinks/"),
     ]
-}
-
-/// The rule for all, and one for a method.
-fn overridden(all: HttpRule) -> Setup {
-    rules([all, rule("Check", "POST /one", "*")])
 }

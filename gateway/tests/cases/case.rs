@@ -119,8 +119,9 @@ pub(crate) fn sunk(id: &'static str, calls: impl IntoIterator<Item = Call>) -> C
 pub(crate) struct Call {
     pub(crate) request: Request,
     pub(crate) reply: Reply,
-    /// The client goes when the answer has begun.
+    /// The client goes when the call has reached the upstream.
     pub(crate) leaves: bool,
+    pub(crate) over_http2: bool,
     pub(crate) expected: Vec<Expect>,
 }
 
@@ -135,6 +136,7 @@ pub(crate) fn ask(method: &'static str, target: impl Into<String>) -> Call {
         },
         reply: Reply::default(),
         leaves: false,
+        over_http2: false,
         expected: Vec::new(),
     }
 }
@@ -178,6 +180,11 @@ impl Call {
 
     pub(crate) fn leaves(mut self) -> Self {
         self.leaves = true;
+        self
+    }
+
+    pub(crate) fn over_http2(mut self) -> Self {
+        self.over_http2 = true;
         self
     }
 

@@ -265,14 +265,27 @@ fn media() -> Vec<Case> {
                     .refused(413, "larger than 100 bytes"),
             ],
         ),
-        sunk(
-            "D57",
-            [
-                of("application/grpc").refused(415, "gRPC needs HTTP/2"),
-                get("/sink")
-                    .with("content-type", "application/grpc")
-                    .refused(415, "gRPC needs HTTP/2"),
-            ],
-        ),
+        sunk("D57", of_grpc()),
+    ]
+}
+
+/// gRPC's own content type on a REST path, and on its own.
+fn of_grpc() -> [Call; 5] {
+    let grpc = |call: Call| call.with("content-type", "application/grpc").with("te", "trailers");
+    // `s: "x"`, framed.
+    let message = b"\0\0\0\0\x03\x42\x01x";
+    [
+        grpc(post("/sink", "{}")).refused(415, "gRPC needs HTTP/2"),
+        grpc(get("/sink")).refused(415, "gRPC needs HTTP/2"),
+        grpc(get("/sink")).over_http2().refused(405, "not allowed"),
+        grpc(post("/sink", message))
+            .over_http2()
+            .header("grpc-status", "12")
+            .not_called(),
+        grpc(post("/cases.v1.Sinks/Sink", message))
+            .over_http2()
+            .sends("s: 'x'")
+            .exactly(*b"\0\0\0\0\0")
+            .trailer("grpc-status", Some("0")),
     ]
 }

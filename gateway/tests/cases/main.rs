@@ -6,6 +6,7 @@
 mod case;
 mod expect;
 mod http;
+mod http2;
 mod ids;
 mod recorder;
 mod reply;

@@ -19,6 +19,7 @@ use tower::ServiceExt;
 use crate::case::{Call, Case, Setup, What};
 use crate::expect::{self, Expect, texts};
 use crate::http;
+use crate::http2;
 use crate::ids;
 use crate::recorder::{Recorder, Seen};
 use crate::shapes;
@@ -160,12 +161,13 @@ impl Stage {
     /// What is wrong with a call.
     async fn problems(&self, call: &Call) -> Vec<String> {
         self.upstream.script(call.reply.clone());
-        let answer = if call.leaves {
-            http::send_and_leave(&self.address, &call.request, &self.upstream)
+        let (address, request) = (&self.address, &call.request);
+        let answer = match (call.leaves, call.over_http2) {
+            (true, _) => http::send_and_leave(address, request, &self.upstream)
                 .await
-                .map(|()| None)
-        } else {
-            http::send(&self.address, &call.request, &self.upstream).await
+                .map(|()| None),
+            (_, true) => http2::send(address, request).await.map(Some),
+            _ => http::send(address, request, &self.upstream).await,
         };
         let answer = match answer {
             Ok(answer) => answer,
