@@ -167,9 +167,11 @@ impl Incoming {
         let form = Form::of(method.server_streaming(), &Accept::of(&self.parts.headers))?;
         let asked =
             deadline::from_headers(&self.parts.headers).map_err(|error| Failure::bad_header(&error.header, &error))?;
-        // The server's own limit counts from the head of the request too; a stream has another.
-        let max = (!method.server_streaming()).then(|| gateway.deadline_max());
-        let deadline = asked.map(|asked| max.map_or(asked, |max| asked.min(max)));
+        // The server's own limit counts from the head of the request too; a stream has another. A route's own limit is for
+        // streams too, and for those who ask for none.
+        let own = method.settings().deadline_max;
+        let max = own.or_else(|| (!method.server_streaming()).then(|| gateway.deadline_max()));
+        let deadline = asked.map(|asked| max.map_or(asked, |max| asked.min(max))).or(own);
         Ok(Matched {
             incoming: self,
             route,
@@ -234,8 +236,9 @@ impl<'s> Matched<'s> {
     /// Reads the body and makes the request message of path, query, body and headers.
     async fn bound(self, gateway: &Gateway) -> Result<Bound<'s>, Failure> {
         let Incoming { parts, body, record } = self.incoming;
+        let settings = self.route.method().settings();
         let bounds = Bounds {
-            bytes_max: gateway.body_bytes_max(),
+            bytes_max: settings.body_bytes_max.unwrap_or(gateway.body_bytes_max()),
             started: record.started(),
             time_max: gateway.uploads().time_max().min(self.deadline.unwrap_or(Duration::MAX)),
             memory: gateway.body_memory(),

@@ -7,6 +7,7 @@ mod grpc;
 mod logs;
 mod odd_requests;
 mod rest_refusals;
+mod rest_routes;
 mod rest_streams;
 mod rest_unary;
 mod support;

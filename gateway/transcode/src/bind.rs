@@ -8,12 +8,13 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 use prost::Message;
-use prost_reflect::{DynamicMessage, FieldDescriptor, MessageDescriptor};
+use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, Value};
 
 use crate::codec::{Claim, Codec, JsonError, Position, Target};
 use crate::matched::Matched;
 use crate::query::{self, Parameter};
 use crate::rule::Body;
+use crate::settings::RouteSettings;
 
 /// gRPC code of everything that a binding refuses.
 pub const INVALID_ARGUMENT: i32 = 3;
@@ -41,6 +42,8 @@ pub struct BindError {
     pub violations: Vec<(String, String)>,
     /// Where in the body, if it is the body.
     pub position: Option<Position>,
+    /// The setting that allows it, if one does.
+    pub relaxed_by: Option<&'static str>,
 }
 
 impl BindError {
@@ -52,6 +55,15 @@ impl BindError {
             message: format!("{field}: {description}"),
             violations: vec![(field, description)],
             position: None,
+            relaxed_by: None,
+        }
+    }
+
+    /// Names the setting that allows it.
+    pub(crate) fn relaxed_by(self, setting: &'static str) -> Self {
+        Self {
+            relaxed_by: Some(setting),
+            ..self
         }
     }
 
@@ -70,6 +82,7 @@ impl BindError {
             message: message.into(),
             violations: Vec::new(),
             position: None,
+            relaxed_by: None,
         }
     }
 }
@@ -90,13 +103,25 @@ impl From<JsonError> for BindError {
             message,
             violations,
             position: Some(error.position),
+            relaxed_by: error.relaxed_by,
         }
     }
 }
 
+/// The setting that lets the path win.
+const PATH_BOUND: &str = "path.bound = \"strip\"";
+/// The setting that drops a body which no rule binds.
+const BODY_UNBOUND: &str = "body.unbound = \"ignore\"";
+
+/// [`Claim::source`] of what the path binds.
+pub(crate) const PATH: &str = "path";
+/// [`Claim::source`] of what the query binds.
+pub(crate) const QUERY: &str = "query";
+
 /// What path, query and headers have bound so far.
 pub(crate) struct Bound<'s> {
     codec: &'s Codec,
+    settings: &'s RouteSettings,
     pub(crate) message: DynamicMessage,
     pub(crate) claims: Vec<Claim>,
 }
@@ -107,41 +132,69 @@ pub(crate) fn bind(
     body: &[u8],
     headers: &HeaderFields<'_>,
 ) -> Result<Bytes, BindError> {
-    let (route, options) = (matched.route, matched.schema.options());
-    let input = route.rpc.input();
-    let mut bound = Bound {
-        codec: matched.schema.codec(),
-        message: DynamicMessage::new(input.clone()),
-        claims: Vec::new(),
-    };
-    for (fields, value) in route.captures.iter().zip(&matched.values) {
-        bound.singular(fields, value, "path")?;
-    }
-    query::bind(&mut bound, route, options, query.unwrap_or_default())?;
-    bound.headers(&route.rpc, headers)?;
-
-    let field = match &route.body {
-        _ if body.is_empty() => return Ok(bound.message.encode_to_vec().into()),
-        Body::None if options.body_unbound_ignored => return Ok(bound.message.encode_to_vec().into()),
-        Body::None => {
-            let text = "body: this method takes no body (setting body.unbound = \"ignore\" drops it)";
-            return Err(BindError::whole(text));
-        }
-        Body::Whole => None,
-        Body::Field(field) => Some(field),
-    };
-    let mask_field = route.mask_field.as_ref().filter(|mask| !bound.message.has_field(mask));
-    let target = Target {
-        message: &input,
-        field,
-        bound: &bound.message.encode_to_vec(),
-        claims: &bound.claims,
-        mask_field,
-    };
-    Ok(matched.schema.codec().json_to_wire(&target, body)?)
+    Bound::new(matched).request(matched, query, body, headers)
 }
 
-impl Bound<'_> {
+impl<'s> Bound<'s> {
+    pub(crate) fn new(matched: &Matched<'s>) -> Self {
+        Self {
+            codec: matched.schema.codec(),
+            settings: matched.route.settings(),
+            message: DynamicMessage::new(matched.route.rpc.input()),
+            claims: Vec::new(),
+        }
+    }
+
+    /// Binds everything and returns the message. What stands here afterwards is what path, query and headers have bound,
+    /// also when something is refused; on the wire that is the end of the message, and the start is the body's.
+    pub(crate) fn request(
+        &mut self,
+        matched: &Matched<'_>,
+        query: Option<&str>,
+        body: &[u8],
+        headers: &HeaderFields<'_>,
+    ) -> Result<Bytes, BindError> {
+        let route = matched.route;
+        for (fields, value) in route.captures.iter().zip(&matched.values) {
+            self.singular(fields, value, PATH)?;
+        }
+        query::bind(self, route, self.settings, query.unwrap_or_default())?;
+        self.headers(&route.rpc, headers)?;
+
+        let field = match &route.body {
+            _ if body.is_empty() => return Ok(self.message.encode_to_vec().into()),
+            Body::None if self.settings.body_unbound_ignored => return Ok(self.message.encode_to_vec().into()),
+            Body::None => {
+                let text = format!("body: this method takes no body (setting {BODY_UNBOUND} drops it)");
+                return Err(BindError::whole(text).relaxed_by(BODY_UNBOUND));
+            }
+            Body::Whole => None,
+            Body::Field(field) => Some(field),
+        };
+        let target = Target {
+            message: &route.rpc.input(),
+            field,
+            bound: &self.message.encode_to_vec(),
+            claims: &self.claims,
+            mask_field: route.mask_field.as_ref().filter(|mask| !self.message.has_field(mask)),
+        };
+        Ok(self.codec.json_to_wire_with(self.settings.read, &target, body)?)
+    }
+
+    /// One value from the text of a path, query or header.
+    fn value(&self, kind: &Kind, text: &str) -> Result<Value, String> {
+        query::value(self.codec, kind, text, self.settings.read.enums_any_case)
+    }
+
+    fn claim(&mut self, path: &[FieldDescriptor], value: Option<Value>, source: &'static str) {
+        self.claims.push(Claim {
+            path: path.to_vec(),
+            value,
+            source,
+            wins: source == PATH && self.settings.path_bound_stripped,
+        });
+    }
+
     /// Binds a field that holds one value.
     pub(crate) fn singular(
         &mut self,
@@ -152,16 +205,13 @@ impl Bound<'_> {
         let Some((last, above)) = fields.split_last() else {
             return Ok(());
         };
-        let value = query::value(self.codec, &last.kind(), text)
+        let value = self
+            .value(&last.kind(), text)
             .map_err(|description| BindError::field(path_text(fields), description))?;
         let message = self.descend(above, fields)?;
         check_oneof(message, last, fields)?;
         message.set_field(last, value.clone());
-        self.claims.push(Claim {
-            path: fields.to_vec(),
-            value: Some(value),
-            source,
-        });
+        self.claim(fields, Some(value), source);
         Ok(())
     }
 
@@ -172,22 +222,28 @@ impl Bound<'_> {
             return Ok(());
         };
         let refuse = |description: &str| Err(BindError::field(path_text(fields), description));
+        if self.settings.path_bound_stripped && self.is_of_path(fields) {
+            return Ok(());
+        }
         if let Some(claim) = self.claims.iter().find(|claim| claim.path == *fields) {
             match claim.source {
-                "path" => return refuse("bound by the path; the query cannot set it"),
+                PATH => {
+                    let refusal = BindError::field(path_text(fields), "bound by the path; the query cannot set it");
+                    return Err(refusal.relaxed_by(PATH_BOUND));
+                }
                 _ if last.is_list() || last.is_map() => {}
                 _ => return refuse("given twice"),
             }
         }
         if !last.is_list() && !last.is_map() {
-            return self.singular(fields, text, "query");
+            return self.singular(fields, text, QUERY);
         }
         let invalid = |description: String| BindError::field(path_text(fields), description);
         let key = match &parameter.key {
             Some(key) => Some(query::key(last, key).map_err(invalid)?),
             None => None,
         };
-        let value = query::value(self.codec, &query::element_kind(last), text).map_err(invalid)?;
+        let value = self.value(&query::element_kind(last), text).map_err(invalid)?;
         let message = self.descend(above, fields)?;
         let slot = message.get_field_mut(last);
         match key {
@@ -199,21 +255,31 @@ impl Bound<'_> {
             }
             None => slot.as_list_mut().into_iter().for_each(|list| list.push(value.clone())),
         }
-        if !self.claims.iter().any(|claim| claim.path == *fields) {
-            self.claims.push(Claim {
-                path: fields.clone(),
-                value: None,
-                source: "query",
-            });
+        if !parameter.beside_body && !self.claims.iter().any(|claim| claim.path == *fields) {
+            self.claim(fields, None, QUERY);
         }
         Ok(())
+    }
+
+    /// Whether the path binds this field or another member of a oneof that it is in.
+    fn is_of_path(&self, fields: &[FieldDescriptor]) -> bool {
+        let mut of_path = self.claims.iter().filter(|claim| claim.source == PATH);
+        of_path.any(|claim| {
+            let differs = fields.iter().zip(&claim.path).find(|(field, claimed)| field != claimed);
+            match differs {
+                Some((field, claimed)) => {
+                    field.containing_oneof().is_some() && field.containing_oneof() == claimed.containing_oneof()
+                }
+                None => claim.path.len() == fields.len(),
+            }
+        })
     }
 
     fn headers(&mut self, rpc: &crate::method::Method, headers: &HeaderFields<'_>) -> Result<(), BindError> {
         if let (Some(field), Some(text)) = (rpc.idempotency_key_field(), headers.idempotency_key) {
             let fields = std::slice::from_ref(field);
             match self.claims.iter().position(|claim| claim.path == fields) {
-                Some(at) if self.claims[at].value == query::value(self.codec, &field.kind(), text).ok() => {}
+                Some(at) if self.claims[at].value == self.value(&field.kind(), text).ok() => {}
                 Some(at) => {
                     let description = format!("Idempotency-Key contradicts the {}", self.claims[at].source);
                     return Err(BindError::field(field.name(), description));
@@ -226,8 +292,7 @@ impl Bound<'_> {
         if let (Some(field), Some(text)) = (rpc.sse_last_event_id_field(), headers.last_event_id) {
             let fields = std::slice::from_ref(field);
             // A reconnecting EventSource repeats its first URL: the header is the newer of the two.
-            self.claims
-                .retain(|claim| claim.path != fields || claim.source == "path");
+            self.claims.retain(|claim| claim.path != fields || claim.source == PATH);
             if !self.claims.iter().any(|claim| claim.path == fields) {
                 self.message.clear_field(field);
                 self.singular(fields, text, "header Last-Event-ID")
@@ -284,8 +349,8 @@ pub(crate) fn field_names(message: &MessageDescriptor) -> Vec<Cow<'static, str>>
 mod tests {
     use super::*;
     use crate::fixture::{bound, bound_with, load, load_with, rule};
-    use crate::load::Options;
     use crate::schema::Schema;
+    use crate::settings::Options;
 
     fn check(schema: &Schema, cases: &[(&str, &str, &str)]) {
         for (request, body, expected) in cases {

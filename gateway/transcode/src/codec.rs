@@ -40,6 +40,8 @@ pub struct Codec {
 pub struct ReadOptions {
     /// Drops unknown fields and enum names instead of refusing them.
     pub unknown_ignored: bool,
+    /// Reads the names of enum values in any case.
+    pub enums_any_case: bool,
 }
 
 /// How JSON is written.
@@ -54,6 +56,8 @@ pub struct WriteOptions {
     pub proto_names: bool,
     /// Writes 64-bit integers as numbers, which JavaScript does not read exactly.
     pub int64_as_number: bool,
+    /// Refuses an `Any` of a type that the schema lacks, or that does not decode, instead of showing its bytes.
+    pub unknown_any_refused: bool,
 }
 
 /// Where a JSON body goes, and what it must agree with.
@@ -93,6 +97,8 @@ pub struct Claim {
     pub value: Option<Value>,
     /// What bound it: `path`, `query` or a header.
     pub source: &'static str,
+    /// What the body says about the field, or about another member of its oneof, is dropped instead of refused.
+    pub wins: bool,
 }
 
 impl Codec {
@@ -124,6 +130,7 @@ impl Codec {
                 position: Position::at(json, problem.offset),
                 field: problem.field(),
                 problem: problem.text,
+                relaxed_by: problem.relaxed_by,
             })
     }
 
@@ -134,7 +141,7 @@ impl Codec {
         let claims = Claims::new(target.claims);
         // Mostly the wire is shorter than its JSON, and never much longer: one allocation, as a rule.
         let out = Vec::with_capacity(json.len() + target.bound.len());
-        let reader = Reader::new(&self.plans, read.unknown_ignored, json, out)?;
+        let reader = Reader::new(&self.plans, read, json, out)?;
         let mut wire = match target.field {
             None => reader.whole(id, claims.as_ref())?,
             Some(field) => {

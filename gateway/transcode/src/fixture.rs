@@ -8,9 +8,10 @@ use protox::file::{ChainFileResolver, File, FileResolver, GoogleFileResolver, In
 
 use crate::bind::HeaderFields;
 use crate::codec::WriteOptions;
-use crate::load::{LoadError, Options};
+use crate::load::LoadError;
 use crate::rule::HttpRule;
 use crate::schema::Schema;
+use crate::settings::Options;
 
 const PROTO_ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../proto");
 

@@ -4,59 +4,15 @@ use std::sync::Arc;
 
 use prost_reflect::{DescriptorError, DescriptorPool};
 
-use crate::codec::{Codec, ReadOptions, WriteOptions};
+use crate::codec::Codec;
 use crate::edition::{self, Beyond};
 use crate::method::Method;
 use crate::reason::Reasons;
 use crate::route::{InsertError, Router};
-use crate::rule::{HttpRule, Route};
+use crate::rule::{self, HttpRule, Route};
 use crate::schema::Schema;
+use crate::settings::Options;
 use crate::template::TemplateError;
-
-/// How strict the schema is. The default is the profile for serving in process: everything is refused that is not bound.
-#[derive(Debug, Clone, Default)]
-pub struct Options {
-    /// `query.ignore`: query parameters that are dropped; a trailing `*` matches any rest (`utm_*`).
-    pub query_ignore: Vec<String>,
-    /// `query.unknown = "ignore"`: drops unknown query parameters.
-    pub query_unknown_ignored: bool,
-    /// `query.with_body`: lets a query fill fields beside `body: "*"`.
-    pub query_with_body: bool,
-    /// `json.unknown = "ignore"`: drops unknown fields and enum names of a JSON body.
-    pub json_unknown_ignored: bool,
-    /// `body.unbound = "ignore"`: drops a body where the rule binds none.
-    pub body_unbound_ignored: bool,
-    /// `path.trailing_slash = "strip"`: a path that is not bound is tried without its last `/`.
-    pub trailing_slash_stripped: bool,
-    /// `json.omit_defaults`: leaves fields with default values out of answers.
-    pub json_defaults_omitted: bool,
-    /// `json.enums_as_numbers`: writes enum values as numbers.
-    pub json_enums_as_numbers: bool,
-    /// `json.proto_names`: names fields in answers as the schema does. In bodies both names are read.
-    pub json_proto_names: bool,
-    /// `json.int64_as_number`: writes 64-bit integers as numbers, which JavaScript does not read exactly.
-    pub json_int64_as_number: bool,
-    /// HTTP rules beside the schema, by selector; they replace the annotation of the RPCs that they select. Of two that
-    /// select one RPC the last wins.
-    pub rules: Vec<HttpRule>,
-}
-
-impl Options {
-    fn read(&self) -> ReadOptions {
-        ReadOptions {
-            unknown_ignored: self.json_unknown_ignored,
-        }
-    }
-
-    fn write(&self) -> WriteOptions {
-        WriteOptions {
-            defaults_omitted: self.json_defaults_omitted,
-            enums_as_numbers: self.json_enums_as_numbers,
-            proto_names: self.json_proto_names,
-            int64_as_number: self.json_int64_as_number,
-        }
-    }
-}
 
 /// Collects what a [`Schema`] is built from.
 #[derive(Debug, Default)]
@@ -137,6 +93,20 @@ pub enum LoadError {
         /// The selector.
         selector: String,
     },
+    /// An override of options selects no RPC.
+    #[error("the options with selector `{selector}` select no RPC")]
+    OverrideSelector {
+        /// The selector.
+        selector: String,
+    },
+    /// An override's success code is no success.
+    #[error("the options with selector `{selector}`: success code {code} is not between 200 and 299")]
+    SuccessCode {
+        /// The selector.
+        selector: String,
+        /// The code.
+        code: u16,
+    },
 }
 
 impl SchemaBuilder {
@@ -165,40 +135,16 @@ impl SchemaBuilder {
             pool.decode_file_descriptor_set(edition::lowered(bytes, &mut beyond).as_ref())
                 .map_err(LoadError::Descriptors)?;
         }
-        let methods: Vec<_> = pool
-            .services()
-            .flat_map(|service| service.methods().collect::<Vec<_>>())
-            .collect();
-        let methods: Vec<_> = methods
-            .into_iter()
-            .map(|method| Arc::new(Method::new(method)))
-            .collect();
-
-        for rule in &self.options.rules {
-            if !methods
-                .iter()
-                .any(|method| rule.selects(method.descriptor().full_name()))
-            {
-                return Err(LoadError::Selector {
-                    selector: rule.selector.clone(),
-                });
-            }
-        }
+        let methods = methods(&pool, &self.options)?;
         let mut routes = Vec::new();
         for method in &methods {
-            let beside = self
-                .options
-                .rules
-                .iter()
-                .rev()
-                .find(|rule| rule.selects(method.descriptor().full_name()));
-            let annotated = || HttpRule::of(&pool, &method.descriptor().options());
-            if let Some(rule) = beside.cloned().or_else(annotated) {
+            if let Some(rule) = rule_of(&pool, &self.options, method) {
                 routes.extend(rule.routes(method)?);
             }
         }
         routes.sort_by(|a, b| (&a.path, &a.http_method).cmp(&(&b.path, &b.http_method)));
-        let router = router(&routes)?;
+        let router = router(&routes, self.options.path_empty_segments)?;
+        let strips_slash = methods.iter().any(|method| method.settings().trailing_slash_stripped);
         Ok(Schema {
             reasons: Reasons::load(&pool),
             methods: methods
@@ -207,6 +153,7 @@ impl SchemaBuilder {
                 .collect(),
             routes,
             router,
+            strips_slash,
             codec: Codec::new(&pool, &beyond, self.options.read(), self.options.write()),
             options: self.options,
             pool,
@@ -214,8 +161,58 @@ impl SchemaBuilder {
     }
 }
 
-fn router(routes: &[Route]) -> Result<Router, LoadError> {
-    let mut router = Router::new();
+/// Every RPC with its settings. RPCs that no override selects share theirs.
+fn methods(pool: &DescriptorPool, options: &Options) -> Result<Vec<Arc<Method>>, LoadError> {
+    let descriptors: Vec<_> = pool
+        .services()
+        .flat_map(|service| service.methods().collect::<Vec<_>>())
+        .collect();
+    let selects_one = |selector: &str| {
+        descriptors
+            .iter()
+            .any(|method| rule::selects(selector, method.full_name()))
+    };
+    if let Some(rule) = options.rules.iter().find(|rule| !selects_one(&rule.selector)) {
+        return Err(LoadError::Selector {
+            selector: rule.selector.clone(),
+        });
+    }
+    for (selector, changed) in &options.overrides {
+        let selector = || selector.clone();
+        if !selects_one(&selector()) {
+            return Err(LoadError::OverrideSelector { selector: selector() });
+        }
+        if let Some(code) = changed.success_code.filter(|code| !(200..300).contains(code)) {
+            return Err(LoadError::SuccessCode {
+                selector: selector(),
+                code,
+            });
+        }
+    }
+    let common = Arc::new(options.settings());
+    let methods = descriptors.into_iter().map(|descriptor| {
+        let mut settings = Arc::clone(&common);
+        for (selector, changed) in &options.overrides {
+            if rule::selects(selector, descriptor.full_name()) {
+                Arc::make_mut(&mut settings).change(changed);
+            }
+        }
+        Arc::new(Method::new(descriptor, settings))
+    });
+    Ok(methods.collect())
+}
+
+/// The rule of an RPC: beside the schema, else annotated, else its gRPC path if that is asked for.
+fn rule_of(pool: &DescriptorPool, options: &Options, method: &Method) -> Option<HttpRule> {
+    let name = method.descriptor().full_name();
+    let beside = options.rules.iter().rev().find(|rule| rule.selects(name));
+    let annotated = || HttpRule::of(pool, &method.descriptor().options());
+    let by_name = || method.settings().rpc_path.then(|| HttpRule::by_name(method));
+    beside.cloned().or_else(annotated).or_else(by_name)
+}
+
+fn router(routes: &[Route], empty_segments: bool) -> Result<Router, LoadError> {
+    let mut router = Router::new(empty_segments);
     for (index, route) in routes.iter().enumerate() {
         let second = || route.rpc.full_name().to_owned();
         match router.insert(&route.http_method, &route.template, index) {

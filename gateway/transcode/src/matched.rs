@@ -9,6 +9,7 @@ use crate::bind::{self, BindError, HeaderFields};
 use crate::codec::RenderError;
 use crate::method::Method;
 use crate::percent;
+use crate::pretty;
 use crate::renderer::Renderer;
 use crate::rule::Route;
 use crate::schema::Schema;
@@ -56,9 +57,16 @@ impl<'s> Matched<'s> {
     /// # Errors
     /// Bytes that are no such message, or a value without a JSON form.
     pub fn render(&self, message: &[u8], out: &mut Vec<u8>) -> Result<(), RenderError> {
+        let settings = self.route.settings();
+        let (output, field) = (self.method().output(), self.route.response_body.as_ref());
+        let start = out.len();
         self.schema
             .codec()
-            .wire_to_json(&self.method().output(), self.route.response_body.as_ref(), message, out)
+            .wire_to_json_with(settings.write, &output, field, message, out)?;
+        if settings.pretty {
+            pretty::indent(out, start);
+        }
+        Ok(())
     }
 
     /// The SSE `id` of an answer; `None` if the method declares none or the value cannot be one.

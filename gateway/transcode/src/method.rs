@@ -1,8 +1,11 @@
 //! One RPC as the gateway sees it: its names, its messages, and what our options say about it.
 
+use std::sync::Arc;
+
 use prost_reflect::{DynamicMessage, FieldDescriptor, MessageDescriptor, MethodDescriptor, Value};
 
 use crate::options;
+use crate::settings::RouteSettings;
 
 /// One RPC of the schema, bound to REST or not.
 #[derive(Debug, Clone)]
@@ -10,18 +13,21 @@ pub struct Method {
     descriptor: MethodDescriptor,
     grpc_path: String,
     success_code: u16,
+    settings: Arc<RouteSettings>,
     sse_id_field: Option<FieldDescriptor>,
     sse_last_event_id_field: Option<FieldDescriptor>,
     idempotency_key_field: Option<FieldDescriptor>,
 }
 
 impl Method {
-    pub(crate) fn new(descriptor: MethodDescriptor) -> Self {
+    pub(crate) fn new(descriptor: MethodDescriptor, settings: Arc<RouteSettings>) -> Self {
         let grpc_path = format!("/{}/{}", descriptor.parent_service().full_name(), descriptor.name());
-        let success_code = options::status(descriptor.parent_pool(), &descriptor.options(), options::SUCCESS_CODE);
+        let declared = options::status(descriptor.parent_pool(), &descriptor.options(), options::SUCCESS_CODE);
+        let declared = declared.filter(|code| *code < 300);
         Self {
             grpc_path,
-            success_code: success_code.filter(|code| *code < 300).unwrap_or(200),
+            success_code: settings.success_code.or(declared).unwrap_or(200),
+            settings,
             sse_id_field: options::marked_field(&descriptor.output(), options::SSE_ID),
             sse_last_event_id_field: options::marked_field(&descriptor.input(), options::SSE_LAST_EVENT_ID),
             idempotency_key_field: options::marked_field(&descriptor.input(), options::IDEMPOTENCY_KEY),
@@ -49,9 +55,14 @@ impl Method {
         self.descriptor.is_client_streaming()
     }
 
-    /// HTTP status of a success over REST: 200 unless the method's `success_code` says another 2xx.
+    /// HTTP status of a success over REST: 200 unless an override or the method's `success_code` says another 2xx.
     pub fn success_code(&self) -> u16 {
         self.success_code
+    }
+
+    /// How its routes read, write and are limited.
+    pub fn settings(&self) -> &RouteSettings {
+        &self.settings
     }
 
     /// The field of each answer that is its SSE `id`.

@@ -13,6 +13,11 @@ const PATH: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'~')
     .remove(b'/');
 
+/// What stays escaped in a value that can hold a `/`.
+pub(crate) const SLASH: &[u8] = b"/";
+/// The reserved characters of RFC 6570.
+pub(crate) const RESERVED: &[u8] = b"!#$&'()*+,/:;=?@[]";
+
 /// Whether every `%` is followed by two hexadecimal digits.
 pub(crate) fn is_well_formed(text: &str) -> bool {
     let bytes = text.as_bytes();
@@ -36,14 +41,14 @@ pub(crate) fn decode_all(text: &str) -> Option<Cow<'_, str>> {
     percent_decode_str(text).decode_utf8().ok()
 }
 
-/// Decodes everything but `%2F`, whose letters stay as they came.
-pub(crate) fn decode_but_slash(text: &str) -> Option<Cow<'_, str>> {
+/// Decodes everything but the escapes of `kept`, which stay as they came.
+pub(crate) fn decode_but<'t>(text: &'t str, kept: &[u8]) -> Option<Cow<'t, str>> {
     if !text.contains('%') {
         return Some(Cow::Borrowed(text));
     }
     let mut decoded = String::with_capacity(text.len());
     let mut rest = text;
-    while let Some(at) = find_slash(rest) {
+    while let Some(at) = find_escape(rest, kept) {
         decoded.push_str(&decode_all(&rest[..at])?);
         decoded.push_str(&rest[at..at + 3]);
         rest = &rest[at + 3..];
@@ -52,14 +57,17 @@ pub(crate) fn decode_but_slash(text: &str) -> Option<Cow<'_, str>> {
     Some(Cow::Owned(decoded))
 }
 
-fn find_slash(text: &str) -> Option<usize> {
-    let is_slash = |at: usize| matches!(text.as_bytes().get(at + 2), Some(b'F' | b'f'));
-    text.match_indices("%2").map(|(at, _)| at).find(|at| is_slash(*at))
+/// Where the first escape of one of `kept` stands.
+fn find_escape(text: &str, kept: &[u8]) -> Option<usize> {
+    let bytes = text.as_bytes();
+    let digit = |at: usize| char::from(*bytes.get(at)?).to_digit(16);
+    let escaped = |at: usize| Some(digit(at + 1)? * 16 + digit(at + 2)?);
+    percents(bytes).find(|at| escaped(*at).is_some_and(|byte| kept.iter().any(|kept| u32::from(*kept) == byte)))
 }
 
-/// Decodes one name or value of a query, where `+` is a space.
-pub(crate) fn decode_query(text: &str) -> Option<Cow<'_, str>> {
-    if !text.contains('+') {
+/// Decodes one name or value of a query, where `+` is a space unless it is to stay.
+pub(crate) fn decode_query(text: &str, plus_literal: bool) -> Option<Cow<'_, str>> {
+    if plus_literal || !text.contains('+') {
         return decode_all(text);
     }
     decode_all(&text.replace('+', " ")).map(|decoded| Cow::Owned(decoded.into_owned()))
@@ -100,18 +108,19 @@ mod tests {
             ("%2F%zz", None, None),
         ] {
             assert_eq!(decode_all(text).as_deref(), all, "{text}");
-            assert_eq!(decode_but_slash(text).as_deref(), but_slash, "{text}");
+            assert_eq!(decode_but(text, SLASH).as_deref(), but_slash, "{text}");
         }
     }
 
     #[test]
     fn decodes_queries() {
-        for (text, expected) in [
-            ("Hello+world", Some("Hello world")),
-            ("%2B+%20", Some("+  ")),
-            ("%", None),
+        for (text, spaces, literal) in [
+            ("Hello+world", Some("Hello world"), Some("Hello+world")),
+            ("%2B+%20", Some("+  "), Some("++ ")),
+            ("%", None, None),
         ] {
-            assert_eq!(decode_query(text).as_deref(), expected, "{text}");
+            assert_eq!(decode_query(text, false).as_deref(), spaces, "{text}");
+            assert_eq!(decode_query(text, true).as_deref(), literal, "{text}");
         }
     }
 

@@ -7,15 +7,19 @@ use prost_reflect::{FieldDescriptor, Kind, MapKey, Value};
 
 use crate::bind::{self, BindError, Bound};
 use crate::codec::{Codec, known, scalar, token};
-use crate::load::Options;
 use crate::percent;
 use crate::rule::{Body, FIELD_PATH_MAX, Route};
+use crate::settings::RouteSettings;
 use crate::suggest;
 
 /// Longest query, in bytes.
 const QUERY_BYTES_MAX: usize = 32 * 1024;
 /// Most parameters.
 const PARAMETERS_MAX: usize = 1_000;
+/// Settings that allow what is refused here.
+const QUERY_UNKNOWN: &str = "query.ignore or query.unknown = \"ignore\"";
+const QUERY_WITH_BODY: &str = "query.with_body";
+const QUERY_IN_BODY_FIELD: &str = "query.in_body_field";
 /// HTTP status of a query that is too long.
 const URI_TOO_LONG: u16 = 414;
 
@@ -24,10 +28,17 @@ pub(crate) struct Parameter<'n> {
     pub(crate) fields: Vec<FieldDescriptor>,
     /// For a field that is a map.
     pub(crate) key: Option<&'n str>,
+    /// It is inside the field that is the body, and repeated: its elements come after the body's.
+    pub(crate) beside_body: bool,
 }
 
 /// Binds a raw query.
-pub(crate) fn bind(bound: &mut Bound<'_>, route: &Route, options: &Options, query: &str) -> Result<(), BindError> {
+pub(crate) fn bind(
+    bound: &mut Bound<'_>,
+    route: &Route,
+    settings: &RouteSettings,
+    query: &str,
+) -> Result<(), BindError> {
     if query.len() > QUERY_BYTES_MAX {
         let error = BindError::whole(format!("query: longer than {QUERY_BYTES_MAX} bytes"));
         return Err(BindError {
@@ -43,9 +54,9 @@ pub(crate) fn bind(bound: &mut Bound<'_>, route: &Route, options: &Options, quer
         }
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         let malformed = || BindError::whole(format!("query: malformed percent-encoding in {}", scalar::quote(pair)));
-        let name = percent::decode_query(name).ok_or_else(malformed)?;
-        let value = percent::decode_query(value).ok_or_else(malformed)?;
-        if let Some(parameter) = resolve(route, options, &name)? {
+        let name = percent::decode_query(name, settings.query_plus_literal).ok_or_else(malformed)?;
+        let value = percent::decode_query(value, settings.query_plus_literal).ok_or_else(malformed)?;
+        if let Some(parameter) = resolve(route, settings, &name)? {
             bound.parameter(&parameter, &value)?;
         }
     }
@@ -53,30 +64,40 @@ pub(crate) fn bind(bound: &mut Bound<'_>, route: &Route, options: &Options, quer
 }
 
 /// Finds the field of a parameter; `None` if the parameter is to be dropped.
-fn resolve<'n>(route: &Route, options: &Options, name: &'n str) -> Result<Option<Parameter<'n>>, BindError> {
+fn resolve<'n>(route: &Route, settings: &RouteSettings, name: &'n str) -> Result<Option<Parameter<'n>>, BindError> {
     let input = route.rpc.input();
     let first = &name[..name.find(['.', '[']).unwrap_or(name.len())];
     let Some(field) = named(&input, first) else {
-        if options.query_unknown_ignored || options.query_ignore.iter().any(|pattern| is_listed(pattern, name)) {
+        if settings.query_unknown_ignored || settings.query_ignore.iter().any(|pattern| is_listed(pattern, name)) {
             return Ok(None);
         }
         let names = bind::field_names(&input);
         let hint = suggest::nearest(first, names.iter().map(AsRef::as_ref));
         let hint = hint.map(|hint| format!("; did you mean `{hint}`?")).unwrap_or_default();
-        let text = format!("unknown query parameter {}{hint}", scalar::quote(name));
-        return Err(BindError::field(first, text));
+        let text = format!(
+            "unknown query parameter {}{hint} (setting query.ignore drops it)",
+            scalar::quote(name)
+        );
+        return Err(BindError::field(first, text).relaxed_by(QUERY_UNKNOWN));
     };
-    match &route.body {
-        Body::Whole if !options.query_with_body => {
+    let is_body = matches!(&route.body, Body::Field(body) if *body == field);
+    let whole = route.body == Body::Whole;
+    if whole && !settings.query_with_body || is_body && !settings.query_in_body_field {
+        if settings.query_body_bound_ignored {
+            return Ok(None);
+        }
+        let (text, setting) = if whole {
             let text = "the body is the whole request; the query cannot set fields (setting query.with_body allows it)";
-            return Err(BindError::field(name, text));
-        }
-        Body::Field(body) if *body == field => {
-            return Err(BindError::field(name, "bound by the body; the query cannot set it"));
-        }
-        _ => {}
+            (text, QUERY_WITH_BODY)
+        } else {
+            let text = "bound by the body; the query cannot set it (setting query.in_body_field allows it)";
+            (text, QUERY_IN_BODY_FIELD)
+        };
+        return Err(BindError::field(name, text).relaxed_by(setting));
     }
-    descend(field, &name[first.len()..], name).map(Some)
+    let mut parameter = descend(field, &name[first.len()..], name)?;
+    parameter.beside_body = is_body && parameter.fields.last().is_some_and(FieldDescriptor::is_list);
+    Ok(Some(parameter))
 }
 
 /// Follows `rest` (`.b.c`, `[key]`) from a field downwards.
@@ -93,11 +114,19 @@ fn descend<'n>(field: FieldDescriptor, rest: &'n str, name: &str) -> Result<Para
             let Some(key) = bracketed.or_else(|| rest.strip_prefix('.')) else {
                 return refuse("a map takes a key, as in `labels[key]=value`");
             };
-            return Ok(Parameter { fields, key: Some(key) });
+            return Ok(Parameter {
+                fields,
+                key: Some(key),
+                beside_body: false,
+            });
         }
         let Some(deeper) = rest.strip_prefix('.') else {
             return if rest.is_empty() {
-                Ok(Parameter { fields, key: None })
+                Ok(Parameter {
+                    fields,
+                    key: None,
+                    beside_body: false,
+                })
             } else {
                 refuse("not a map")
             };
@@ -159,8 +188,8 @@ pub(crate) fn key(field: &FieldDescriptor, text: &str) -> Result<MapKey, String>
     }
 }
 
-/// One value from the text of a path or query.
-pub(crate) fn value(codec: &Codec, kind: &Kind, text: &str) -> Result<Value, String> {
+/// One value from the text of a path or query; the names of enum values may be in any case if the caller says so.
+pub(crate) fn value(codec: &Codec, kind: &Kind, text: &str, any_case: bool) -> Result<Value, String> {
     match kind {
         Kind::String => Ok(Value::String(text.to_owned())),
         Kind::Bool => match text {
@@ -170,10 +199,10 @@ pub(crate) fn value(codec: &Codec, kind: &Kind, text: &str) -> Result<Value, Str
         },
         Kind::Bytes => scalar::bytes(text).map(Value::Bytes),
         Kind::Enum(kind) if token::is_number(text) => scalar::enum_number(kind, text),
-        Kind::Enum(kind) => scalar::enum_name(kind, text),
+        Kind::Enum(kind) => scalar::enum_name(kind, text, any_case),
         Kind::Message(kind) if known::is_wrapper(kind.full_name()) => {
             let field = kind.get_field(known::WRAPPED).ok_or("not a wrapper")?;
-            let inner = value(codec, &field.kind(), text)?;
+            let inner = value(codec, &field.kind(), text, any_case)?;
             known::make(kind, [(known::WRAPPED, inner)]).map(Value::Message)
         }
         Kind::Message(kind) if matches!(kind.full_name(), known::STRUCT | known::VALUE | known::LIST) => {
@@ -192,8 +221,8 @@ pub(crate) fn value(codec: &Codec, kind: &Kind, text: &str) -> Result<Value, Str
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::fixture::{bound, load, load_with, rule};
+    use crate::settings::Options;
 
     fn ok(expected: &str) -> Result<String, String> {
         Ok(expected.to_owned())

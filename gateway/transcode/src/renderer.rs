@@ -19,14 +19,15 @@ pub struct Renderer {
 }
 
 impl Renderer {
-    /// The same as [`crate::Matched::render`].
+    /// The same as [`crate::Matched::render`], always on one line.
     ///
     /// # Errors
     /// Bytes that are no such message, or a value without a JSON form.
     pub fn render(&self, message: &[u8], out: &mut Vec<u8>) -> Result<(), RenderError> {
+        let field = self.response_body.as_ref();
         self.schema
             .codec()
-            .wire_to_json(&self.output, self.response_body.as_ref(), message, out)
+            .wire_to_json_with(self.method.settings().write, &self.output, field, message, out)
     }
 
     /// The same as [`crate::Matched::sse_id`].

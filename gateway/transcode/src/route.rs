@@ -11,6 +11,7 @@ mod search;
 
 use crate::percent;
 use crate::route::search::Search;
+use crate::settings::PathDecoding;
 use crate::template::{Capture, Segment, Template, VERB_BYTES_MAX};
 
 /// Distinct HTTP methods over all routes: one bit each.
@@ -27,6 +28,8 @@ pub(crate) struct Router {
     methods: Vec<String>,
     /// Every bound verb, sorted.
     verbs: Vec<String>,
+    /// Whether a wildcard takes an empty segment.
+    empty_segments: bool,
 }
 
 #[derive(Debug, Default)]
@@ -73,11 +76,12 @@ pub(crate) enum Lookup {
 }
 
 impl Router {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(empty_segments: bool) -> Self {
         Self {
             nodes: vec![Node::default()],
             methods: vec![],
             verbs: vec![],
+            empty_segments,
         }
     }
 
@@ -247,7 +251,12 @@ fn add_end(ends: &mut Vec<End>, verb: Option<&str>, method: usize, route: usize)
 }
 
 /// The decoded value of one capture; `None` if it is not UTF-8.
-pub(crate) fn capture(template: &Template, capture: &Capture, segments: &[&str]) -> Option<String> {
+pub(crate) fn capture(
+    template: &Template,
+    capture: &Capture,
+    segments: &[&str],
+    decoding: PathDecoding,
+) -> Option<String> {
     // Segments after `**` are counted from the end of the path.
     let place = |at: usize| match template.many() {
         Some(many) if at > many => (at + segments.len()).saturating_sub(template.segments.len()),
@@ -262,10 +271,10 @@ pub(crate) fn capture(template: &Template, capture: &Capture, segments: &[&str])
         // The verb was cut off the last segment: `:` and its text.
         raw.truncate(raw.len().saturating_sub(verb.len() + 1));
     }
-    let decoded = if capture.multi {
-        percent::decode_but_slash(&raw)
-    } else {
-        percent::decode_all(&raw)
+    let decoded = match decoding {
+        PathDecoding::Slash if capture.multi => percent::decode_but(&raw, percent::SLASH),
+        PathDecoding::Reserved if capture.multi => percent::decode_but(&raw, percent::RESERVED),
+        _ => percent::decode_all(&raw),
     };
     decoded.map(|value| value.into_owned())
 }

@@ -11,6 +11,7 @@ use crate::codec::known;
 use crate::load::LoadError;
 use crate::method::Method;
 use crate::options;
+use crate::settings::RouteSettings;
 use crate::template::{Capture, Template};
 
 /// Nested messages between a request and the field of a variable or parameter, at most.
@@ -84,6 +85,11 @@ impl Route {
     pub fn response_body(&self) -> Option<&FieldDescriptor> {
         self.response_body.as_ref()
     }
+
+    /// How strict the route is, how it writes and what it is limited to.
+    pub fn settings(&self) -> &RouteSettings {
+        self.rpc.settings()
+    }
 }
 
 impl HttpRule {
@@ -125,13 +131,19 @@ impl HttpRule {
         rule
     }
 
-    /// Whether `selector` names the RPC `package.Service.Method`.
-    pub(crate) fn selects(&self, rpc: &str) -> bool {
-        match self.selector.strip_suffix('*') {
-            Some("") => true,
-            Some(prefix) => prefix.ends_with('.') && rpc.starts_with(prefix),
-            None => self.selector == rpc,
+    /// The rule that binds an RPC by its own name.
+    pub(crate) fn by_name(rpc: &Method) -> Self {
+        Self {
+            method: "POST".to_owned(),
+            path: rpc.grpc_path().to_owned(),
+            body: "*".to_owned(),
+            ..Self::default()
         }
+    }
+
+    /// Whether the rule's selector names the RPC `package.Service.Method`.
+    pub(crate) fn selects(&self, rpc: &str) -> bool {
+        selects(&self.selector, rpc)
     }
 
     /// Checks the rule and those under it against the RPC's messages.
@@ -188,6 +200,15 @@ impl HttpRule {
             response_body,
             mask_field,
         })
+    }
+}
+
+/// Whether a selector names the RPC `package.Service.Method`.
+pub(crate) fn selects(selector: &str, rpc: &str) -> bool {
+    match selector.strip_suffix('*') {
+        Some("") => true,
+        Some(prefix) => prefix.ends_with('.') && rpc.starts_with(prefix),
+        None => selector == rpc,
     }
 }
 
@@ -250,8 +271,6 @@ fn sole_mask(input: &MessageDescriptor, body: &Body) -> Option<FieldDescriptor> 
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
     #[test]
     fn selects_by_name_or_prefix() {
         for (selector, rpc, expected) in [
@@ -263,11 +282,7 @@ mod tests {
             ("pkg.Svc.Ge*", "pkg.Svc.Get", false),
             ("", "pkg.Svc.Get", false),
         ] {
-            let rule = HttpRule {
-                selector: selector.to_owned(),
-                ..HttpRule::default()
-            };
-            assert_eq!(rule.selects(rpc), expected, "{selector}");
+            assert_eq!(super::selects(selector, rpc), expected, "{selector}");
         }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use prost_reflect::DescriptorPool;
 
 use crate::codec::Codec;
-use crate::load::{Options, SchemaBuilder};
+use crate::load::SchemaBuilder;
 use crate::matched::Matched;
 use crate::method::Method;
 use crate::openapi;
@@ -14,6 +14,7 @@ use crate::percent;
 use crate::reason::{ReasonInfo, Reasons};
 use crate::route::{self, Lookup, Router};
 use crate::rule::Route;
+use crate::settings::Options;
 use crate::suggest;
 use crate::template::{Segment, Template};
 
@@ -30,6 +31,8 @@ pub struct Schema {
     /// Sorted by path, then method.
     pub(crate) routes: Vec<Route>,
     pub(crate) router: Router,
+    /// Whether any route takes a path with a `/` too many.
+    pub(crate) strips_slash: bool,
     pub(crate) reasons: Reasons,
     pub(crate) options: Options,
     pub(crate) codec: Codec,
@@ -84,15 +87,16 @@ impl Schema {
         let relative = relative(raw_path).ok_or(RouteError::BadPath)?;
         let mut segments: Vec<&str> = relative.split('/').collect();
         let mut lookup = self.router.find(method, &segments);
-        if lookup == Lookup::Nothing && self.options.trailing_slash_stripped && segments.last() == Some(&"") {
+        if lookup == Lookup::Nothing && self.strips_slash && segments.last() == Some(&"") {
             segments.pop();
-            lookup = self.router.find(method, &segments);
+            lookup = self.without_slash(method, &segments);
         }
         match lookup {
             Lookup::Route(index) => {
                 let route = &self.routes[index];
                 let captures = route.template.captures.iter();
-                let values = captures.map(|capture| route::capture(&route.template, capture, &segments));
+                let decoding = route.settings().path_decoding;
+                let values = captures.map(|capture| route::capture(&route.template, capture, &segments, decoding));
                 let values = values.collect::<Option<Vec<_>>>().ok_or(RouteError::BadPath)?;
                 Ok(Matched {
                     schema: self,
@@ -104,6 +108,15 @@ impl Schema {
             Lookup::Nothing => Err(RouteError::NotFound {
                 did_you_mean: self.similar(raw_path),
             }),
+        }
+    }
+
+    /// The look-up of a path that has lost its last `/`, where the routes allow it.
+    fn without_slash(&self, method: &str, segments: &[&str]) -> Lookup {
+        match self.router.find(method, segments) {
+            Lookup::Route(index) if !self.routes[index].settings().trailing_slash_stripped => Lookup::Nothing,
+            Lookup::Methods(_) if !self.options.trailing_slash_stripped => Lookup::Nothing,
+            lookup => lookup,
         }
     }
 

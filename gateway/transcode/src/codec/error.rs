@@ -39,6 +39,8 @@ pub struct JsonError {
     pub problem: String,
     /// Where.
     pub position: Position,
+    /// The setting that allows it, if one does.
+    pub relaxed_by: Option<&'static str>,
 }
 
 /// Why an answer has no JSON.

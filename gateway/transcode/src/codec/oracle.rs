@@ -245,6 +245,7 @@ fn options(bits: u8) -> WriteOptions {
         enums_as_numbers: bits & 2 != 0,
         proto_names: bits & 4 != 0,
         int64_as_number: bits & 8 != 0,
+        ..WriteOptions::default()
     }
 }
 
@@ -337,7 +338,7 @@ proptest! {
             }
             text.truncate(usize::from(length) % (text.len() + 1) + text.len() / 2);
             for unknown_ignored in [false, true] {
-                let read = ReadOptions { unknown_ignored };
+                let read = ReadOptions { unknown_ignored, ..ReadOptions::default() };
                 let target = Target::message(&case.message);
                 let Ok(wire) = case.schema.codec().json_to_wire_with(read, &target, &text) else { continue };
                 let mut json = serde_json::Deserializer::from_slice(&text);

@@ -239,6 +239,12 @@ impl EnumPlan {
         self.names.find(name.as_bytes()).map(|at| self.numbers[at])
     }
 
+    /// The number of a name whose letters may be in any case; of two such names the first declared.
+    #[cold]
+    pub(crate) fn number_in_any_case(&self, name: &str) -> Option<i32> {
+        self.names.find_in_any_case(name).map(|at| self.numbers[at])
+    }
+
     /// Whether the number may stand in a field: a closed enum has no others than it declares.
     pub(crate) fn takes(&self, number: i32) -> bool {
         !self.closed || self.quoted(number).is_some()

@@ -15,6 +15,7 @@ mod well_known;
 pub(crate) use claims::Claims;
 pub(crate) use problem::{Problem, Result, Step};
 
+use crate::codec::ReadOptions;
 use crate::codec::plan::{FieldPlan, MessageId, MessagePlan, Plans};
 use crate::codec::token::{Keys, SyntaxError, Tokens};
 use mask::Mask;
@@ -22,8 +23,7 @@ use mask::Mask;
 /// Reads one body.
 pub(crate) struct Reader<'p, 'j> {
     plans: &'p Plans,
-    /// Drops unknown fields and enum names instead of refusing them.
-    unknown_ignored: bool,
+    options: ReadOptions,
     tokens: Tokens<'j>,
     out: Vec<u8>,
     keys: Keys<'j>,
@@ -33,13 +33,13 @@ pub(crate) struct Reader<'p, 'j> {
 impl<'p, 'j> Reader<'p, 'j> {
     pub(crate) fn new(
         plans: &'p Plans,
-        unknown_ignored: bool,
+        options: ReadOptions,
         body: &'j [u8],
         out: Vec<u8>,
     ) -> std::result::Result<Self, SyntaxError> {
         Ok(Self {
             plans,
-            unknown_ignored,
+            options,
             tokens: Tokens::new(body)?,
             out,
             keys: Keys::default(),

@@ -151,12 +151,16 @@ pub(crate) fn base64(bytes: &[u8]) -> String {
     base64::prelude::BASE64_STANDARD.encode(bytes)
 }
 
-/// An enum value by name.
-pub(crate) fn enum_name(kind: &EnumDescriptor, name: &str) -> Result<Value, String> {
+/// An enum value by name, whose letters may be in any case if the caller says so.
+pub(crate) fn enum_name(kind: &EnumDescriptor, name: &str, any_case: bool) -> Result<Value, String> {
     if let Some(value) = kind.get_value_by_name(name) {
         return Ok(Value::EnumNumber(value.number()));
     }
     let values: Vec<_> = kind.values().collect();
+    let mut in_any_case = values.iter().filter(|value| value.name().eq_ignore_ascii_case(name));
+    if let Some(value) = in_any_case.next().filter(|_| any_case) {
+        return Ok(Value::EnumNumber(value.number()));
+    }
     Err(unknown_enum_name(
         kind.full_name(),
         name,

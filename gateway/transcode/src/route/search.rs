@@ -26,7 +26,7 @@ impl Search<'_, '_> {
         let here = &router.nodes[node];
         let segment = self.segments[depth];
         let literal = here.literal(segment);
-        let one = here.one.filter(|_| !segment.is_empty());
+        let one = here.one.filter(|_| router.empty_segments || !segment.is_empty());
         for child in literal.into_iter().chain(one) {
             if let Some(route) = self.walk(child, depth + 1) {
                 return Some(route);
@@ -46,7 +46,7 @@ impl Search<'_, '_> {
         }
         for at in 0..self.splits.len() {
             let (text, verb) = self.splits[at];
-            let one = here.one.filter(|_| !text.is_empty());
+            let one = here.one.filter(|_| router.empty_segments || !text.is_empty());
             if let Some(route) = one.and_then(|child| self.end(child, verb)) {
                 return Some(route);
             }

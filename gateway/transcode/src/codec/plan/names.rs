@@ -53,6 +53,13 @@ impl Names {
         }
     }
 
+    /// The index of a name whose letters may be in any case; of two such names the first.
+    pub(crate) fn find_in_any_case(&self, name: &str) -> Option<usize> {
+        let mut names = self.names.iter();
+        let found = names.find(|(known, _)| known.eq_ignore_ascii_case(name));
+        found.map(|(_, index)| usize::from(*index))
+    }
+
     pub(crate) fn all(&self) -> impl Iterator<Item = &str> {
         self.names.iter().map(|(name, _)| name.as_ref())
     }

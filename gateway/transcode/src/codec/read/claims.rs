@@ -4,6 +4,7 @@
 use prost::Message;
 use prost_reflect::{DynamicMessage, ReflectMessage, Value};
 
+use super::message::PATH_BOUND;
 use super::{Problem, Result};
 use crate::codec::Claim;
 use crate::codec::plan::{FieldPlan, MessagePlan};
@@ -72,23 +73,46 @@ impl<'c> Claims<'c> {
         self.find(field).is_some_and(|claimed| claimed.whole.is_some())
     }
 
-    /// Compares a field that the body has set; `written` is that field on the wire, with its tag.
-    pub(super) fn check(&self, message: &MessagePlan, field: &FieldPlan, written: &[u8], offset: usize) -> Result<()> {
+    /// Compares a field that the body has set; `written` is that field on the wire, with its tag. False if the field is to
+    /// be dropped.
+    pub(super) fn check(
+        &self,
+        message: &MessagePlan,
+        field: &FieldPlan,
+        written: &[u8],
+        offset: usize,
+    ) -> Result<bool> {
         for claimed in &self.fields {
             if claimed.number == field.number {
-                if let Some(claim) = claimed.whole.filter(|claim| !says(claim, written)) {
-                    let text = format!("contradicts the value that the {} binds", claim.source);
-                    return Err(Problem::new(offset, text));
+                match claimed.whole {
+                    Some(claim) if claim.wins => return Ok(false),
+                    Some(claim) if !says(claim, written) => {
+                        let text = format!("contradicts the value that the {} binds", claim.source);
+                        return Err(contradiction(offset, text, claim));
+                    }
+                    _ => continue,
                 }
-                continue;
             }
             let other = message.by_number(claimed.number).map(|index| &message.fields[index]);
             if let Some(other) = other.filter(|other| field.oneof.is_some() && other.oneof == field.oneof) {
+                if claimed.any.wins {
+                    return Ok(false);
+                }
                 let text = format!("excluded by `{}`, which the {} binds", other.name, claimed.any.source);
-                return Err(Problem::new(offset, text));
+                return Err(contradiction(offset, text, claimed.any));
             }
         }
-        Ok(())
+        Ok(true)
+    }
+}
+
+#[cold]
+fn contradiction(offset: usize, text: String, claim: &Claim) -> Box<Problem> {
+    let problem = Problem::new(offset, text);
+    if claim.source == "path" {
+        problem.relaxed_by(PATH_BOUND)
+    } else {
+        problem
     }
 }
 

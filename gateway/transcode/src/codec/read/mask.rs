@@ -53,12 +53,12 @@ impl<'p> Reader<'p, '_> {
         let field = &message.fields[index];
         let has_members = self.tokens.peek() == Some(b'{') && self.tokens.clone().open(b'}')?;
         let Some(mut mask) = self.mask.take() else {
-            return self.member_alone(message, index, present, claims);
+            return self.member_alone(message, index, present, claims).map(drop);
         };
         if !mask.is_inside {
             mask.is_inside = true;
             self.mask = Some(mask);
-            return self.member_alone(message, index, present, claims);
+            return self.member_alone(message, index, present, claims).map(drop);
         }
         if has_members && self.is_plain(field) {
             let length = mask.above.len();
@@ -72,8 +72,8 @@ impl<'p> Reader<'p, '_> {
             return Ok(());
         }
         // Without a mask: what is in this value has no paths of its own.
-        self.member_alone(message, index, present, claims)?;
-        let is_bound = claims.is_some_and(|claims| claims.is_whole(field));
+        let is_kept = self.member_alone(message, index, present, claims)?;
+        let is_bound = !is_kept || claims.is_some_and(|claims| claims.is_whole(field));
         let is_extension = field.name.starts_with('[');
         if !is_bound && !is_extension {
             mask.paths.push(format!("{}{}", mask.above, field.name));

@@ -9,6 +9,11 @@ use crate::suggest;
 /// The key that says which message an `Any` holds.
 pub(super) const TYPE_KEY: &str = "@type";
 
+/// The setting that allows unknown names.
+pub(super) const JSON_UNKNOWN: &str = "json.unknown = \"ignore\"";
+/// The setting that lets the path win over a body that contradicts it.
+pub(super) const PATH_BOUND: &str = "path.bound = \"strip\"";
+
 impl<'p, 'j> Reader<'p, 'j> {
     /// Reads a message of any form, without tag and length.
     pub(super) fn message(&mut self, id: MessageId, claims: Option<&Claims<'_>>) -> Result<()> {
@@ -55,7 +60,7 @@ impl<'p, 'j> Reader<'p, 'j> {
             }
             more = self.tokens.more(b'}')?;
         }
-        if self.unknown_ignored || in_any {
+        if self.options.unknown_ignored || in_any {
             self.keys
                 .close(unknown)
                 .map_err(|duplicate| duplicate_key(&duplicate))?;
@@ -73,7 +78,7 @@ impl<'p, 'j> Reader<'p, 'j> {
             return Ok(Some(index));
         }
         let is_type = in_any && key == TYPE_KEY;
-        if !is_type && !self.unknown_ignored {
+        if !is_type && !self.options.unknown_ignored {
             return Err(unknown_field(plan, &key, offset));
         }
         self.keys
@@ -93,23 +98,24 @@ impl<'p, 'j> Reader<'p, 'j> {
         claims: Option<&Claims<'_>>,
     ) -> Result<()> {
         match self.mask {
-            None => self.member_alone(plan, index, present, claims),
+            None => self.member_alone(plan, index, present, claims).map(drop),
             Some(_) => self.member_with_mask(plan, index, present, claims),
         }
     }
 
-    /// Reads the value of a member, whatever a mask says about it.
+    /// Reads the value of a member, whatever a mask says about it; false if it was dropped, since something else than the
+    /// body says what the field is.
     pub(super) fn member_alone(
         &mut self,
         plan: &'p MessagePlan,
         index: usize,
         present: &mut Bits,
         claims: Option<&Claims<'_>>,
-    ) -> Result<()> {
+    ) -> Result<bool> {
         let field = &plan.fields[index];
         let null_is_absent = || field.shape != Shape::Single || !self.plans.takes_null(field.kind);
         if self.tokens.peek() == Some(b'n') && null_is_absent() && self.tokens.eat_null() {
-            return Ok(());
+            return Ok(true);
         }
         if let Some(oneof) = field.oneof {
             self.check_oneof(plan, field, usize::from(oneof), present)?;
@@ -119,17 +125,20 @@ impl<'p, 'j> Reader<'p, 'j> {
             Shape::Single => {
                 let inside = claims.and_then(|claims| claims.inside(field));
                 if !self.single(field, inside)? {
-                    return Ok(());
+                    return Ok(true);
                 }
             }
             Shape::Repeated { packed } => self.repeated(field, packed)?,
             Shape::Map { key } => self.map(field, key)?,
         }
-        present.insert(index);
-        match claims {
-            Some(claims) => claims.check(plan, field, &self.out[start..], offset),
-            None => Ok(()),
+        if let Some(claims) = claims
+            && !claims.check(plan, field, &self.out[start..], offset)?
+        {
+            self.out.truncate(start);
+            return Ok(false);
         }
+        present.insert(index);
+        Ok(true)
     }
 
     /// Reads one value with its tag; false if an unknown enum name was dropped.
@@ -245,5 +254,6 @@ fn unknown_field(plan: &MessagePlan, key: &str, offset: usize) -> Box<Problem> {
         scalar::quote(key),
         hint.unwrap_or_default()
     );
-    Problem::new(offset, text).under(|| Step::Field(key.to_owned()))
+    let problem = Problem::new(offset, text).relaxed_by(JSON_UNKNOWN);
+    problem.under(|| Step::Field(key.to_owned()))
 }

@@ -14,6 +14,8 @@ pub(crate) struct Problem {
     pub(crate) text: String,
     /// It is no JSON; that is nothing to do with a field.
     pub(crate) is_syntax: bool,
+    /// The setting that allows it, if one does.
+    pub(crate) relaxed_by: Option<&'static str>,
     /// Innermost first.
     path: Vec<Step>,
 }
@@ -33,6 +35,7 @@ impl From<SyntaxError> for Box<Problem> {
             offset: error.offset,
             text: error.problem,
             is_syntax: true,
+            relaxed_by: None,
             path: Vec::new(),
         })
     }
@@ -45,8 +48,16 @@ impl Problem {
             offset,
             text: text.into(),
             is_syntax: false,
+            relaxed_by: None,
             path: Vec::new(),
         })
+    }
+
+    /// Names the setting that allows it.
+    #[cold]
+    pub(crate) fn relaxed_by(mut self: Box<Self>, setting: &'static str) -> Box<Self> {
+        self.relaxed_by = Some(setting);
+        self
     }
 
     /// Says where the value stands that this is about.

@@ -1,5 +1,6 @@
 //! One value, without its tag.
 
+use super::message::JSON_UNKNOWN;
 use super::{Claims, Problem, Reader, Result};
 use crate::codec::plan::{EnumId, Kind};
 use crate::codec::scalar;
@@ -107,12 +108,13 @@ impl Reader<'_, '_> {
             }
             Start::String => {
                 let name = self.tokens.text()?;
-                match plan.number(&name) {
+                let any_case = || plan.number_in_any_case(&name).filter(|_| self.options.enums_any_case);
+                match plan.number(&name).or_else(any_case) {
                     Some(number) => number,
-                    None if self.unknown_ignored => return Ok(false),
+                    None if self.options.unknown_ignored => return Ok(false),
                     None => {
                         let text = scalar::unknown_enum_name(&plan.name, &name, plan.names());
-                        return Err(Problem::new(offset, text));
+                        return Err(Problem::new(offset, text).relaxed_by(JSON_UNKNOWN));
                     }
                 }
             }

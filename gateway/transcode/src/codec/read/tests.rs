@@ -1,8 +1,8 @@
 //! Bodies in, messages out; what is refused, and where.
 
 use crate::fixture::{self, bound, check_bodies as check, load, load_with, rule};
-use crate::load::Options;
 use crate::schema::Schema;
+use crate::settings::Options;
 
 #[test]
 fn fields() {

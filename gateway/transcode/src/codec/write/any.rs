@@ -1,7 +1,7 @@
 //! `google.protobuf.Any`: its message beside `@type`, or under `value` if that message has a form of its own.
 
 use super::Writer;
-use super::failure::{Reason, Result};
+use super::failure::{Failure, Reason, Result};
 use crate::codec::known;
 use crate::codec::plan::MessageId;
 use crate::codec::wire::{self, WireError, WireType};
@@ -23,6 +23,9 @@ impl<'p> Writer<'p, '_> {
             Some(id) => self.payload(id, value, depth_left)?,
             None => false,
         };
+        if !is_shown && self.options.unknown_any_refused {
+            return Err(Failure::without_form(known::ANY));
+        }
         if !is_shown {
             self.out.extend_from_slice(b",\"value\":");
             self.base64(value);

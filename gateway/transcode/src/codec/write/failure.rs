@@ -43,7 +43,11 @@ impl<'p> Failure<'p> {
     }
 
     pub(super) fn no_form(plan: &'p MessagePlan) -> Box<Self> {
-        Self::new(Reason::NoForm(&plan.name))
+        Self::without_form(&plan.name)
+    }
+
+    pub(super) fn without_form(message: &'p str) -> Box<Self> {
+        Self::new(Reason::NoForm(message))
     }
 
     pub(super) fn disorder() -> Box<Self> {

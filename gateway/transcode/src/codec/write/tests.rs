@@ -2,8 +2,8 @@
 
 use crate::codec::RenderError;
 use crate::fixture::{load, load_with, rule};
-use crate::load::Options;
 use crate::schema::Schema;
+use crate::settings::Options;
 
 fn rendered(schema: &Schema, wire: &[u8]) -> Result<String, RenderError> {
     let mut out = Vec::new();
