@@ -1,6 +1,6 @@
 //! B: matching, precedence, percent-decoding.
 
-use millrace_gateway::transcode::HttpRule;
+use millrace_gateway::transcode::{HttpRule, PathDecoding};
 
 use crate::case::{Call, Case, ask, case, get, post, routes, rule, rules};
 
@@ -86,7 +86,7 @@ fn decoding() -> Vec<Case> {
         ),
         case(
             "B13",
-            routes(&["GET /a/{x=*}/{y=**}/c"]),
+            routes(&["GET /a/{x=*}/{y=**}/c"]).with(|options| options.path_decoding = PathDecoding::Reserved),
             [get(all_reserved).sends(format!(r#"x: "!#$&'()*+,/:;=?@[]" y: "{RESERVED}""#))],
         ),
         case(

@@ -34,13 +34,8 @@ pub(crate) const LATER: &[(&str, &str)] = &[
 
 /// Cases, and parts of cases, that do not pass yet, and why. The run says when one of them does.
 pub(crate) const PENDING: &[(&str, &str)] = &[
-    ("B13", "setting `path.decoding = \"reserved\"`"),
     ("B39", "path and query are bounded by a constant of 8 KiB"),
-    ("C07", "setting `query.in_body_field`"),
-    ("C09", "setting `query.in_body_field`"),
-    ("C13/any case", "setting `json.enums_any_case`"),
     ("C46", "path and query are bounded by a constant of 8 KiB"),
-    ("D28/any case", "setting `json.enums_any_case`"),
     ("F01", "streams of the client's"),
     ("F03", "streams of the client's"),
     ("F04", "streams of the client's"),
@@ -50,8 +45,6 @@ pub(crate) const PENDING: &[(&str, &str)] = &[
     ("F10", "streams of the client's"),
     ("F12", "streams of the client's"),
     ("G01", "an answer ends with a line break, so `{}` is three bytes"),
-    ("G04/pretty", "setting `json.pretty`"),
-    ("G33/refused", "setting `json.unknown_any = \"refuse\"`"),
     ("H27/configured", "setting `www_authenticate`"),
     (
         "H30",
