@@ -26,6 +26,8 @@ pub type GrpcService =
 /// What is served on a port. It is always ready; what takes time is in its calls.
 pub type HttpService = BoxCloneSyncService<HttpRequest, HttpResponse, Infallible>;
 
+/// Bytes of path and query of a REST request, unless set.
+const URI_BYTES_MAX: usize = 8 << 10;
 /// Bytes of a REST request body, unless set.
 const BODY_BYTES_MAX: usize = 1 << 20;
 /// Bytes of all REST request bodies at one time, unless set.
@@ -43,6 +45,7 @@ pub struct Gateway {
 
 struct Shared {
     schema: Arc<Schema>,
+    uri_bytes_max: usize,
     /// Every RPC by its full name: the name as logs share it, and the path inwards.
     rpcs: HashMap<Arc<str>, Uri>,
     request_headers: AllowList,
@@ -61,6 +64,10 @@ impl Gateway {
     /// The loaded descriptors and routes.
     pub fn schema(&self) -> &Schema {
         &self.shared.schema
+    }
+
+    pub(crate) fn uri_bytes_max(&self) -> usize {
+        self.shared.uri_bytes_max
     }
 
     /// The doors (REST, gRPC-Web, gRPC) around the inner service, with the edge layers outside; see [`edge`].
@@ -124,6 +131,7 @@ impl std::fmt::Debug for Gateway {
 /// Collects what a [`Gateway`] is built from.
 pub struct Builder {
     schema: SchemaBuilder,
+    uri_bytes_max: usize,
     request_headers: Vec<String>,
     body_bytes_max: usize,
     body_memory_bytes: usize,
@@ -135,6 +143,7 @@ impl Default for Builder {
     fn default() -> Self {
         Self {
             schema: Schema::builder(),
+            uri_bytes_max: URI_BYTES_MAX,
             request_headers: Vec::new(),
             body_bytes_max: BODY_BYTES_MAX,
             body_memory_bytes: BODY_MEMORY_BYTES,
@@ -149,6 +158,14 @@ impl Builder {
     #[must_use]
     pub fn descriptors(mut self, bytes: &[u8]) -> Self {
         self.schema = self.schema.descriptors(bytes);
+        self
+    }
+
+    /// Sets the longest path and query of a REST request in bytes, both together; 8 KiB unless set. [`serve`](crate::serve)
+    /// reads heads of up to 64 KiB over HTTP/1.1 and 16 KiB over HTTP/2, and a query has at most 32 KiB.
+    #[must_use]
+    pub fn uri_bytes_max(mut self, bytes: usize) -> Self {
+        self.uri_bytes_max = bytes;
         self
     }
 
@@ -214,6 +231,7 @@ impl Builder {
         Ok(Gateway {
             shared: Arc::new(Shared {
                 rpcs: rpcs.collect(),
+                uri_bytes_max: self.uri_bytes_max,
                 uploads: Uploads::new(&schema, self.body_time_max),
                 schema: Arc::new(schema),
                 request_headers: AllowList::with(&self.request_headers),

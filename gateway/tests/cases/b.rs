@@ -211,7 +211,7 @@ fn precedence() -> Vec<Case> {
         ),
         case(
             "B39",
-            routes(&["GET /a/**/x"]),
+            routes(&["GET /a/**/x"]).long_uris(),
             [
                 get(format!("{slashes}/x")).rpc("R0"),
                 not_found(&format!("{slashes}/y")),

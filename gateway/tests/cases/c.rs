@@ -206,8 +206,9 @@ fn forms() -> Vec<Case> {
             ],
         ),
         sunk("C42", [query("s=a;b&r_s=c;d").sends("s: 'a;b' r_s: 'c;d'")]),
-        sunk(
+        case(
             "C46",
+            sink().long_uris(),
             [
                 query(&many).refused(400, "parameters"),
                 query(&long).refused(414, "longer"),

@@ -47,6 +47,7 @@ pub(crate) fn refused(id: &'static str, setup: impl Into<Setup>, says: &'static 
 pub(crate) struct Setup {
     pub(crate) options: Options,
     pub(crate) request_headers: Vec<&'static str>,
+    pub(crate) uri_bytes_max: Option<usize>,
     pub(crate) body_bytes_max: Option<usize>,
     /// The upstream cannot be reached.
     pub(crate) unreachable: bool,
@@ -60,6 +61,12 @@ impl Setup {
 
     pub(crate) fn request_headers(mut self, names: &[&'static str]) -> Self {
         self.request_headers.extend(names);
+        self
+    }
+
+    /// For paths and queries above the default bound.
+    pub(crate) fn long_uris(mut self) -> Self {
+        self.uri_bytes_max = Some(64 << 10);
         self
     }
 

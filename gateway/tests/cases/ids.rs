@@ -34,8 +34,6 @@ pub(crate) const LATER: &[(&str, &str)] = &[
 
 /// Cases, and parts of cases, that do not pass yet, and why. The run says when one of them does.
 pub(crate) const PENDING: &[(&str, &str)] = &[
-    ("B39", "path and query are bounded by a constant of 8 KiB"),
-    ("C46", "path and query are bounded by a constant of 8 KiB"),
     ("F01", "streams of the client's"),
     ("F03", "streams of the client's"),
     ("F04", "streams of the client's"),

@@ -126,6 +126,9 @@ fn gateway(setup: &Setup) -> Result<Gateway, LoadError> {
         .descriptors(shapes::descriptors())
         .options(setup.options.clone())
         .request_headers(setup.request_headers.iter().copied());
+    if let Some(bytes) = setup.uri_bytes_max {
+        builder = builder.uri_bytes_max(bytes);
+    }
     if let Some(bytes) = setup.body_bytes_max {
         builder = builder.body_bytes_max(bytes);
     }
