@@ -8,6 +8,8 @@ use http::{HeaderValue, Response, StatusCode};
 use serde_json::{Map, Value};
 
 use crate::heartbeat::Heartbeat;
+#[cfg(feature = "standalone")]
+use crate::upstream::Health;
 
 /// What the probes ask; cheap to clone.
 #[derive(Clone)]
@@ -34,6 +36,37 @@ impl Probes {
         self
     }
 
+    /// Adds upstreams: `/readiness` lists each with its state, and one that is down with what failed, without addresses
+    /// beyond the name. The server is ready while at least one can be called: to take it out of service because of another
+    /// would take the routes of those that work with it. With none it is `upstreams_down`.
+    #[cfg(feature = "standalone")]
+    #[must_use]
+    pub fn with_upstreams(self, upstreams: Vec<crate::upstream::Upstream>) -> Self {
+        let watched: Vec<_> = upstreams
+            .iter()
+            .map(|upstream| (upstream.name().to_owned(), upstream.health()))
+            .collect();
+        let watched = Arc::new(watched);
+        let (asked, listed) = (watched.clone(), watched);
+        let (readiness, details) = (self.readiness, self.details);
+        Self {
+            heartbeat: self.heartbeat,
+            readiness: Arc::new(move || {
+                readiness()?;
+                let can_call = asked.is_empty() || asked.iter().any(|(_, health)| *health.borrow() == Health::Up);
+                can_call.then_some(()).ok_or("upstreams_down")
+            }),
+            details: Arc::new(move || {
+                let mut details = details();
+                let upstreams = listed
+                    .iter()
+                    .map(|(name, health)| upstream_json(name, &health.borrow()));
+                details.insert("upstreams".to_owned(), upstreams.collect());
+                details
+            }),
+        }
+    }
+
     /// Answers a probe, `None` for other paths.
     pub fn answer(&self, path: &str) -> Option<Response<Bytes>> {
         let (ok, status) = match path {
@@ -58,6 +91,24 @@ impl Probes {
         }
         Some(json(code, format!("{}\n", Value::Object(body))))
     }
+}
+
+/// One upstream in the details.
+#[cfg(feature = "standalone")]
+fn upstream_json(name: &str, health: &Health) -> Value {
+    let (state, reason) = match health {
+        Health::Up => ("up", None),
+        Health::Connecting => ("connecting", None),
+        Health::Down { reason } => ("down", Some(reason.as_str())),
+    };
+    let mut member = Map::from_iter([
+        ("name".to_owned(), Value::from(name)),
+        ("state".to_owned(), Value::from(state)),
+    ]);
+    if let Some(reason) = reason {
+        member.insert("reason".to_owned(), Value::from(reason));
+    }
+    Value::Object(member)
 }
 
 /// A small JSON answer that nobody may keep.

@@ -49,10 +49,12 @@ impl Address {
         if host.is_empty() {
             return Err(refuse("names no host"));
         }
-        let port = match authority.port() {
-            Some(port) => port.as_str().parse().ok().filter(|port| *port > 0),
-            None if authority.as_str().ends_with(':') => None,
-            None => Some(if is_tls { 443 } else { 80 }),
+        // `Authority` passes over a port that is too large.
+        let after = &authority.as_str()[authority.host().len()..];
+        let port = match after.strip_prefix(':') {
+            Some(port) => port.parse().ok().filter(|port| *port > 0),
+            None if after.is_empty() => Some(if is_tls { 443 } else { 80 }),
+            None => None,
         };
         Ok(Self {
             name: format!("{scheme}://{authority}"),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use h2::Reason;
 use h2::client::ResponseFuture;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri, Version, header};
@@ -47,12 +48,12 @@ async fn answered(
     let mut body = Outgoing::of(body).map_err(Fault::Upload)?;
     let (mut unsent, mut was_refused) = (0, false);
     loop {
-        let lease = shared.pool.lease(shared.settings.connect_wait);
-        let lease = life.bound(lease).await?.map_err(|why| match why {
+        let place = shared.pool.lease(shared.settings.connect_wait);
+        let mut lease = life.bound(place).await?.map_err(|why| match why {
             NoPlace::Unreachable => Fault::Unreachable,
             NoPlace::Full => Fault::Full,
         })?;
-        let sent = match Sent::new(&lease, head.request(life.left()), body) {
+        let sent = match Sent::new(&mut lease, head.request(life.left()), body) {
             Ok(sent) => sent,
             Err((_, back)) if unsent < UNSENT_MAX => {
                 unsent += 1;
@@ -86,8 +87,11 @@ struct Sent {
 
 impl Sent {
     /// Sends a request, or gives its body back untouched.
-    fn new(lease: &Lease, request: Request<()>, body: Outgoing) -> Result<Self, (h2::Error, Outgoing)> {
-        let (response, mut stream) = match lease.sender().send_request(request, body.is_empty()) {
+    fn new(lease: &mut Lease, request: Request<()>, body: Outgoing) -> Result<Self, (h2::Error, Outgoing)> {
+        let Some(mut sender) = lease.take_sender() else {
+            return Err((Reason::INTERNAL_ERROR.into(), body));
+        };
+        let (response, mut stream) = match sender.send_request(request, body.is_empty()) {
             Ok(sent) => sent,
             Err(error) => return Err((error, body)),
         };

@@ -65,7 +65,7 @@ pub(super) enum ConnectError {
     #[error("the server does not speak HTTP/2")]
     Http2(#[source] h2::Error),
     #[error("the server closed the connection before it said anything")]
-    Closed,
+    Closed(#[source] Option<h2::Error>),
     #[error("the server did not answer in time")]
     TooSlow,
 }
@@ -150,8 +150,10 @@ impl Dialer {
         let opened = self.http2.handshake(transport).await;
         let (sender, mut connection) = opened.map_err(ConnectError::Http2)?;
         poll_fn(|cx| match Pin::new(&mut connection).poll(cx) {
+            // A certificate that the server does not like, too, is told only after the handshake.
+            Poll::Ready(Err(error)) if error.is_io() => Poll::Ready(Err(ConnectError::Closed(Some(error)))),
             Poll::Ready(Err(error)) => Poll::Ready(Err(ConnectError::Http2(error))),
-            Poll::Ready(Ok(())) => Poll::Ready(Err(ConnectError::Closed)),
+            Poll::Ready(Ok(())) => Poll::Ready(Err(ConnectError::Closed(None))),
             Poll::Pending if connection.max_concurrent_send_streams() > UNGREETED_STREAMS => Poll::Ready(Ok(())),
             Poll::Pending => Poll::Pending,
         })

@@ -14,7 +14,7 @@ use tokio::sync::{oneshot, watch};
 
 use crate::drain::begun;
 use crate::upstream::connect::{Opened, Transport};
-use crate::upstream::pool::{Joined, Member, Pool};
+use crate::upstream::pool::{Gauge, Joined, Pool};
 use crate::upstream::settings::Settings;
 
 /// How a connection ended.
@@ -30,9 +30,9 @@ pub(super) enum Ended {
 
 /// Drives a connection to its end, which after `closing` comes when its calls have ended.
 pub(super) async fn drive(mut driver: Driver, settings: &Settings, mut closing: watch::Receiver<bool>) -> Ended {
-    let member = driver.member.clone();
+    let gauge = driver.gauge.clone();
     let pings = driver.connection.ping_pong();
-    let mut silent = pin!(silent(pings, &member, settings.keep_alive, settings.keep_alive_timeout));
+    let mut silent = pin!(silent(pings, &gauge, settings.keep_alive, settings.keep_alive_timeout));
     let mut closing = pin!(begun(&mut closing));
     let mut is_closing = false;
     loop {
@@ -53,7 +53,7 @@ pub(super) async fn drive(mut driver: Driver, settings: &Settings, mut closing: 
 /// A connection in a pool.
 pub(super) struct Driver {
     connection: Connection<Transport, Bytes>,
-    member: Arc<Member>,
+    gauge: Arc<Gauge>,
     /// While the connection takes calls.
     taking: Option<Taking>,
     streams_max: usize,
@@ -77,7 +77,7 @@ impl Driver {
         let joined = pool.join(opened.sender.clone(), opened.heard, streams_max);
         Self {
             connection: opened.connection,
-            member: joined.member.clone(),
+            gauge: joined.gauge.clone(),
             taking: Some(Taking {
                 joined,
                 probe: opened.sender,
@@ -104,16 +104,16 @@ impl Driver {
 }
 
 /// Returns when a ping was not answered in time. Without calls nothing is pinged: servers close connections for that.
-async fn silent(pings: Option<PingPong>, member: &Member, every: Duration, patience: Duration) {
+async fn silent(pings: Option<PingPong>, gauge: &Gauge, every: Duration, patience: Duration) {
     let Some(mut pings) = pings else {
         return std::future::pending().await;
     };
     loop {
         tokio::select! {
-            () = tokio::time::sleep(every) => if member.in_use() == 0 {
+            () = tokio::time::sleep(every) => if gauge.in_use() == 0 {
                 continue;
             },
-            () = member.suspected() => {}
+            () = gauge.suspected() => {}
         }
         match tokio::time::timeout(patience, pings.ping(Ping::opaque())).await {
             Ok(Ok(_)) => {}

@@ -22,7 +22,7 @@ pub(super) struct Pool {
 }
 
 struct State {
-    members: Vec<Arc<Member>>,
+    members: Vec<Member>,
     /// By ticket: the first is the one that waits longest.
     waiting: BTreeMap<u64, oneshot::Sender<Lease>>,
     next_ticket: u64,
@@ -35,8 +35,14 @@ struct State {
 }
 
 /// A connection that takes calls.
-pub(super) struct Member {
+struct Member {
+    /// h2 closes a connection that is to end when the last of these is gone, so nobody else keeps one.
     sender: SendRequest<Bytes>,
+    gauge: Arc<Gauge>,
+}
+
+/// How a connection is used.
+pub(super) struct Gauge {
     heard: Heard,
     /// Written under the pool's lock alone.
     in_use: AtomicUsize,
@@ -71,21 +77,23 @@ impl Pool {
 
     /// Adds a connection, until what is returned is dropped.
     pub(super) fn join(self: &Arc<Self>, sender: SendRequest<Bytes>, heard: Heard, streams_max: usize) -> Joined {
-        let member = Arc::new(Member {
-            sender,
+        let gauge = Arc::new(Gauge {
             heard,
             in_use: AtomicUsize::new(0),
             streams_max: AtomicUsize::new(streams_max),
             suspected: Notify::new(),
         });
         let mut state = self.lock();
-        state.members.push(member.clone());
+        state.members.push(Member {
+            sender,
+            gauge: gauge.clone(),
+        });
         state.empty_since = None;
         drop(state);
         self.serve();
         Joined {
             pool: self.clone(),
-            member,
+            gauge,
         }
     }
 
@@ -153,33 +161,20 @@ impl Pool {
         })
     }
 
-    /// A place on the connection with the fewest calls.
+    /// A place on the connection with the fewest calls, of those that take more.
     fn take(self: &Arc<Self>, state: &mut State) -> Option<Lease> {
-        let member = state.members.iter().min_by_key(|member| member.in_use())?;
-        if member.in_use() >= member.streams_max.load(Ordering::Relaxed) {
-            // Another one may allow more.
-            let free = |member: &&Arc<Member>| member.in_use() < member.streams_max.load(Ordering::Relaxed);
-            let member = state
-                .members
-                .iter()
-                .filter(free)
-                .min_by_key(|member| member.in_use())?
-                .clone();
-            return Some(self.place(state, member));
-        }
-        let member = member.clone();
-        Some(self.place(state, member))
-    }
-
-    fn place(self: &Arc<Self>, state: &mut State, member: Arc<Member>) -> Lease {
-        member.in_use.fetch_add(1, Ordering::Relaxed);
+        let free = state.members.iter().filter(|member| member.gauge.has_room());
+        let member = free.min_by_key(|member| member.gauge.in_use())?;
+        let (gauge, sender) = (member.gauge.clone(), member.sender.clone());
+        gauge.in_use.fetch_add(1, Ordering::Relaxed);
         state.calls += 1;
         state.started += 1;
-        Lease {
+        Some(Lease {
             pool: self.clone(),
-            heard_before: member.heard.so_far(),
-            member,
-        }
+            sender: Some(sender),
+            heard_before: gauge.heard.so_far(),
+            gauge,
+        })
     }
 
     /// Gives free places to those who wait.
@@ -230,10 +225,14 @@ impl Drop for Waiter {
     }
 }
 
-impl Member {
+impl Gauge {
     /// Calls in progress.
     pub(super) fn in_use(&self) -> usize {
         self.in_use.load(Ordering::Relaxed)
+    }
+
+    fn has_room(&self) -> bool {
+        self.in_use() < self.streams_max.load(Ordering::Relaxed)
     }
 
     /// Waits until a call gave up on a connection that was silent.
@@ -245,13 +244,13 @@ impl Member {
 /// A connection in the pool; dropping it takes the connection out. Its calls go on.
 pub(super) struct Joined {
     pool: Arc<Pool>,
-    pub(super) member: Arc<Member>,
+    pub(super) gauge: Arc<Gauge>,
 }
 
 impl Joined {
     /// Sets how many calls the connection takes.
     pub(super) fn set_streams_max(&self, streams_max: usize) {
-        if self.member.streams_max.swap(streams_max, Ordering::Relaxed) < streams_max {
+        if self.gauge.streams_max.swap(streams_max, Ordering::Relaxed) < streams_max {
             self.pool.serve();
         }
     }
@@ -260,7 +259,7 @@ impl Joined {
 impl Drop for Joined {
     fn drop(&mut self) {
         let mut state = self.pool.lock();
-        state.members.retain(|member| !Arc::ptr_eq(member, &self.member));
+        state.members.retain(|member| !Arc::ptr_eq(&member.gauge, &self.gauge));
         if state.members.is_empty() {
             state.empty_since = Some(Instant::now());
         }
@@ -270,19 +269,21 @@ impl Drop for Joined {
 /// A call's place on a connection; dropping it gives it back.
 pub(super) struct Lease {
     pool: Arc<Pool>,
-    member: Arc<Member>,
+    sender: Option<SendRequest<Bytes>>,
+    gauge: Arc<Gauge>,
     heard_before: u64,
 }
 
 impl Lease {
-    pub(super) fn sender(&self) -> SendRequest<Bytes> {
-        self.member.sender.clone()
+    /// What opens the call's stream: there is one call to a place.
+    pub(super) fn take_sender(&mut self) -> Option<SendRequest<Bytes>> {
+        self.sender.take()
     }
 
     /// Has the connection checked, if nothing came over it since the call began.
     pub(super) fn suspect_silence(&self) {
-        if self.member.heard.so_far() == self.heard_before {
-            self.member.suspected.notify_one();
+        if self.gauge.heard.so_far() == self.heard_before {
+            self.gauge.suspected.notify_one();
         }
     }
 }
@@ -290,7 +291,7 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         let mut state = self.pool.lock();
-        self.member.in_use.fetch_sub(1, Ordering::Relaxed);
+        self.gauge.in_use.fetch_sub(1, Ordering::Relaxed);
         state.calls -= 1;
         if !state.waiting.is_empty() {
             drop(state);

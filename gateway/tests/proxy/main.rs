@@ -1,0 +1,14 @@
+//! The gateway before gRPC servers on sockets: calls over HTTP, as callers make them, to servers that work, vanish, hang
+//! and lie.
+
+#![expect(clippy::unwrap_used, reason = "a test that panics is a test that fails")]
+
+mod calls;
+mod front;
+mod goaway;
+mod load;
+mod odd_answers;
+mod outages;
+mod raw;
+mod shop;
+mod tls;
