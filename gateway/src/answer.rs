@@ -70,11 +70,16 @@ impl Form {
 #[derive(Clone)]
 pub(crate) struct Answers {
     schema: Arc<Schema>,
+    /// Of a 401.
+    www_authenticate: HeaderValue,
 }
 
 impl Answers {
-    pub(crate) fn new(schema: Arc<Schema>) -> Self {
-        Self { schema }
+    pub(crate) fn new(schema: Arc<Schema>, www_authenticate: HeaderValue) -> Self {
+        Self {
+            schema,
+            www_authenticate,
+        }
     }
 
     /// The answer to a call that failed before anything was sent.
@@ -114,7 +119,7 @@ impl Answers {
         headers.append(header::VARY, HeaderValue::from_static("accept"));
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         if status == StatusCode::UNAUTHORIZED {
-            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            headers.insert(header::WWW_AUTHENTICATE, self.www_authenticate.clone());
         }
         if let Some(delay) = said.retry_delay() {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(whole_seconds(delay)));

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::Uri;
+use http::{HeaderValue, Uri};
 use millrace_transcode::{LoadError, Options, Schema, SchemaBuilder};
 use tower::util::BoxCloneSyncService;
 
@@ -49,6 +49,7 @@ struct Shared {
     /// Every RPC by its full name: the name as logs share it, and the path inwards.
     rpcs: HashMap<Arc<str>, Uri>,
     request_headers: AllowList,
+    www_authenticate: HeaderValue,
     body_bytes_max: usize,
     body_memory: BodyMemory,
     uploads: Uploads,
@@ -82,7 +83,7 @@ impl Gateway {
     }
 
     pub(crate) fn answers(&self) -> Answers {
-        Answers::new(self.shared.schema.clone())
+        Answers::new(self.shared.schema.clone(), self.shared.www_authenticate.clone())
     }
 
     pub(crate) fn request_headers(&self) -> &AllowList {
@@ -133,6 +134,7 @@ pub struct Builder {
     schema: SchemaBuilder,
     uri_bytes_max: usize,
     request_headers: Vec<String>,
+    www_authenticate: HeaderValue,
     body_bytes_max: usize,
     body_memory_bytes: usize,
     body_time_max: Duration,
@@ -145,6 +147,7 @@ impl Default for Builder {
             schema: Schema::builder(),
             uri_bytes_max: URI_BYTES_MAX,
             request_headers: Vec::new(),
+            www_authenticate: HeaderValue::from_static("Bearer"),
             body_bytes_max: BODY_BYTES_MAX,
             body_memory_bytes: BODY_MEMORY_BYTES,
             body_time_max: BODY_TIME_MAX,
@@ -184,6 +187,13 @@ impl Builder {
         N: Into<String>,
     {
         self.request_headers.extend(names.into_iter().map(Into::into));
+        self
+    }
+
+    /// Sets the header `WWW-Authenticate` of a 401; `Bearer` unless set.
+    #[must_use]
+    pub fn www_authenticate(mut self, challenge: HeaderValue) -> Self {
+        self.www_authenticate = challenge;
         self
     }
 
@@ -235,6 +245,7 @@ impl Builder {
                 uploads: Uploads::new(&schema, self.body_time_max),
                 schema: Arc::new(schema),
                 request_headers: AllowList::with(&self.request_headers),
+                www_authenticate: self.www_authenticate,
                 body_bytes_max: self.body_bytes_max,
                 body_memory: BodyMemory::new(self.body_memory_bytes),
                 deadline_max: self.deadline_max,

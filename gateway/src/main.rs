@@ -1,3 +1,7 @@
 //! The binary `millrace-gateway`. All it does is in [`millrace_gateway::standalone`].
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    millrace_gateway::standalone::main()
+}

@@ -6,6 +6,7 @@
 mod activity;
 mod caps;
 mod connection;
+mod handshake;
 mod tracked;
 mod transport;
 
@@ -27,6 +28,7 @@ use tower::Service;
 use crate::drain::begun;
 use caps::Caps;
 use connection::connection;
+pub use handshake::{Handshake, Plain};
 
 /// The kernel's buffer for a reader that is slow: it, not our memory, holds back a stream.
 const SEND_BUFFER_BYTES: u32 = 256 << 10;
@@ -87,9 +89,27 @@ pub async fn serve<S, B>(
     listener: TcpListener,
     service: S,
     limits: ConnectionLimits,
+    draining: watch::Receiver<bool>,
+    drain_max: Duration,
+) where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send,
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    serve_over(listener, Plain, service, limits, draining, drain_max).await;
+}
+
+/// The same over what a handshake makes of each socket. The handshake may take as long as the first request after it.
+pub async fn serve_over<H, S, B>(
+    listener: TcpListener,
+    handshake: H,
+    service: S,
+    limits: ConnectionLimits,
     mut draining: watch::Receiver<bool>,
     drain_max: Duration,
 ) where
+    H: Handshake,
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
     S::Future: Send,
     B: http_body::Body<Data = Bytes> + Send + 'static,
@@ -106,9 +126,15 @@ pub async fn serve<S, B>(
         };
         // Answers are written whole; waiting for more only delays them. A socket that refuses is closing already.
         let _ = stream.set_nodelay(true);
-        let connection = connection(stream, service.clone(), builder.clone(), limits, watched.clone());
+        let (handshake, service) = (handshake.clone(), service.clone());
+        let (builder, watched) = (builder.clone(), watched.clone());
         Some(async move {
-            connection.await;
+            let shaken = tokio::time::timeout(limits.first_request, handshake.shake(stream)).await;
+            match shaken {
+                Ok(Ok(io)) => connection(io, service, builder, limits, watched).await,
+                Ok(Err(error)) => tracing::debug!(peer = %peer.ip(), %error, "a handshake failed"),
+                Err(_) => tracing::debug!(peer = %peer.ip(), "a handshake took too long"),
+            }
             drop(place);
         })
     };

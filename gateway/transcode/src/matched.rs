@@ -46,6 +46,25 @@ impl<'s> Matched<'s> {
 
     /// Makes the request message, on the wire and without a frame, from path, raw query, headers and JSON body.
     ///
+    /// ```
+    /// use millrace_transcode::{HeaderFields, Schema};
+    /// # let mut compiler = protox::Compiler::new(["src/fixture", "../../proto"])?;
+    /// # let library = compiler.include_imports(true).open_file("shapes.proto")?.encode_file_descriptor_set();
+    /// # let schema = Schema::builder().descriptors(&library).build()?;
+    ///
+    /// let matched = schema.find("POST", "/v1/namedShelves")?;
+    /// let headers = HeaderFields {
+    ///     idempotency_key: Some("k1"),
+    ///     ..HeaderFields::default()
+    /// };
+    /// let request = matched.bind(None, br#"{"theme": "horror"}"#, &headers)?;
+    /// assert_eq!(&request[..], b"\x0a\x08\x12\x06horror\x12\x02k1");
+    ///
+    /// let refused = matched.bind(None, br#"{"tehme": "horror"}"#, &headers).unwrap_err();
+    /// assert_eq!(refused.violations[0].0, "shelf.tehme");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// The first thing that is unknown, malformed or contradictory, with its field path.
     pub fn bind(&self, query: Option<&str>, body: &[u8], headers: &HeaderFields<'_>) -> Result<Bytes, BindError> {
@@ -53,6 +72,23 @@ impl<'s> Matched<'s> {
     }
 
     /// Writes one answer as JSON at the end of `out`, with `response_body` applied.
+    ///
+    /// ```
+    /// use millrace_transcode::{Options, Schema};
+    /// # let mut compiler = protox::Compiler::new(["src/fixture", "../../proto"])?;
+    /// # let library = compiler.include_imports(true).open_file("shapes.proto")?.encode_file_descriptor_set();
+    ///
+    /// let options = Options {
+    ///     json_defaults_omitted: true,
+    ///     json_int64_as_number: true,
+    ///     ..Options::default()
+    /// };
+    /// let schema = Schema::builder().descriptors(&library).options(options).build()?;
+    /// let mut json = Vec::new();
+    /// schema.find("GET", "/v1/shelves/7")?.render(b"\x08\x07", &mut json)?;
+    /// assert_eq!(json, br#"{"id":7}"#);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// Bytes that are no such message, or a value without a JSON form.

@@ -5,13 +5,16 @@ use std::sync::Arc;
 
 use prost_reflect::DescriptorPool;
 
+use crate::bind::HeaderFields;
 use crate::codec::Codec;
+use crate::explain::{self, Explanation, Refusal};
 use crate::load::SchemaBuilder;
 use crate::matched::Matched;
 use crate::method::Method;
 use crate::openapi;
 use crate::percent;
 use crate::reason::{ReasonInfo, Reasons};
+use crate::report::Report;
 use crate::route::{self, Lookup, Router};
 use crate::rule::Route;
 use crate::settings::Options;
@@ -60,6 +63,35 @@ pub enum RouteError {
 
 impl Schema {
     /// Starts with nothing, strict.
+    ///
+    /// ```
+    /// use millrace_transcode::{HttpRule, Options, RouteOptions, Schema};
+    /// # let mut compiler = protox::Compiler::new(["src/fixture", "../../proto"])?;
+    /// # let library = compiler.include_imports(true).open_file("shapes.proto")?.encode_file_descriptor_set();
+    ///
+    /// let options = Options {
+    ///     // A rule for an RPC that has none, or another than it has.
+    ///     rules: vec![HttpRule {
+    ///         selector: "shapes.v1.Library.Internal".to_owned(),
+    ///         method: "GET".to_owned(),
+    ///         path: "/v1/internal/{name}".to_owned(),
+    ///         ..HttpRule::default()
+    ///     }],
+    ///     // Options for some RPCs.
+    ///     overrides: vec![(
+    ///         "shapes.v1.Library.*".to_owned(),
+    ///         RouteOptions {
+    ///             json_unknown_ignored: Some(true),
+    ///             ..RouteOptions::default()
+    ///         },
+    ///     )],
+    ///     query_ignore: vec!["utm_*".to_owned()],
+    ///     ..Options::default()
+    /// };
+    /// let schema = Schema::builder().descriptors(&library).options(options).build()?;
+    /// assert!(schema.routes().any(|route| route.path() == "/v1/internal/{name}"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn builder() -> SchemaBuilder {
         SchemaBuilder::default()
     }
@@ -80,6 +112,21 @@ impl Schema {
     }
 
     /// Finds the route for a method and a raw path (still percent-encoded, without the query). HEAD falls back to GET.
+    ///
+    /// ```
+    /// use millrace_transcode::{RouteError, Schema};
+    /// # let mut compiler = protox::Compiler::new(["src/fixture", "../../proto"])?;
+    /// # let library = compiler.include_imports(true).open_file("shapes.proto")?.encode_file_descriptor_set();
+    /// # let schema = Schema::builder().descriptors(&library).build()?;
+    ///
+    /// let matched = schema.find("GET", "/v1/namedShelves/a%2Fb")?;
+    /// assert_eq!(matched.captures().next(), Some(("name".to_owned(), "namedShelves/a%2Fb")));
+    ///
+    /// let refused = schema.find("DELETE", "/v1/shelves/7").unwrap_err();
+    /// let allow = "GET, HEAD, OPTIONS".to_owned();
+    /// assert_eq!(refused, RouteError::MethodNotAllowed { allow });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// See [`RouteError`].
@@ -160,6 +207,42 @@ impl Schema {
     /// The OpenAPI 3.1 document of all routes. Deterministic.
     pub fn openapi(&self, info: &openapi::Info) -> serde_json::Value {
         openapi::document(self, info)
+    }
+
+    /// Says why a request is answered as it is, without a call: the route, the fields and their sources, the message, or
+    /// the refusal and the setting that would allow it.
+    ///
+    /// ```
+    /// use millrace_transcode::{HeaderFields, Schema};
+    /// # let mut compiler = protox::Compiler::new(["src/fixture", "../../proto"])?;
+    /// # let library = compiler.include_imports(true).open_file("shapes.proto")?.encode_file_descriptor_set();
+    /// # let schema = Schema::builder().descriptors(&library).build()?;
+    ///
+    /// let explanation = schema.explain("GET", "/v1/shelves/7?veiw=full", &HeaderFields::default(), b"");
+    /// let refusal = explanation.refusal.unwrap();
+    /// assert_eq!(refusal.relaxed_by.as_deref(), Some("query.ignore or query.unknown = \"ignore\""));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn explain(&self, method: &str, path_and_query: &str, headers: &HeaderFields<'_>, body: &[u8]) -> Explanation {
+        explain::explain(self, method, path_and_query, headers, body)
+    }
+
+    /// Why a request is refused, `None` if it binds: [`Schema::explain`] without the rest, for whole logs of requests.
+    pub fn refusal(
+        &self,
+        method: &str,
+        path_and_query: &str,
+        headers: &HeaderFields<'_>,
+        body: &[u8],
+    ) -> Option<Refusal> {
+        explain::refusal(self, method, path_and_query, headers, body)
+    }
+
+    /// What may be wrong with the routes, although they load: which hide parts of each other, which fields nothing sets or
+    /// shows, which RPCs have none. Takes time that grows with the square of the number of routes: about a second for ten
+    /// thousand.
+    pub fn report(&self) -> Report {
+        Report::of(self)
     }
 
     /// The route whose path is the nearest to a path that is not bound.

@@ -17,6 +17,9 @@ use crate::config::redact::{HIDDEN, shown};
 /// The prefix of our variables; sections and keys are joined by two underscores: `MILLRACE_SERVER__LISTEN`.
 const PREFIX: &str = "MILLRACE_";
 
+/// The prefix of the stand-alone gateway's variables, which are none of the platform's.
+const GATEWAY_PREFIX: &str = "MILLRACE_GATEWAY_";
+
 /// The name of what nobody has given.
 const DEFAULT: &str = "default";
 
@@ -187,7 +190,9 @@ impl<T: Serialize> Loaded<T> {
 
 /// `MILLRACE_SERVER__LISTEN` -> `server.listen`.
 fn variable_key(name: &str) -> Option<String> {
-    let key = name.strip_prefix(PREFIX)?;
+    let key = name
+        .strip_prefix(PREFIX)
+        .filter(|_| !name.starts_with(GATEWAY_PREFIX))?;
     key.contains("__").then(|| key.to_ascii_lowercase().replace("__", "."))
 }
 

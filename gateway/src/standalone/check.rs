@@ -1,0 +1,77 @@
+//! `millrace-gateway check`: loads everything as `run` would, and says what is wrong with it.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::schema::INFRASTRUCTURE;
+use super::settings::Settings;
+use super::{Environment, Exit, Failure, SettingsArgs, output, replay, run, schema};
+use crate::Gateway;
+use crate::transcode::LoadError;
+
+/// Flags of `millrace-gateway check`.
+#[derive(Debug, Clone, Args)]
+pub(super) struct Check {
+    #[command(flatten)]
+    settings: SettingsArgs,
+    /// An access log (common or combined format, or the gateway's own JSON): counts what would be refused, by rule
+    #[arg(long, value_name = "FILE")]
+    replay: Option<PathBuf>,
+}
+
+impl Check {
+    pub(super) async fn run(self, environment: Environment) -> Result<Exit, Failure> {
+        let settings = self.settings.load(environment)?.settings;
+        let source = run::source(&settings).await?;
+        let gateway = match schema::gateway(&settings, &source) {
+            Ok(gateway) => gateway,
+            // What cannot be read is no answer to the question whether the rules are good.
+            Err(error @ LoadError::Descriptors(_)) => return Err(schema::unloadable(error)),
+            Err(error) => {
+                let source = std::error::Error::source(&error).map(|source| format!(": {source}"));
+                output::line(format_args!("refused: {error}{}", source.unwrap_or_default()))?;
+                return Ok(Exit::CheckFailed);
+            }
+        };
+        match self.replay {
+            Some(path) => replay::replay(&settings, gateway.schema(), &path),
+            None => report(&settings, &source, &gateway),
+        }
+    }
+}
+
+fn report(settings: &Settings, source: &schema::Source, gateway: &Gateway) -> Result<Exit, Failure> {
+    let schema = gateway.schema();
+    let mut exit = Exit::Ok;
+    let owners = schema::owners(settings, source, schema);
+    if !settings.upstreams.is_empty() {
+        let bound: BTreeSet<_> = schema
+            .routes()
+            .map(|route| route.method().descriptor().parent_service().full_name().to_owned())
+            .collect();
+        for service in bound {
+            if !owners.iter().flatten().any(|owned| *owned == service) {
+                output::line(format_args!("no upstream has the service {service}"))?;
+                exit = Exit::CheckFailed;
+            }
+        }
+    }
+    let mut findings = schema.report();
+    // Health and reflection are not the server's own, and need no route.
+    findings
+        .unbound_rpcs
+        .retain(|rpc| !INFRASTRUCTURE.contains(&rpc.split('/').next().unwrap_or_default()));
+    // All else may be meant.
+    if !findings.unreachable.is_empty() {
+        exit = Exit::CheckFailed;
+    }
+    output::text(&findings.to_string())?;
+    let (routes, rpcs) = (schema.routes().count(), schema.methods().count());
+    output::line(format_args!("{routes} routes, {rpcs} RPCs"))?;
+    if exit == Exit::Ok {
+        output::line("the schema and the settings are good")?;
+    }
+    Ok(exit)
+}

@@ -1,0 +1,76 @@
+//! What of an upstream is served over gRPC and gRPC-Web: to put a gateway before a server must not publish that server.
+//! REST is not asked here, for it has no other RPCs than those that are bound.
+
+use std::collections::BTreeSet;
+use std::future::ready;
+use std::sync::Arc;
+
+use futures_util::future::Either;
+use tower::util::BoxCloneSyncService;
+use tower::{ServiceExt, service_fn};
+
+use super::schema::{INFRASTRUCTURE, is_served};
+use super::settings::{Grpc, Settings};
+use crate::edge::CallRecord;
+use crate::transcode::Schema;
+use crate::{Door, GrpcService};
+
+/// The RPCs that are served over gRPC.
+pub(super) struct Published {
+    /// `/package.Service/Method`.
+    paths: BTreeSet<String>,
+    services: Vec<String>,
+}
+
+impl Published {
+    /// What the settings publish of a schema.
+    pub(super) fn new(settings: &Settings, schema: &Schema) -> Self {
+        let paths: Box<dyn Iterator<Item = &str>> = match settings.grpc {
+            Grpc::Annotated => {
+                let bound = schema.routes().map(|route| route.method());
+                // A health check over REST does not open the service over gRPC.
+                let bound =
+                    bound.filter(|method| !INFRASTRUCTURE.contains(&method.descriptor().parent_service().full_name()));
+                Box::new(bound.map(|method| method.grpc_path()))
+            }
+            Grpc::All => Box::new(
+                schema
+                    .methods()
+                    .filter(|method| is_served(settings, method.descriptor().parent_service().full_name()))
+                    .map(|method| method.grpc_path()),
+            ),
+            Grpc::Off => Box::new(std::iter::empty()),
+        };
+        Self {
+            paths: paths.map(str::to_owned).collect(),
+            services: settings.grpc_also.clone(),
+        }
+    }
+
+    /// How many RPCs of the schema are published.
+    pub(super) fn count(&self) -> usize {
+        self.paths.len()
+    }
+
+    fn has(&self, path: &str) -> bool {
+        let service = path
+            .strip_prefix('/')
+            .and_then(|rest| rest.split_once('/'))
+            .map(|(service, _)| service);
+        self.paths.contains(path) || service.is_some_and(|service| self.services.iter().any(|listed| listed == service))
+    }
+
+    /// The same service, refusing what is not published.
+    pub(super) fn around(self, inner: GrpcService) -> GrpcService {
+        let published = Arc::new(self);
+        BoxCloneSyncService::new(service_fn(move |request: http::Request<tonic::body::Body>| {
+            let is_grpc = matches!(CallRecord::of(request.extensions()).door(), Door::Grpc | Door::GrpcWeb);
+            if is_grpc && !published.has(request.uri().path()) {
+                // One answer for what is hidden and what is not there.
+                let refusal = tonic::Status::unimplemented("this RPC is not served here");
+                return Either::Left(ready(Ok(refusal.into_http())));
+            }
+            Either::Right(inner.clone().oneshot(request))
+        }))
+    }
+}

@@ -1,0 +1,202 @@
+//! `millrace-gateway check --replay ACCESS_LOG`: what the rules in force would refuse of recorded traffic, grouped by rule,
+//! before anybody switches. A log has no bodies, so what a body would be refused for is not seen.
+
+mod line;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+
+use super::settings::Settings;
+use super::{Exit, Failure, output};
+use crate::transcode::{BindError, HeaderFields, RouteError, Schema};
+use line::{Call, Line};
+
+/// Groups that are told apart; what comes later is counted as one.
+const GROUPS_MAX: usize = 1_000;
+/// Parameters of one call that are looked at.
+const PARAMETERS_MAX: usize = 100;
+/// Bytes of a line; a longer one is not read.
+const LINE_BYTES_MAX: usize = 1 << 20;
+/// Characters of an example.
+const EXAMPLE_CHARS_MAX: usize = 100;
+
+/// Reads the log and prints the counts.
+pub(super) fn replay(settings: &Settings, schema: &Schema, path: &Path) -> Result<Exit, Failure> {
+    let refuse = |error| {
+        let message = format!("access log {} cannot be read", path.display());
+        Failure::new(Exit::Unreachable, message, error)
+    };
+    let file = File::open(path).map_err(refuse)?;
+    let mut tally = Tally::default();
+    for bytes in BufReader::new(file).split(b'\n') {
+        let bytes = bytes.map_err(refuse)?;
+        if bytes.len() > LINE_BYTES_MAX {
+            tally.unreadable += 1;
+            continue;
+        }
+        match line::parse(&String::from_utf8_lossy(&bytes)) {
+            Line::Call(call) if is_ours(settings, schema, &call) => tally.call(schema, &call),
+            Line::Call(_) | Line::Other => tally.others += 1,
+            Line::Unreadable => tally.unreadable += 1,
+        }
+    }
+    tally.print()?;
+    Ok(if tally.refused == 0 {
+        Exit::Ok
+    } else {
+        Exit::CheckFailed
+    })
+}
+
+/// Whether a call is one for a route: not gRPC, not a page of the gateway's own, not a preflight.
+fn is_ours(settings: &Settings, schema: &Schema, call: &Call) -> bool {
+    let path = call.target.split('?').next().unwrap_or_default();
+    let is_page = [&settings.openapi.json_path, &settings.openapi.yaml_path]
+        .into_iter()
+        .any(|page| page.as_deref() == Some(path));
+    let is_rpc = path.strip_prefix('/').is_some_and(|name| schema.method(name).is_some());
+    let is_bound = schema.find(&call.method, path).is_ok();
+    call.method != "OPTIONS" && (is_bound || !is_page && !is_rpc)
+}
+
+/// What was found so far.
+#[derive(Default)]
+struct Tally {
+    calls: u64,
+    refused: u64,
+    /// Of those refused, how many were answered with success when they were recorded.
+    were_good: u64,
+    others: u64,
+    unreadable: u64,
+    /// Rule and what broke it, with the number of calls and one of them.
+    groups: BTreeMap<Reason, (u64, String)>,
+}
+
+/// The rule that refuses, and what it refuses.
+type Reason = (&'static str, String);
+
+impl Tally {
+    fn call(&mut self, schema: &Schema, call: &Call) {
+        self.calls += 1;
+        let reasons = reasons(schema, call);
+        if reasons.is_empty() {
+            return;
+        }
+        self.refused += 1;
+        self.were_good += u64::from(call.status.is_some_and(|status| status < 400));
+        for reason in reasons {
+            let is_new = !self.groups.contains_key(&reason);
+            let reason = if is_new && self.groups.len() >= GROUPS_MAX {
+                ("more", "of other kinds".to_owned())
+            } else {
+                reason
+            };
+            let example = || {
+                format!("{} {}", call.method, call.target)
+                    .chars()
+                    .take(EXAMPLE_CHARS_MAX)
+                    .collect()
+            };
+            self.groups.entry(reason).or_insert_with(|| (0, example())).0 += 1;
+        }
+    }
+
+    fn print(&self) -> Result<(), Failure> {
+        let mut groups: Vec<_> = self.groups.iter().collect();
+        groups.sort_by(|(a, (more, _)), (b, (fewer, _))| fewer.cmp(more).then(a.cmp(b)));
+        let width = groups.iter().map(|((rule, _), _)| rule.len()).max().unwrap_or_default();
+        for ((rule, what), (count, example)) in groups {
+            output::line(format_args!("{count:>9}  {rule:width$}  {what}   ({example})"))?;
+        }
+        let Self {
+            calls,
+            refused,
+            were_good,
+            others,
+            unreadable,
+            ..
+        } = self;
+        output::line(format_args!(
+            "{refused} of {calls} calls would be refused, {were_good} of which had been answered with success; \
+             {others} lines are about other things, {unreadable} cannot be read"
+        ))
+    }
+}
+
+/// Everything for which a call would be refused.
+fn reasons(schema: &Schema, call: &Call) -> BTreeSet<Reason> {
+    let (path, query) = match call.target.split_once('?') {
+        Some((path, query)) => (path, query),
+        None => (call.target.as_str(), ""),
+    };
+    let matched = match schema.find(&call.method, path) {
+        Ok(matched) => matched,
+        Err(error) => return BTreeSet::from([unbound(&call.method, path, error)]),
+    };
+    let bind = |query: &str| {
+        let bound = matched.bind(Some(query), b"", &HeaderFields::default());
+        bound.err().map(|error| of_binding(&error))
+    };
+    // First the path alone, then each parameter by itself: one that is refused hides those after it.
+    let mut reasons: BTreeSet<_> = bind("").into_iter().collect();
+    if reasons.is_empty() {
+        let parameters = query.split('&').filter(|parameter| !parameter.is_empty());
+        reasons.extend(parameters.take(PARAMETERS_MAX).filter_map(bind));
+    }
+    if reasons.is_empty() {
+        // What only shows together, as a parameter that is given twice.
+        reasons.extend(bind(query));
+    }
+    reasons
+}
+
+fn unbound(method: &str, path: &str, error: RouteError) -> Reason {
+    match error {
+        RouteError::MethodNotAllowed { allow } => ("no route", format!("{method} where {allow} are bound")),
+        RouteError::BadPath => ("no route", "malformed percent-encoding, NUL, or not UTF-8".to_owned()),
+        RouteError::NotFound { .. } => {
+            // Names and numbers of things would make a group each.
+            let shape: Vec<_> = path.split('/').take(3).collect();
+            let rest = if path.split('/').count() > 3 { "/…" } else { "" };
+            (
+                "no route",
+                format!("nothing is bound for {method} {}{rest}", shape.join("/")),
+            )
+        }
+    }
+}
+
+/// The setting that relaxes a rule is its name. What callers have sent is left out, as far as it is a value.
+fn of_binding(error: &BindError) -> Reason {
+    let rule = error.relaxed_by.unwrap_or("no setting");
+    if error.message.contains("unknown query parameter") {
+        let what = error
+            .violations
+            .first()
+            .map_or(error.message.as_str(), |(_, what)| what.as_str());
+        let end = what.find(['(', ';']).unwrap_or(what.len());
+        return (rule, what[..end].trim_end().to_owned());
+    }
+    (rule, without_values(&error.message))
+}
+
+/// A message without what stands in double quotes.
+fn without_values(message: &str) -> String {
+    let parts = message.split('"').enumerate();
+    let kept = parts.map(|(index, part)| if index % 2 == 0 { part } else { "…" });
+    kept.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_do_not_make_groups() {
+        assert_eq!(without_values(r#"id: "7x" is not a number"#), "id: … is not a number");
+        assert_eq!(without_values(r#"id: "open"#), "id: …");
+        assert_eq!(without_values("id: gone"), "id: gone");
+    }
+}

@@ -1,0 +1,88 @@
+//! `millrace-gateway routes`.
+
+use clap::Args;
+use serde_json::json;
+
+use super::settings::Settings;
+use super::{Environment, Exit, Failure, SettingsArgs, output, run, schema};
+use crate::transcode::{Body, Schema};
+
+/// Flags of `millrace-gateway routes`.
+#[derive(Debug, Clone, Args)]
+pub(super) struct Routes {
+    #[command(flatten)]
+    settings: SettingsArgs,
+    /// Prints one JSON object a line
+    #[arg(long)]
+    json: bool,
+}
+
+/// One route, as it is listed.
+struct Line {
+    method: String,
+    path: String,
+    rpc: String,
+    body: String,
+    upstream: String,
+}
+
+impl Routes {
+    pub(super) async fn run(self, environment: Environment) -> Result<Exit, Failure> {
+        let settings = self.settings.load(environment)?.settings;
+        let source = run::source(&settings).await?;
+        let gateway = schema::gateway(&settings, &source).map_err(schema::unloadable)?;
+        let lines = lines(&settings, &source, gateway.schema());
+        if self.json {
+            for line in &lines {
+                output::line(json!({
+                    "method": line.method,
+                    "path": line.path,
+                    "rpc": line.rpc,
+                    "body": line.body,
+                    "upstream": line.upstream,
+                }))?;
+            }
+            return Ok(Exit::Ok);
+        }
+        let width = |text: fn(&Line) -> &str| {
+            let widths = lines.iter().map(|line| text(line).chars().count());
+            widths.max().unwrap_or_default()
+        };
+        let (methods, paths) = (width(|line| &line.method), width(|line| &line.path));
+        let (rpcs, bodies) = (width(|line| &line.rpc), width(|line| &line.body));
+        for line in &lines {
+            let Line {
+                method,
+                path,
+                rpc,
+                body,
+                upstream,
+            } = line;
+            let text = format!("{method:methods$}  {path:paths$}  {rpc:rpcs$}  {body:bodies$}  {upstream}");
+            output::line(text.trim_end())?;
+        }
+        Ok(Exit::Ok)
+    }
+}
+
+fn lines(settings: &Settings, source: &schema::Source, schema: &Schema) -> Vec<Line> {
+    let owners = schema::owners(settings, source, schema);
+    let lines = schema.routes().map(|route| {
+        let service = route.method().descriptor().parent_service().full_name().to_owned();
+        let owner = owners.iter().position(|services| services.contains(&service));
+        Line {
+            method: route.http_method().to_owned(),
+            path: route.path().to_owned(),
+            rpc: route.method().full_name().to_owned(),
+            body: match route.body() {
+                Body::None => "-".to_owned(),
+                Body::Whole => "*".to_owned(),
+                Body::Field(field) => field.name().to_owned(),
+            },
+            upstream: owner
+                .and_then(|index| settings.upstreams.get(index))
+                .map_or_else(|| "-".to_owned(), |upstream| upstream.shown_url()),
+        }
+    });
+    lines.collect()
+}

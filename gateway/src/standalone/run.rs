@@ -1,0 +1,215 @@
+//! `millrace-gateway run`: binds, loads, serves, and drains.
+
+mod banner;
+mod listen;
+mod pages;
+mod tls;
+mod upstreams;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::Request;
+use hyper::body::Incoming;
+use prometheus_client::registry::Registry;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+use tokio_rustls::TlsAcceptor;
+use tower::{ServiceExt, service_fn};
+
+use super::published::Published;
+use super::schema::{self, Source};
+use super::settings::{Hosts, Settings};
+use super::{Environment, Exit, Failure, SettingsArgs, log, output};
+use crate::edge::{CorsPolicy, Edge, HostPolicy, Metrics, NewId};
+use crate::heartbeat::Heartbeat;
+use crate::probes::Probes;
+use crate::serve::{serve, serve_over};
+use crate::signals::{Signals, Stop};
+use crate::upstream::{Health, Upstream};
+use crate::{Gateway, GrpcService, HttpService, RequestBody, admin};
+use listen::Listeners;
+
+/// The word that stands for every origin of this machine.
+const LOOPBACK: &str = "loopback";
+
+/// Of the time for a drain, what is kept for the upstreams and the admin listener after the last call.
+const LAST_SHARE: Duration = Duration::from_secs(1);
+
+/// Runs until a signal, and drains.
+pub(super) async fn run(arguments: &SettingsArgs, environment: Environment) -> Result<Exit, Failure> {
+    let mut signals =
+        Signals::watch().map_err(|error| Failure::new(Exit::Unreachable, "signals cannot be watched", error))?;
+    let settings = arguments.load(environment)?.settings;
+    log::start(&settings.log);
+    let started = tokio::select! {
+        stop = signals.next() => {
+            output::note("stopped before the start was over");
+            // Whoever ends a process gets what was asked for; Ctrl-C says that the work was not done.
+            return Ok(if stop == Stop::Terminate { Exit::Ok } else { Exit::Interrupted });
+        }
+        started = start(&settings) => started?,
+    };
+    let drain_max = settings.limits.drain;
+    signals.next().await;
+    tracing::info!(drain_ms = drain_max.as_millis() as u64, "draining");
+    // A second signal does not wait.
+    let exit = tokio::select! {
+        () = started.drain(drain_max) => Exit::Ok,
+        _ = signals.next() => Exit::Interrupted,
+    };
+    Ok(exit)
+}
+
+/// The schema of the settings: from files, or from the upstreams.
+pub(super) async fn source(settings: &Settings) -> Result<Source, Failure> {
+    if settings.descriptors.is_empty() {
+        return upstreams::reflect(settings).await;
+    }
+    schema::files(settings)
+}
+
+/// A gateway that serves.
+struct Started {
+    draining: watch::Sender<bool>,
+    /// After `draining`, when no call can be in progress any more.
+    closing: watch::Sender<bool>,
+    serving: JoinHandle<()>,
+    upstreams: JoinHandle<()>,
+    admin: Option<admin::Admin>,
+}
+
+async fn start(settings: &Settings) -> Result<Started, Failure> {
+    if settings.upstreams.is_empty() {
+        return Err(Failure::plain(Exit::Usage, "there is no upstream to serve")
+            .help("give the gRPC server: millrace-gateway --upstream http://127.0.0.1:50051"));
+    }
+    let acceptor = tls::acceptor(&settings.tls)?;
+    // Before anything takes long: a port that is taken is said at once.
+    let listeners = Listeners::bind(settings)?;
+    let source = source(settings).await?;
+    let gateway = schema::gateway(settings, &source).map_err(schema::unloadable)?;
+    let owners = schema::owners(settings, &source, gateway.schema());
+    let table = upstreams::table(settings, owners)?;
+
+    let (draining, drained) = watch::channel(false);
+    let (closing, closed) = watch::channel(false);
+    let mut registry = Registry::default();
+    let metrics = Metrics::new(&mut registry);
+    let probes = probes(drained.clone(), table.upstreams().to_vec());
+    let served = serving(settings, &gateway, table.service(), metrics);
+    banner::print(settings, &gateway, &listeners);
+    let admin = listeners
+        .admin
+        .map(|(listener, _)| admin::start(&gateway, listener, probes, registry, settings.admin_hosts.clone()));
+    let admin = admin.transpose();
+    let admin = admin.map_err(|error| Failure::new(Exit::Unreachable, "the admin listener cannot start", error))?;
+    let connections_max = settings
+        .limits
+        .drain
+        .saturating_sub(LAST_SHARE)
+        .max(settings.limits.drain / 2);
+    let serving = accept(settings, listeners.public, acceptor, served, drained, connections_max);
+    Ok(Started {
+        draining,
+        closing,
+        serving,
+        upstreams: tokio::spawn(upstreams::keep(table.upstreams().to_vec(), closed)),
+        admin,
+    })
+}
+
+impl Started {
+    /// Ends all parts in order: no new connections, calls, upstreams, and last what showed the end of the others.
+    async fn drain(self, drain_max: Duration) {
+        let end = Instant::now() + drain_max;
+        let _ = self.draining.send(true);
+        let mut serving = self.serving;
+        let _ = tokio::time::timeout_at(end, &mut serving).await;
+        serving.abort();
+        let _ = self.closing.send(true);
+        let mut upstreams = self.upstreams;
+        let _ = tokio::time::timeout_at(end, &mut upstreams).await;
+        upstreams.abort();
+        if let Some(admin) = self.admin {
+            let _ = tokio::time::timeout_at(end, admin.stop()).await;
+        }
+        tracing::info!("stopped");
+    }
+}
+
+/// All that answers for one schema.
+fn serving(settings: &Settings, gateway: &Gateway, upstream: GrpcService, metrics: Metrics) -> HttpService {
+    let edge = Edge {
+        request_id: new_id(),
+        metrics,
+        cors: cors(settings),
+        hosts: hosts(settings),
+        builtin: Arc::new(pages::Pages::new(&settings.openapi, gateway.schema())),
+    };
+    let published = Published::new(settings, gateway.schema());
+    gateway.serve(published.around(upstream), edge)
+}
+
+/// Serves the public listener, in TLS if the settings ask for it.
+fn accept(
+    settings: &Settings,
+    listener: TcpListener,
+    acceptor: Option<TlsAcceptor>,
+    http: HttpService,
+    draining: watch::Receiver<bool>,
+    drain_max: Duration,
+) -> JoinHandle<()> {
+    let service = service_fn(move |request: Request<Incoming>| http.clone().oneshot(request.map(RequestBody::new)));
+    let limits = settings.limits.connections;
+    match acceptor {
+        Some(acceptor) => tokio::spawn(serve_over(listener, acceptor, service, limits, draining, drain_max)),
+        None => tokio::spawn(serve(listener, service, limits, draining, drain_max)),
+    }
+}
+
+/// Ready is: not draining, and at least one upstream can be called. To take the gateway out of service because of another
+/// would take the routes of those that work with it.
+fn probes(draining: watch::Receiver<bool>, upstreams: Vec<Upstream>) -> Probes {
+    let watched: Vec<_> = upstreams.iter().map(Upstream::health).collect();
+    let readiness = move || match *draining.borrow() {
+        true => Err("draining"),
+        false if watched.iter().any(|health| *health.borrow() == Health::Up) => Ok(()),
+        false => Err("upstreams_down"),
+    };
+    Probes::new(Heartbeat::start(), readiness).with_details(move || upstreams::details(&upstreams))
+}
+
+fn cors(settings: &Settings) -> CorsPolicy {
+    match settings.cors_origins.as_slice() {
+        [] => CorsPolicy::Off,
+        origins if origins.iter().any(|origin| origin == LOOPBACK) => CorsPolicy::Loopback,
+        origins => CorsPolicy::List(origins.to_vec()),
+    }
+}
+
+fn hosts(settings: &Settings) -> HostPolicy {
+    match settings.hosts {
+        Hosts::Any => HostPolicy::Any,
+        Hosts::Loopback => HostPolicy::Loopback,
+        Hosts::Auto if settings.listen.ip().is_loopback() => HostPolicy::Loopback,
+        Hosts::Auto => HostPolicy::Any,
+    }
+}
+
+/// Request ids are 32 hexadecimal digits from the system's random numbers.
+fn new_id() -> NewId {
+    Arc::new(|| format!("{:016x}{:016x}", random(), random()))
+}
+
+/// A random number of the system's.
+fn random() -> u64 {
+    let mut bytes = [0; 8];
+    rustls::crypto::ring::default_provider()
+        .secure_random
+        .fill(&mut bytes)
+        .expect("the operating system has random numbers");
+    u64::from_ne_bytes(bytes)
+}

@@ -1,0 +1,10 @@
+//! The binary `millrace-gateway` as a person meets it: its commands, and its service before a tonic server on loopback.
+
+#![expect(clippy::unwrap_used, reason = "a test that panics is a test that fails")]
+
+mod commands;
+mod publishing;
+mod replay;
+mod serving;
+mod settings;
+mod support;

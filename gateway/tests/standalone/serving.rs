@@ -1,0 +1,130 @@
+//! `run`: what is served, what is told, and how it ends.
+
+use std::net::TcpListener;
+use std::path::Path;
+use std::sync::Arc;
+
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+
+use crate::support::{Answer, Gateway, Upstream, descriptors, said};
+
+#[test]
+fn rest_before_a_server() {
+    let upstream = Upstream::start();
+    let mut gateway = Gateway::start(&upstream, &[]);
+    let answer = gateway.get("/v1/items/7?title=a%20b&utm_source=mail");
+    assert_eq!(
+        (answer.status, answer.body.as_str()),
+        (200, r#"{"itemId":"7","title":"a b"}"#)
+    );
+    // One line a call.
+    let line = gateway.line(|line| line["target"] == "millrace::call");
+    assert_eq!(line["rpc.method"], "echo.v1.Echo/Get");
+    assert_eq!((&line["http.status"], &line["door"]), (&200.into(), &"rest".into()));
+
+    let answer = gateway.post("/v1/items", r#"{"itemId": 9}"#);
+    assert_eq!(answer.json()["itemId"], "9");
+    let answer = gateway.get("/v1/items/7?colour=red");
+    assert_eq!(answer.status, 400);
+    assert!(answer.body.contains("colour"), "{}", answer.body);
+
+    let document = gateway.get("/openapi.json");
+    assert!(
+        document.json()["paths"]["/v1/items/{itemId}"].is_object(),
+        "{}",
+        document.body
+    );
+    let yaml = gateway.get("/openapi.yaml");
+    assert!(yaml.head.contains("content-type: application/yaml"), "{}", yaml.head);
+    let read: serde_json::Value = serde_saphyr::from_str(&yaml.body).unwrap();
+    assert_eq!(read, document.json());
+
+    let admin = gateway.admin.unwrap();
+    let ready = Answer::to(admin, "GET", "/readiness", "");
+    assert_eq!(ready.status, 200, "{}", ready.body);
+    assert_eq!(ready.json()["upstreams"][0]["name"], upstream.url);
+    assert_eq!(ready.json()["upstreams"][0]["state"], "up");
+    assert_eq!(Answer::to(admin, "GET", "/health", "").status, 200);
+    assert!(
+        Answer::to(admin, "GET", "/metrics", "")
+            .body
+            .contains("echo.v1.Echo/Get")
+    );
+
+    assert_eq!(gateway.terminate(), 0);
+    gateway.line(|line| line["message"] == "stopped");
+}
+
+#[test]
+fn a_server_that_is_gone_is_told() {
+    let upstream = Upstream::start();
+    let gateway = Gateway::start(&upstream, &[]);
+    drop(upstream);
+    let answer = gateway.get("/v1/items/7");
+    assert_eq!(answer.status, 503, "{}", answer.body);
+}
+
+#[test]
+fn a_taken_port_is_said_at_once() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let upstream = ["--upstream", "http://127.0.0.1:1", "--descriptors", descriptors()];
+    for (flags, remedy) in [
+        (
+            ["--listen", &address, "--admin-listen", "off"],
+            "another address with --listen",
+        ),
+        (
+            ["--listen", "127.0.0.1:0", "--admin-listen", &address],
+            "--admin-listen, or `off`",
+        ),
+    ] {
+        let said = said(&[&upstream[..], &flags[..]].concat());
+        assert_eq!(said.code, 1, "{}", said.err);
+        assert!(said.err.contains(&address) && said.err.contains(remedy), "{}", said.err);
+    }
+}
+
+#[test]
+fn tls_with_both_protocols() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/standalone/tls");
+    let path = |name: &str| folder.join(name).to_str().unwrap().to_owned();
+    let config = format!(
+        "[tls]\ncert_file = {:?}\nkey_file = {:?}\n",
+        path("cert.pem"),
+        path("key.pem")
+    );
+    let config = crate::support::file("tls", "gateway.toml", config);
+    let upstream = Upstream::start();
+    let gateway = Gateway::start(&upstream, &["--config", &config]);
+
+    let mut roots = rustls::RootCertStore::empty();
+    roots
+        .add(CertificateDer::from_pem_file(path("ca.pem")).unwrap())
+        .unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let client = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    for (offered, chosen) in [("http/1.1", "http/1.1"), ("h2", "h2")] {
+        let mut client = client.clone();
+        client.alpn_protocols = vec![offered.as_bytes().to_vec()];
+        let name = ServerName::try_from("localhost").unwrap();
+        let mut session = rustls::ClientConnection::new(Arc::new(client), name).unwrap();
+        let mut socket = std::net::TcpStream::connect(gateway.address).unwrap();
+        while session.is_handshaking() {
+            session.complete_io(&mut socket).unwrap();
+        }
+        assert_eq!(session.alpn_protocol(), Some(chosen.as_bytes()));
+        if chosen == "http/1.1" {
+            let answer = Answer::over(rustls::Stream::new(&mut session, &mut socket), "GET", "/v1/items/7", "");
+            assert_eq!(answer.status, 200, "{}", answer.body);
+        }
+    }
+    // Clear text is no handshake, and does not stop the others.
+    let socket = std::net::TcpStream::connect(gateway.address).unwrap();
+    drop(socket);
+}

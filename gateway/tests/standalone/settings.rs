@@ -1,0 +1,112 @@
+//! Settings as they reach the service: a service configuration, options of single RPCs, the environment.
+
+use std::process::Stdio;
+
+use crate::support::{Gateway, Upstream, binary, descriptors, file, said};
+
+#[test]
+fn a_service_configuration_as_it_is() {
+    let yaml = "type: google.api.Service\nconfig_version: 3\nname: echo.example.com\ntitle: Echo\n\
+                documentation:\n  summary: not for a gateway\nhttp:\n  rules:\n  - selector: echo.v1.Echo.Hidden\n    \
+                post: /v2/hidden/{item_id}\n    body: title\n";
+    let config = file("service", "service.yaml", yaml);
+    let upstream = Upstream::start();
+    let gateway = Gateway::start(&upstream, &["--config", &config]);
+    let answer = gateway.post("/v2/hidden/3", "\"x\"");
+    assert_eq!(answer.body, r#"{"itemId":"3","title":"x"}"#);
+    assert_eq!(gateway.get("/openapi.json").json()["info"]["title"], "Echo");
+}
+
+#[test]
+fn an_rpc_has_options_of_its_own() {
+    let config = "www_authenticate = 'Bearer realm=\"echo\"'\n[[routes]]\nselector = \"echo.v1.Echo.Put\"\n\
+                  success_code = 201\njson.proto_names = true\njson.unknown = \"ignore\"\nbody_bytes = 40\n";
+    let config = file("routes", "gateway.toml", config);
+    let upstream = Upstream::start();
+    let gateway = Gateway::start(&upstream, &["--config", &config]);
+    let answer = gateway.post("/v1/items", r#"{"itemId": 9, "colour": "red"}"#);
+    assert_eq!(
+        (answer.status, answer.body.as_str()),
+        (201, r#"{"item_id":"9","title":""}"#)
+    );
+    assert_eq!(
+        gateway
+            .post("/v1/items", &format!("{{\"title\": {:?}}}", "x".repeat(40)))
+            .status,
+        413
+    );
+    assert_eq!(gateway.get("/v1/items/9").body, r#"{"itemId":"9","title":""}"#);
+    let refused = gateway.get("/v1/items/9?title=denied");
+    assert_eq!(refused.status, 401);
+    assert!(
+        refused.head.contains("www-authenticate: bearer realm=\"echo\""),
+        "{}",
+        refused.head
+    );
+}
+
+#[test]
+fn foreign_names_are_refused_on_loopback() {
+    let upstream = Upstream::start();
+    let gateway = Gateway::start(&upstream, &[]);
+    let ask = |host: &str| {
+        use std::io::{Read, Write};
+        let mut socket = std::net::TcpStream::connect(gateway.address).unwrap();
+        let request = format!("GET /v1/items/7 HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
+        socket.write_all(request.as_bytes()).unwrap();
+        let mut text = String::new();
+        socket.read_to_string(&mut text).unwrap();
+        text
+    };
+    assert!(ask("localhost").starts_with("HTTP/1.1 200"));
+    assert!(ask("evil.example").starts_with("HTTP/1.1 421"));
+}
+
+#[test]
+fn the_listing_is_a_file_that_can_be_used() {
+    let listed = said(&[
+        "config",
+        "--upstream",
+        "http://me:secret@127.0.0.1:1",
+        "--listen",
+        "127.0.0.1:7",
+    ]);
+    assert_eq!(listed.code, 0, "{}", listed.err);
+    for part in [
+        "listen = \"127.0.0.1:7\"  # flag",
+        "# default: \"127.0.0.1:8080\"",
+        "query.ignore = [\"utm_*\", \"_\", \"gclid\", \"fbclid\"]  # default",
+        "http://[redacted]@127.0.0.1:1",
+    ] {
+        assert!(listed.out.contains(part), "{part}\n{}", listed.out);
+    }
+    assert!(!listed.out.contains("secret"));
+    let listed = said(&["config", "--descriptors", descriptors()]);
+    let config = file("listing", "gateway.toml", &listed.out);
+    let checked = said(&["check", "--config", &config]);
+    assert_eq!(checked.code, 0, "{}{}", checked.out, checked.err);
+}
+
+#[test]
+fn the_environment_is_over_the_file_and_under_flags() {
+    let config = file(
+        "environment",
+        "gateway.toml",
+        "grpc = \"all\"\ntitle = \"of the file\"\n",
+    );
+    let output = binary(&["config", "--listen", "127.0.0.1:3"])
+        .env("MILLRACE_GATEWAY_CONFIG", &config)
+        .env("MILLRACE_GATEWAY_GRPC", "off")
+        .env("MILLRACE_GATEWAY_LISTEN", "127.0.0.1:2")
+        .stderr(Stdio::inherit())
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    for part in [
+        "grpc = \"off\"  # environment MILLRACE_GATEWAY_GRPC",
+        "listen = \"127.0.0.1:3\"  # flag",
+        &format!("title = \"of the file\"  # {config}"),
+    ] {
+        assert!(text.contains(part), "{part}\n{text}");
+    }
+}

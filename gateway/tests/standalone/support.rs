@@ -1,0 +1,332 @@
+//! The upstream, the running binary, and the clients of these tests.
+
+use std::convert::Infallible;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::OnceLock;
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+use bytes::{Buf, BufMut, Bytes};
+use http::{Request, Response};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use millrace_gateway::serve::{ConnectionLimits, listen, serve};
+use serde_json::Value;
+use tokio::sync::watch;
+use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
+use tonic::server::UnaryService;
+use tower::service_fn;
+
+/// Longer than any test should wait for what has to come.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A folder for the files of one test.
+pub(crate) fn folder(test: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("standalone-{test}"));
+    std::fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+/// Writes a file of a test and returns its name.
+pub(crate) fn file(test: &str, name: &str, text: impl AsRef<[u8]>) -> String {
+    let path = folder(test).join(name);
+    std::fs::write(&path, text).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+/// The file with the descriptors of `echo.proto`, and of the health service.
+pub(crate) fn descriptors() -> &'static str {
+    static FILE: OnceLock<String> = OnceLock::new();
+    FILE.get_or_init(|| {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let mut compiler = protox::Compiler::new([root.join("tests/standalone"), root.join("../proto")]).unwrap();
+        compiler.include_imports(true).include_source_info(true);
+        compiler
+            .open_files(["echo.proto", "grpc/health/v1/health.proto"])
+            .unwrap();
+        file("shared", "echo.binpb", compiler.encode_file_descriptor_set())
+    })
+}
+
+/// Messages as they are on the wire.
+#[derive(Default)]
+struct Raw;
+
+impl Codec for Raw {
+    type Encode = Bytes;
+    type Decode = Bytes;
+    type Encoder = Self;
+    type Decoder = Self;
+
+    fn encoder(&mut self) -> Self {
+        Self
+    }
+
+    fn decoder(&mut self) -> Self {
+        Self
+    }
+}
+
+impl Encoder for Raw {
+    type Item = Bytes;
+    type Error = tonic::Status;
+
+    fn encode(&mut self, message: Bytes, to: &mut EncodeBuf<'_>) -> Result<(), tonic::Status> {
+        to.put(message);
+        Ok(())
+    }
+}
+
+impl Decoder for Raw {
+    type Item = Bytes;
+    type Error = tonic::Status;
+
+    fn decode(&mut self, from: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, tonic::Status> {
+        Ok(Some(from.copy_to_bytes(from.remaining())))
+    }
+}
+
+/// Answers with its request; one whose title is `denied` is UNAUTHENTICATED.
+struct Echo;
+
+impl UnaryService<Bytes> for Echo {
+    type Response = Bytes;
+    type Future = std::future::Ready<Result<tonic::Response<Bytes>, tonic::Status>>;
+
+    fn call(&mut self, request: tonic::Request<Bytes>) -> Self::Future {
+        let message = request.into_inner();
+        std::future::ready(if message.ends_with(b"denied") {
+            Err(tonic::Status::unauthenticated("who is it?"))
+        } else {
+            Ok(tonic::Response::new(message))
+        })
+    }
+}
+
+/// A gRPC server that runs until it is dropped.
+pub(crate) struct Upstream {
+    pub(crate) url: String,
+    stop: watch::Sender<bool>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Upstream {
+    pub(crate) fn start() -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let listener = runtime.block_on(async { listen(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap() });
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let (stop, stopping) = watch::channel(false);
+        let thread = std::thread::spawn(move || {
+            let service = service_fn(|request: Request<Incoming>| async move {
+                let answer = tonic::server::Grpc::new(Raw).unary(Echo, request).await;
+                Ok::<Response<tonic::body::Body>, Infallible>(answer)
+            });
+            let limits = ConnectionLimits {
+                connections: 100,
+                connections_per_ip: 100,
+                streams: 100,
+                first_request: PATIENCE,
+                idle: PATIENCE,
+                unread: PATIENCE,
+            };
+            runtime.block_on(serve(listener, service, limits, stopping, Duration::from_secs(1)));
+        });
+        Self {
+            url,
+            stop,
+            thread: Some(thread),
+        }
+    }
+}
+
+impl Drop for Upstream {
+    fn drop(&mut self) {
+        let _ = self.stop.send(true);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// The binary, without what the environment of the tests says to it.
+pub(crate) fn binary(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_millrace-gateway"));
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(|name| name.starts_with("MILLRACE_")) {
+            command.env_remove(name);
+        }
+    }
+    command.args(arguments).stdin(Stdio::null());
+    command
+}
+
+/// What a command that ends has said.
+pub(crate) struct Said {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+/// Runs a command to its end.
+pub(crate) fn said(arguments: &[&str]) -> Said {
+    let Output { status, stdout, stderr } = binary(arguments).output().unwrap();
+    Said {
+        code: status.code().unwrap(),
+        out: String::from_utf8(stdout).unwrap(),
+        err: String::from_utf8(stderr).unwrap(),
+    }
+}
+
+/// The binary while it serves.
+pub(crate) struct Gateway {
+    child: Child,
+    lines: Receiver<Value>,
+    pub(crate) address: SocketAddr,
+    pub(crate) admin: Option<SocketAddr>,
+}
+
+impl Gateway {
+    /// Starts it on free ports before an upstream.
+    pub(crate) fn start(upstream: &Upstream, arguments: &[&str]) -> Self {
+        let common = [
+            "--listen",
+            "127.0.0.1:0",
+            "--admin-listen",
+            "127.0.0.1:0",
+            "--upstream",
+            &upstream.url,
+        ];
+        let mut all = common.to_vec();
+        all.extend(["--descriptors", descriptors()]);
+        all.extend(arguments);
+        let mut child = binary(&all).stderr(Stdio::piped()).spawn().unwrap();
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let (sender, lines) = channel();
+        std::thread::spawn(move || {
+            for line in stderr.lines().map_while(Result::ok) {
+                // What is no log line is shown by the test that fails.
+                match serde_json::from_str(&line) {
+                    Ok(line) => drop(sender.send(line)),
+                    Err(_) => eprintln!("{line}"),
+                }
+            }
+        });
+        let mut gateway = Self {
+            child,
+            lines,
+            address: SocketAddr::from(([0, 0, 0, 0], 0)),
+            admin: None,
+        };
+        let serves = gateway.line(|line| line["message"] == "the gateway serves");
+        gateway.address = serves["listen"].as_str().unwrap().parse().unwrap();
+        gateway.admin = serves["admin_listen"].as_str().unwrap().parse().ok();
+        gateway
+    }
+
+    /// The next log line that is wanted.
+    pub(crate) fn line(&self, wanted: impl Fn(&Value) -> bool) -> Value {
+        loop {
+            let line = self.lines.recv_timeout(PATIENCE).expect("the line comes");
+            if wanted(&line) {
+                return line;
+            }
+        }
+    }
+
+    pub(crate) fn get(&self, path: &str) -> Answer {
+        Answer::to(self.address, "GET", path, "")
+    }
+
+    pub(crate) fn post(&self, path: &str, body: &str) -> Answer {
+        Answer::to(self.address, "POST", path, body)
+    }
+
+    /// Sends SIGTERM and waits for the end; returns the exit code.
+    pub(crate) fn terminate(&mut self) -> i32 {
+        let killed = Command::new("kill")
+            .args(["-TERM", &self.child.id().to_string()])
+            .status()
+            .unwrap();
+        assert!(killed.success());
+        self.child.wait().unwrap().code().unwrap()
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A whole HTTP/1.1 answer.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) body: String,
+}
+
+impl Answer {
+    /// Asks in clear.
+    pub(crate) fn to(address: SocketAddr, method: &str, path: &str, body: &str) -> Self {
+        Self::over(TcpStream::connect(address).unwrap(), method, path, body)
+    }
+
+    /// Asks over a stream.
+    pub(crate) fn over(mut stream: impl Read + Write, method: &str, path: &str, body: &str) -> Self {
+        let length = body.len();
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-type: application/json\r\n\
+             content-length: {length}\r\n\r\n{body}"
+        );
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        Self {
+            status: head.split(' ').nth(1).unwrap().parse().unwrap(),
+            head: head.to_ascii_lowercase(),
+            body: body.trim_end().to_owned(),
+        }
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap()
+    }
+}
+
+/// Calls an RPC with an empty message and returns its gRPC status.
+pub(crate) fn grpc_status(address: SocketAddr, path: &str) -> String {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let stream = tokio::net::TcpStream::connect(address).await.unwrap();
+        let (mut sender, connection) =
+            hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
+                .await
+                .unwrap();
+        tokio::spawn(connection);
+        let request = Request::post(format!("http://localhost{path}"))
+            .header("content-type", "application/grpc")
+            .header("te", "trailers")
+            .body(Full::new(Bytes::from_static(&[0; 5])))
+            .unwrap();
+        let response = sender.send_request(request).await.unwrap();
+        let head = response.headers().get("grpc-status").cloned();
+        let body = response.into_body().collect().await.unwrap();
+        let trailers = body
+            .trailers()
+            .and_then(|trailers| trailers.get("grpc-status").cloned());
+        head.or(trailers).unwrap().to_str().unwrap().to_owned()
+    })
+}
