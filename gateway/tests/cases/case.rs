@@ -47,6 +47,7 @@ pub(crate) fn refused(id: &'static str, setup: impl Into<Setup>, says: &'static 
 pub(crate) struct Setup {
     pub(crate) options: Options,
     pub(crate) request_headers: Vec<&'static str>,
+    pub(crate) www_authenticate: Option<&'static str>,
     pub(crate) uri_bytes_max: Option<usize>,
     pub(crate) body_bytes_max: Option<usize>,
     /// The upstream cannot be reached.
@@ -61,6 +62,11 @@ impl Setup {
 
     pub(crate) fn request_headers(mut self, names: &[&'static str]) -> Self {
         self.request_headers.extend(names);
+        self
+    }
+
+    pub(crate) fn www_authenticate(mut self, challenge: &'static str) -> Self {
+        self.www_authenticate = Some(challenge);
         self
     }
 

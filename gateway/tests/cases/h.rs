@@ -98,8 +98,8 @@ fn errors() -> Vec<Case> {
                 .header("www-authenticate", "Bearer")],
         ),
         case(
-            "H27/configured",
-            shelves(),
+            "H27",
+            shelves().www_authenticate("Bearer realm=\"shelves\""),
             [shelf(error(16, "who are you"))
                 .fails(401, 16)
                 .header("www-authenticate", "Bearer realm=\"shelves\"")],

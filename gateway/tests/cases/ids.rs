@@ -43,7 +43,6 @@ pub(crate) const PENDING: &[(&str, &str)] = &[
     ("F10", "streams of the client's"),
     ("F12", "streams of the client's"),
     ("G01", "an answer ends with a line break, so `{}` is three bytes"),
-    ("H27/configured", "setting `www_authenticate`"),
     (
         "H30",
         "profile `compat = \"grpc-gateway\"`: the prefix `Grpc-Metadata-`",

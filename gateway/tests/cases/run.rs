@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::http::Request;
+use ::http::{HeaderValue, Request};
 use hyper::body::Incoming;
 use millrace_gateway::edge::{CorsPolicy, Edge, HostPolicy, Metrics, NoBuiltin};
 use millrace_gateway::serve::{self, ConnectionLimits};
@@ -126,6 +126,9 @@ fn gateway(setup: &Setup) -> Result<Gateway, LoadError> {
         .descriptors(shapes::descriptors())
         .options(setup.options.clone())
         .request_headers(setup.request_headers.iter().copied());
+    if let Some(challenge) = setup.www_authenticate {
+        builder = builder.www_authenticate(HeaderValue::from_static(challenge));
+    }
     if let Some(bytes) = setup.uri_bytes_max {
         builder = builder.uri_bytes_max(bytes);
     }
