@@ -26,6 +26,8 @@ pub type GrpcService =
 /// What is served on a port. It is always ready; what takes time is in its calls.
 pub type HttpService = BoxCloneSyncService<HttpRequest, HttpResponse, Infallible>;
 
+/// Bytes of path and query of a REST request, unless set.
+const URI_BYTES_MAX: usize = 8 << 10;
 /// Bytes of a REST request body, unless set.
 pub const BODY_BYTES_MAX: usize = 1 << 20;
 /// Bytes of all REST request bodies at one time, unless set.
@@ -45,6 +47,7 @@ pub struct Gateway {
 
 struct Shared {
     schema: Arc<Schema>,
+    uri_bytes_max: usize,
     /// Every RPC by its full name: the name as logs share it, and the path inwards.
     rpcs: HashMap<Arc<str>, Uri>,
     request_headers: AllowList,
@@ -71,6 +74,10 @@ impl Gateway {
     /// The loaded descriptors and routes.
     pub fn schema(&self) -> &Schema {
         &self.shared.schema
+    }
+
+    pub(crate) fn uri_bytes_max(&self) -> usize {
+        self.shared.uri_bytes_max
     }
 
     /// The doors (REST, gRPC-Web, gRPC) around the inner service, with the edge layers outside; see [`edge`].
@@ -152,6 +159,7 @@ impl std::fmt::Debug for Gateway {
 /// Collects what a [`Gateway`] is built from.
 pub struct Builder {
     schema: SchemaBuilder,
+    uri_bytes_max: usize,
     request_headers: Vec<String>,
     www_authenticate: HeaderValue,
     body_bytes_max: usize,
@@ -169,6 +177,7 @@ impl Default for Builder {
     fn default() -> Self {
         Self {
             schema: Schema::builder(),
+            uri_bytes_max: URI_BYTES_MAX,
             request_headers: Vec::new(),
             www_authenticate: HeaderValue::from_static("Bearer"),
             body_bytes_max: BODY_BYTES_MAX,
@@ -189,6 +198,14 @@ impl Builder {
     #[must_use]
     pub fn descriptors(mut self, bytes: &[u8]) -> Self {
         self.schema = self.schema.descriptors(bytes);
+        self
+    }
+
+    /// Sets the longest path and query of a REST request in bytes, both together; 8 KiB unless set. [`serve`](crate::serve)
+    /// reads heads of up to 64 KiB over HTTP/1.1 and 16 KiB over HTTP/2, and a query has at most 32 KiB.
+    #[must_use]
+    pub fn uri_bytes_max(mut self, bytes: usize) -> Self {
+        self.uri_bytes_max = bytes;
         self
     }
 
@@ -303,6 +320,7 @@ impl Builder {
         Ok(Gateway {
             shared: Arc::new(Shared {
                 rpcs: rpcs.collect(),
+                uri_bytes_max: self.uri_bytes_max,
                 uploads: Uploads::new(&schema, self.body_time_max),
                 schema: Arc::new(schema),
                 request_headers: AllowList::with(&self.request_headers).refusing_unsayable(self.header_text_refused),

@@ -40,9 +40,6 @@ use memory::Held;
 use payload::{Bounds, Payload};
 pub(crate) use payload::{DISCARD_TIME_MAX, discard};
 
-/// Bytes of path and query.
-const URI_BYTES_MAX: usize = 8 * 1024;
-
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 const LAST_EVENT_ID: &str = "last-event-id";
 
@@ -87,8 +84,9 @@ impl Rest {
 
     async fn served(&self, incoming: Incoming) -> Result<HttpResponse, Failure> {
         let uri = &incoming.parts.uri;
-        if uri.path().len() + uri.query().map_or(0, str::len) > URI_BYTES_MAX {
-            return Err(Failure::uri_too_long(URI_BYTES_MAX));
+        let uri_bytes_max = self.gateway.uri_bytes_max();
+        if uri.path().len() + uri.query().map_or(0, str::len) > uri_bytes_max {
+            return Err(Failure::uri_too_long(uri_bytes_max));
         }
         let route = match self.gateway.schema().find(incoming.parts.method.as_str(), uri.path()) {
             Ok(route) => route,
