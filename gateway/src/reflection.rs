@@ -10,14 +10,18 @@
 mod bundled;
 mod codec;
 mod collect;
+mod contents;
 mod descriptor;
 mod link;
+mod merge;
 mod session;
 mod wire;
 
 use std::time::Duration;
 
 use crate::gateway::GrpcService;
+
+pub use merge::{MergeError, Merged, Source, merge};
 
 /// How much a server may answer. The defaults are far above what real servers have.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -188,6 +192,13 @@ pub async fn fetch(service: GrpcService, limits: &Limits) -> Result<Fetched, Ref
 
 /// Longest text of a server's that is shown.
 const SHOWN_CHARS: usize = 200;
+
+/// What servers offer besides what they are there for: never a part of a gateway's API.
+const NOT_EXPOSED: [&str; 3] = ["grpc.reflection.", "grpc.health.", "grpc.channelz."];
+
+fn is_exposed(service: &str) -> bool {
+    !NOT_EXPOSED.iter().any(|package| service.starts_with(package))
+}
 
 /// A server's text as a log or an error may show it.
 fn shown(text: &str) -> String {

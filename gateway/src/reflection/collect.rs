@@ -5,11 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::descriptor::{File, is_full_name};
 use super::link::link;
 use super::session::{Answer, Question, Session, malformed};
-use super::{Fetched, Limits, ReflectionError, Refusal, bundled, shown};
+use super::{Fetched, Limits, ReflectionError, Refusal, bundled, is_exposed, shown};
 use crate::gateway::GrpcService;
-
-/// What a server offers besides what it is there for: never a part of a gateway's API.
-const NOT_EXPOSED: [&str; 3] = ["grpc.reflection.", "grpc.health.", "grpc.channelz."];
 
 /// The files so far.
 pub(super) struct Collected<'l> {
@@ -72,7 +69,7 @@ impl<'l> Collected<'l> {
             if !is_full_name(name) {
                 let warning = format!("the server lists `{}`, which is no name of a service", shown(name));
                 self.warnings.push(warning);
-            } else if !NOT_EXPOSED.iter().any(|package| name.starts_with(package)) {
+            } else if is_exposed(name) {
                 services.insert(name.to_owned());
             }
         }

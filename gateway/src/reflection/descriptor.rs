@@ -4,30 +4,36 @@
 use super::wire::{self, Malformed, fields, fields_of};
 
 /// Field numbers of `descriptor.proto`.
-mod tag {
-    pub(super) const NAME: u32 = 1;
-    pub(super) const FILE_PACKAGE: u32 = 2;
-    pub(super) const FILE_IMPORT: u32 = 3;
-    pub(super) const FILE_MESSAGE: u32 = 4;
-    pub(super) const FILE_ENUM: u32 = 5;
-    pub(super) const FILE_SERVICE: u32 = 6;
-    pub(super) const FILE_EXTENSION: u32 = 7;
-    pub(super) const FILE_PUBLIC: u32 = 10;
-    pub(super) const FILE_WEAK: u32 = 11;
-    pub(super) const FILE_OPTION_IMPORT: u32 = 15;
-    pub(super) const MESSAGE_FIELD: u32 = 2;
-    pub(super) const MESSAGE_NESTED: u32 = 3;
-    pub(super) const MESSAGE_ENUM: u32 = 4;
-    pub(super) const MESSAGE_EXTENSION: u32 = 6;
-    pub(super) const FIELD_EXTENDEE: u32 = 2;
-    pub(super) const FIELD_TYPE_NAME: u32 = 6;
-    pub(super) const ENUM_VALUE: u32 = 2;
-    pub(super) const SERVICE_METHOD: u32 = 2;
-    pub(super) const METHOD_INPUT: u32 = 2;
-    pub(super) const METHOD_OUTPUT: u32 = 3;
-    pub(super) const METHOD_OPTIONS: u32 = 4;
+pub(super) mod tag {
+    pub(in crate::reflection) const NAME: u32 = 1;
+    pub(in crate::reflection) const FILE_PACKAGE: u32 = 2;
+    pub(in crate::reflection) const FILE_IMPORT: u32 = 3;
+    pub(in crate::reflection) const FILE_MESSAGE: u32 = 4;
+    pub(in crate::reflection) const FILE_ENUM: u32 = 5;
+    pub(in crate::reflection) const FILE_SERVICE: u32 = 6;
+    pub(in crate::reflection) const FILE_EXTENSION: u32 = 7;
+    pub(in crate::reflection) const FILE_PUBLIC: u32 = 10;
+    pub(in crate::reflection) const FILE_WEAK: u32 = 11;
+    pub(in crate::reflection) const FILE_OPTION_IMPORT: u32 = 15;
+    pub(in crate::reflection) const MESSAGE_FIELD: u32 = 2;
+    pub(in crate::reflection) const MESSAGE_NESTED: u32 = 3;
+    pub(in crate::reflection) const MESSAGE_ENUM: u32 = 4;
+    pub(in crate::reflection) const MESSAGE_EXTENSION: u32 = 6;
+    pub(in crate::reflection) const FIELD_EXTENDEE: u32 = 2;
+    pub(in crate::reflection) const FIELD_TYPE_NAME: u32 = 6;
+    pub(in crate::reflection) const ENUM_VALUE: u32 = 2;
+    pub(in crate::reflection) const SERVICE_METHOD: u32 = 2;
+    pub(in crate::reflection) const METHOD_INPUT: u32 = 2;
+    pub(in crate::reflection) const METHOD_OUTPUT: u32 = 3;
+    pub(in crate::reflection) const METHOD_OPTIONS: u32 = 4;
+    pub(in crate::reflection) const FILE_OPTIONS: u32 = 8;
+    pub(in crate::reflection) const FILE_SYNTAX: u32 = 12;
+    pub(in crate::reflection) const FILE_EDITION: u32 = 14;
+    pub(in crate::reflection) const MESSAGE_RESERVED_RANGE: u32 = 9;
+    pub(in crate::reflection) const MESSAGE_RESERVED_NAME: u32 = 10;
+    pub(in crate::reflection) const FIELD_JSON_NAME: u32 = 10;
     /// The extension `google.api.http`.
-    pub(super) const HTTP_RULE: u32 = 72_295_728;
+    pub(in crate::reflection) const HTTP_RULE: u32 = 72_295_728;
 }
 
 /// Longest name of a file, and longest full name of anything in it.
@@ -129,6 +135,47 @@ impl File {
                 each(name);
             }
         });
+    }
+
+    /// The file under another name, with other names for its imports where `rename` has one.
+    pub(super) fn renamed<'n>(&self, rename: impl Fn(&str) -> Option<&'n str>) -> Vec<u8> {
+        let mut out = Vec::with_capacity(self.bytes.len());
+        for part in fields(&self.bytes).flatten() {
+            let is_name = matches!(part.number, tag::NAME | tag::FILE_IMPORT | tag::FILE_OPTION_IMPORT);
+            match part.text().ok().filter(|_| is_name).and_then(&rename) {
+                Some(name) => wire::put_bytes(&mut out, part.number, name.as_bytes()),
+                None => out.extend_from_slice(part.whole),
+            }
+        }
+        out
+    }
+
+    /// The file without the methods of services that `keeps` does not want. The services stay, empty: comments are found
+    /// by place.
+    pub(super) fn without_methods(&self, keeps: impl Fn(&str) -> bool) -> Vec<u8> {
+        let package = last_text(&self.bytes, tag::FILE_PACKAGE).unwrap_or_default();
+        let mut out = Vec::with_capacity(self.bytes.len());
+        for part in fields(&self.bytes).flatten() {
+            let service = part.bytes().ok().filter(|_| part.number == tag::FILE_SERVICE);
+            let Some(service) = service else {
+                out.extend_from_slice(part.whole);
+                continue;
+            };
+            let name = last_text(service, tag::NAME).and_then(|name| joined(package, name));
+            if name.is_ok_and(|name| keeps(&name)) {
+                out.extend_from_slice(part.whole);
+                continue;
+            }
+            let mut empty = Vec::new();
+            for part in fields(service)
+                .flatten()
+                .filter(|part| part.number != tag::SERVICE_METHOD)
+            {
+                empty.extend_from_slice(part.whole);
+            }
+            wire::put_bytes(&mut out, tag::FILE_SERVICE, &empty);
+        }
+        out
     }
 
     /// The file's bytes without some of its imports. Public and weak imports are numbers in the list, so they move.

@@ -4,6 +4,7 @@
 
 mod fetch;
 mod hostile;
+mod merge;
 mod protos;
 mod scripted;
 mod sockets;
