@@ -22,6 +22,8 @@ pub mod heartbeat;
 pub mod probes;
 #[cfg(feature = "standalone")]
 pub mod reflection;
+#[cfg(feature = "standalone")]
+pub mod reload;
 pub mod serve;
 pub mod signals;
 #[cfg(feature = "standalone")]

@@ -38,9 +38,9 @@ pub struct Limits {
     pub services: usize,
     /// Files that import each other in a row; 128.
     pub depth: usize,
-    /// Messages and enums of all files; 10,000.
+    /// Messages, enums and services of all files; 10,000.
     pub types: usize,
-    /// Fields, enum values and methods of all files; 200,000.
+    /// Fields, enum values, methods and imports of all files; 200,000.
     pub members: usize,
 }
 

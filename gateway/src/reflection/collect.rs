@@ -12,6 +12,8 @@ use crate::gateway::GrpcService;
 pub(super) struct Collected<'l> {
     limits: &'l Limits,
     pub(super) files: BTreeMap<String, File>,
+    /// Names of files whose imports were not looked at.
+    fresh: Vec<String>,
     bytes: usize,
     types: usize,
     members: usize,
@@ -29,7 +31,8 @@ pub(super) async fn collect(service: GrpcService, limits: &Limits) -> Result<Fet
 
     let defined = collected.files.values().flat_map(|file| &file.services);
     let defined: BTreeSet<String> = defined.cloned().collect();
-    let (services, unresolved): (Vec<_>, Vec<_>) = listed.into_iter().partition(|name| defined.contains(name));
+    let (services, unresolved): (BTreeSet<_>, BTreeSet<_>) =
+        listed.into_iter().partition(|name| defined.contains(name));
     let why = |name: &String| match refused.get(name) {
         Some(refusal) => format!("the server lists {name}, but has no descriptor of it: {refusal}"),
         None => format!("the server lists {name}, but the file that it gives for it does not define it"),
@@ -43,7 +46,7 @@ pub(super) async fn collect(service: GrpcService, limits: &Limits) -> Result<Fet
     let descriptor_set = link(&mut collected, &services, limits)?;
     Ok(Fetched {
         descriptor_set,
-        services,
+        services: services.into_iter().collect(),
         warnings: collected.warnings,
     })
 }
@@ -53,6 +56,7 @@ impl<'l> Collected<'l> {
         Self {
             limits,
             files: BTreeMap::new(),
+            fresh: Vec::new(),
             bytes: 0,
             types: 0,
             members: 0,
@@ -128,8 +132,9 @@ impl<'l> Collected<'l> {
         self.within("imports in a row", self.limits.depth + 1, self.limits.depth)
     }
 
-    fn unknown_imports(&self, asked: &BTreeSet<String>) -> BTreeSet<String> {
-        let files = self.files.values();
+    fn unknown_imports(&mut self, asked: &BTreeSet<String>) -> BTreeSet<String> {
+        let fresh = std::mem::take(&mut self.fresh);
+        let files = fresh.iter().filter_map(|name| self.files.get(name));
         let named = files.flat_map(|file| {
             let imports = file.imports.iter().map(|import| &import.name);
             imports.chain(&file.option_imports)
@@ -162,8 +167,13 @@ impl<'l> Collected<'l> {
         self.members += file.members;
         self.within("files", self.files.len() + 1, self.limits.files)?;
         self.within("bytes of all files", self.bytes, self.limits.total_bytes)?;
-        self.within("messages and enums", self.types, self.limits.types)?;
-        self.within("fields, enum values and methods", self.members, self.limits.members)?;
+        self.within("messages, enums and services", self.types, self.limits.types)?;
+        self.within(
+            "fields, enum values, methods and imports",
+            self.members,
+            self.limits.members,
+        )?;
+        self.fresh.push(file.name.clone());
         self.files.insert(file.name.clone(), file);
         Ok(())
     }

@@ -50,7 +50,7 @@ impl Contents {
     fn message(&mut self, scope: &str, part: &Field<'_>) {
         let bytes = part.bytes().unwrap_or_default();
         let name = named(scope, bytes);
-        self.add(&name, tag::NAME, &[]);
+        self.add(&name, tag::NAME, []);
         for part in fields(bytes).flatten() {
             match part.number {
                 tag::NAME | tag::MESSAGE_RESERVED_RANGE | tag::MESSAGE_RESERVED_NAME => {}
@@ -68,7 +68,7 @@ impl Contents {
     fn list(&mut self, scope: &str, part: &Field<'_>) {
         let bytes = part.bytes().unwrap_or_default();
         let name = named(scope, bytes);
-        self.add(&name, tag::NAME, &[]);
+        self.add(&name, tag::NAME, []);
         for part in fields(bytes).flatten().filter(|part| part.number != tag::NAME) {
             self.add(&name, part.number, part.whole);
         }

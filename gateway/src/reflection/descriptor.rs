@@ -53,9 +53,9 @@ pub(super) struct File {
     pub(super) services: Vec<String>,
     /// Whether a method has an HTTP rule.
     pub(super) has_rules: bool,
-    /// Messages and enums.
+    /// Messages, enums and services.
     pub(super) types: usize,
-    /// Fields, enum values and methods.
+    /// Fields, enum values, methods and imports.
     pub(super) members: usize,
 }
 
@@ -100,11 +100,15 @@ impl File {
         }
         let (mut services, mut types, mut members) = (Vec::new(), 0, 0);
         visit(bytes, &mut |part| match part {
-            Part::Service(name) => services.push(name.to_owned()),
+            Part::Service(name) => {
+                services.push(name.to_owned());
+                types += 1;
+            }
             Part::Type(_) => types += 1,
             Part::Member => members += 1,
             Part::Use(_) => {}
         })?;
+        members += file.imports.len() + file.option_imports.len();
         (file.services, file.types, file.members) = (services, types, members);
         Ok(file)
     }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::collect::Collected;
 use super::descriptor::File;
 use super::session::Question;
-use super::{Limits, ReflectionError, bundled, wire};
+use super::{Limits, ReflectionError, bundled, shown, wire};
 
 const ANNOTATIONS: &str = "google/api/annotations.proto";
 /// What [`ANNOTATIONS`] needs, imports first.
@@ -15,7 +15,7 @@ const ANNOTATIONS_AND_IMPORTS: [&str; 3] = ["google/protobuf/descriptor.proto", 
 /// Encodes the files of the services and what they import as a `FileDescriptorSet`.
 pub(super) fn link(
     collected: &mut Collected<'_>,
-    services: &[String],
+    services: &BTreeSet<String>,
     limits: &Limits,
 ) -> Result<Vec<u8>, ReflectionError> {
     add_annotations(collected)?;
@@ -34,12 +34,13 @@ pub(super) fn link(
     }
     let sorted = order.sorted;
     let is_complete = sorted.iter().all(|file| absent(&collected.files, file).is_empty());
+    let types = (!is_complete).then(|| Types::of(&collected.files));
     let mut set = Vec::new();
     let mut warnings = Vec::new();
     for file in sorted {
         let dropped = absent(&collected.files, file);
-        if !is_complete {
-            check_types(&collected.files, file, &dropped)?;
+        if let Some(types) = &types {
+            types.check(file, &dropped)?;
         }
         if dropped.is_empty() {
             wire::put_bytes(&mut set, 1, &file.bytes);
@@ -138,54 +139,55 @@ impl<'f> Order<'f> {
     }
 }
 
-/// Checks that every type a file uses is in a file that it sees.
-fn check_types(files: &BTreeMap<String, File>, file: &File, absent: &[&str]) -> Result<(), ReflectionError> {
-    let mut types = BTreeSet::new();
-    for name in visible(files, file) {
-        if let Some(file) = files.get(name) {
-            file.types(|name| {
-                types.insert(name.to_owned());
-            });
-        }
-    }
-    let is_known = |name: &str| match name.strip_prefix('.') {
-        Some(full) => types.contains(full),
-        // A relative name: what it may mean is the loader's to find out.
-        None => types
-            .iter()
-            .any(|known| known == name || known.ends_with(&format!(".{name}"))),
-    };
-    let mut missing = None;
-    file.uses(|name| {
-        if missing.is_none() && !is_known(name) {
-            missing = Some(name.trim_start_matches('.').to_owned());
-        }
-    });
-    let Some(type_name) = missing else { return Ok(()) };
-    Err(match absent.first() {
-        Some(absent) => ReflectionError::MissingFile {
-            file: (*absent).to_owned(),
-            importer: file.name.clone(),
-            type_name,
-        },
-        None => ReflectionError::MissingType {
-            file: file.name.clone(),
-            type_name,
-        },
-    })
+/// The types of all files, to see whether a file uses one that is in none.
+struct Types {
+    full_names: BTreeSet<String>,
+    /// For relative names: which of several is meant is the loader's to find out.
+    last_words: BTreeSet<String>,
 }
 
-/// The file, its imports, and what those import publicly.
-fn visible<'f>(files: &'f BTreeMap<String, File>, file: &'f File) -> BTreeSet<&'f str> {
-    let mut seen = BTreeSet::from([file.name.as_str()]);
-    let mut next: Vec<&str> = file.imports.iter().map(|import| import.name.as_str()).collect();
-    while let Some(name) = next.pop() {
-        if seen.insert(name)
-            && let Some(file) = files.get(name)
-        {
-            let public = file.imports.iter().filter(|import| import.is_public);
-            next.extend(public.map(|import| import.name.as_str()));
+impl Types {
+    fn of(files: &BTreeMap<String, File>) -> Self {
+        let mut full_names = BTreeSet::new();
+        for file in files.values() {
+            file.types(|name| {
+                full_names.insert(name.to_owned());
+            });
+        }
+        let last_words = full_names.iter().map(|name| last_word(name).to_owned()).collect();
+        Self { full_names, last_words }
+    }
+
+    fn has(&self, used: &str) -> bool {
+        match used.strip_prefix('.') {
+            Some(full) => self.full_names.contains(full),
+            None => self.last_words.contains(last_word(used)),
         }
     }
-    seen
+
+    /// Refuses a file that uses a type which is in no file.
+    fn check(&self, file: &File, absent: &[&str]) -> Result<(), ReflectionError> {
+        let mut missing = None;
+        file.uses(|name| {
+            if missing.is_none() && !self.has(name) {
+                missing = Some(shown(name.trim_start_matches('.')));
+            }
+        });
+        let Some(type_name) = missing else { return Ok(()) };
+        Err(match absent.first() {
+            Some(absent) => ReflectionError::MissingFile {
+                file: (*absent).to_owned(),
+                importer: file.name.clone(),
+                type_name,
+            },
+            None => ReflectionError::MissingType {
+                file: file.name.clone(),
+                type_name,
+            },
+        })
+    }
+}
+
+fn last_word(name: &str) -> &str {
+    name.rsplit('.').next().unwrap_or_default()
 }

@@ -23,6 +23,8 @@ pub struct Source {
     /// Full names of the services that it offers; `None` for all that the set declares but reflection, health and
     /// channelz.
     pub services: Option<Vec<String>>,
+    /// What was odd about getting them; a part of [`Merged::warnings`].
+    pub warnings: Vec<String>,
 }
 
 /// All servers together.
@@ -81,6 +83,11 @@ pub fn merge(sources: &[Source]) -> Result<Merged, MergeError> {
     let mut services = Vec::new();
     for source in sources {
         let files = files_of(source)?;
+        let warnings = source
+            .warnings
+            .iter()
+            .map(|warning| format!("{}: {warning}", source.name));
+        merging.warnings.extend(warnings);
         services.push(merging.claim(source, &files)?);
         merging.add(source, files)?;
     }

@@ -118,7 +118,7 @@ async fn large_answers_are_refused() {
     });
     assert_eq!(
         types.await,
-        "the server's schema is too large: messages and enums, at most 10000"
+        "the server's schema is too large: messages, enums and services, at most 10000"
     );
     let members = imports(&["m.proto"], |name| {
         let (mut file, mut message) = (bare(name, &[], None), Vec::new());
@@ -129,7 +129,7 @@ async fn large_answers_are_refused() {
     });
     assert_eq!(
         members.await,
-        "the server's schema is too large: fields, enum values and methods, at most 200000"
+        "the server's schema is too large: fields, enum values, methods and imports, at most 200000"
     );
 }
 

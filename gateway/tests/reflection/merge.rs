@@ -10,6 +10,7 @@ fn source(name: &str, set: Vec<u8>) -> Source {
         name: name.to_owned(),
         descriptor_set: set,
         services: None,
+        warnings: Vec::new(),
     }
 }
 
