@@ -7,18 +7,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use serde_json::{Map, Value};
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::asks::Reloads;
 use super::compare::compare;
 use super::report::{Metrics, Outcome, Report, Standing};
 use super::sources::{LoadError, SchemaSource};
 use super::swap::Swappable;
-use crate::admin::Action;
 use crate::body::BoxError;
 use crate::drain;
 use crate::gateway::{Gateway, HttpService};
-use crate::probes;
 use crate::reflection::{MergeError, Merged, Source, merge};
 use crate::signals::Hangups;
 
@@ -26,9 +24,6 @@ use crate::signals::Hangups;
 const ASKS_MAX: usize = 16;
 /// How much an interval varies, as a part of it: gateways that start together do not ask together.
 const JITTER: f64 = 0.1;
-
-/// The admin call.
-const RELOAD_PATH: &str = "/schema/reload";
 
 /// How refreshes are done.
 #[derive(Clone)]
@@ -101,10 +96,7 @@ impl Refresher {
         let built = build(&merged).map_err(StartError::Build)?;
         let (sender, asks) = mpsc::channel(ASKS_MAX);
         let standing = Arc::<Mutex<Standing>>::default();
-        let reloads = Reloads {
-            asks: sender,
-            standing: standing.clone(),
-        };
+        let reloads = Reloads::new(sender, standing.clone());
         Ok(Self {
             sources,
             build,
@@ -270,47 +262,5 @@ async fn sleep(pause: Option<Duration>) {
     match pause {
         Some(pause) => tokio::time::sleep(pause).await,
         None => std::future::pending().await,
-    }
-}
-
-/// Asks a [`Refresher`] for a refresh, and tells how the last one went; cheap to clone.
-#[derive(Clone)]
-pub struct Reloads {
-    asks: mpsc::Sender<oneshot::Sender<Report>>,
-    standing: Arc<Mutex<Standing>>,
-}
-
-impl Reloads {
-    /// Refreshes all sources and waits for what comes of it.
-    pub async fn reload(&self) -> Report {
-        let stopped = || Report::failed("the gateway is about to stop".to_owned());
-        let (answer, answered) = oneshot::channel();
-        match self.asks.send(answer).await {
-            Ok(()) => answered.await.unwrap_or_else(|_| stopped()),
-            Err(_) => stopped(),
-        }
-    }
-
-    /// What `/readiness` adds: the member `schema`.
-    pub fn details(&self) -> Map<String, Value> {
-        self.standing.lock().unwrap_or_else(PoisonError::into_inner).details()
-    }
-
-    /// `POST /schema/reload` for the admin listener: 200 if the schema is up to date, 409 if it would break callers, 503
-    /// if it cannot be had.
-    pub fn action(&self) -> Action {
-        let reloads = self.clone();
-        Action::new(RELOAD_PATH, move || {
-            let reloads = reloads.clone();
-            async move {
-                let report = reloads.reload().await;
-                let status = match report.outcome {
-                    Outcome::Unchanged | Outcome::Applied => http::StatusCode::OK,
-                    Outcome::Refused => http::StatusCode::CONFLICT,
-                    Outcome::Failed => http::StatusCode::SERVICE_UNAVAILABLE,
-                };
-                probes::json(status, format!("{}\n", report.to_json()))
-            }
-        })
     }
 }

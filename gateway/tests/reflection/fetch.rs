@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 
+use bytes::Bytes;
 use http::{Request, Response};
+use http_body::Frame;
+use http_body_util::StreamBody;
 use millrace_gateway::reflection::{Fetched, Limits, ReflectionError, fetch};
 use millrace_gateway::{GrpcService, Schema};
 use tonic::body::Body;
@@ -43,6 +46,14 @@ fn by_version(v1: GrpcService, v1alpha: GrpcService) -> GrpcService {
     }))
 }
 
+/// The stream breaks off.
+fn resets() -> GrpcService {
+    boxed(tower::service_fn(|_| {
+        let broken = futures_util::stream::iter([Err::<Frame<Bytes>, _>(Status::internal("broken"))]);
+        std::future::ready(Ok(Response::new(Body::new(StreamBody::new(broken)))))
+    }))
+}
+
 fn unimplemented() -> GrpcService {
     boxed(tower::service_fn(|_| {
         std::future::ready(Ok(Status::unimplemented("").into_http()))
@@ -72,7 +83,8 @@ async fn tonics_servers_of_both_versions_give_the_same() {
         v1.clone(),
         by_version(unimplemented(), v1alpha.clone()),
         by_version(http_status(404), v1alpha.clone()),
-        by_version(http_status(415), v1alpha),
+        by_version(http_status(415), v1alpha.clone()),
+        by_version(resets(), v1alpha),
     ]
     .into_iter()
     .enumerate()
