@@ -1,14 +1,18 @@
 //! The admin listener: `/metrics`, and the probes `/health` and `/readiness`. It has its own thread and runtime, so
-//! that a busy or stuck server still tells the truth. It only reads.
+//! that a busy or stuck server still tells the truth. It only reads, but for the [`Action`]s that it is given: of those
+//! the stand-alone gateway has one, `POST /schema/reload`, and only if a setting turns it on.
 
 use std::convert::Infallible;
+use std::future::Future;
 use std::io;
 use std::net::IpAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use http::header::CONTENT_TYPE;
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, ORIGIN};
 use http::{HeaderValue, Method, Request, Response};
 use hyper::body::Incoming;
 use millrace_transcode::RouteError;
@@ -46,8 +50,32 @@ pub struct Admin {
     thread: JoinHandle<()>,
 }
 
+/// Something that the listener does, by POST and under a loopback name only. Browsers are turned away: a page may send a
+/// POST to any address, and says so in its headers.
+#[derive(Clone)]
+pub struct Action {
+    path: &'static str,
+    run: Arc<dyn Fn() -> ActionFuture + Send + Sync>,
+}
+
+type ActionFuture = Pin<Box<dyn Future<Output = Response<Bytes>> + Send>>;
+
+impl Action {
+    /// An action under a path. It runs on the listener's thread, so it must not block.
+    pub fn new<F>(path: &'static str, run: impl Fn() -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = Response<Bytes>> + Send + 'static,
+    {
+        Self {
+            path,
+            run: Arc::new(move || Box::pin(run())),
+        }
+    }
+}
+
 /// What the listener answers from.
 struct Answering {
+    actions: Vec<Action>,
     probes: Probes,
     registry: Registry,
     hosts: Hosts,
@@ -66,7 +94,23 @@ pub fn start(
     registry: Registry,
     hosts: Vec<String>,
 ) -> io::Result<Admin> {
+    start_with(gateway, listener, probes, registry, hosts, Vec::new())
+}
+
+/// The same, with actions.
+///
+/// # Errors
+/// The thread or its runtime cannot be made.
+pub fn start_with(
+    gateway: &Gateway,
+    listener: TcpListener,
+    probes: Probes,
+    registry: Registry,
+    hosts: Vec<String>,
+    actions: Vec<Action>,
+) -> io::Result<Admin> {
     let answering = Arc::new(Answering {
+        actions,
         probes,
         registry,
         hosts: Hosts {
@@ -81,7 +125,8 @@ pub fn start(
     let thread = std::thread::Builder::new().name("admin".to_owned()).spawn(move || {
         runtime.block_on(async {
             let service = service_fn(move |request: Request<Incoming>| {
-                std::future::ready(Ok::<_, Infallible>(answering.answer(&request)))
+                let answering = answering.clone();
+                async move { Ok::<_, Infallible>(answering.answer(&request).await) }
             });
             match TcpListener::from_std(listener) {
                 Ok(listener) => serve(listener, service, LIMITS, stopping, DRAIN_MAX).await,
@@ -103,8 +148,15 @@ impl Admin {
 
 impl Answering {
     /// Answers GET, and HEAD as GET without a body; a request's own body is not read.
-    fn answer<B>(&self, request: &Request<B>) -> HttpResponse {
-        let answer = self.page(request).unwrap_or_else(|refusal| {
+    async fn answer<B>(&self, request: &Request<B>) -> HttpResponse {
+        let answer = match self.actions.iter().find(|action| action.path == request.uri().path()) {
+            None => self.page(request),
+            Some(action) => match self.may_act(request) {
+                Ok(()) => Ok((action.run)().await.map(ResponseBody::full)),
+                Err(refusal) => Err(refusal),
+            },
+        };
+        let answer = answer.unwrap_or_else(|refusal| {
             let record = CallRecord::of(request.extensions());
             self.answers.answer(&Shape::of(request), &refusal, &record)
         });
@@ -113,6 +165,22 @@ impl Answering {
         } else {
             answer
         }
+    }
+
+    fn may_act<B>(&self, request: &Request<B>) -> Result<(), Failure> {
+        if !every_name(request, is_loopback_authority) {
+            return Err(Failure::host_not_allowed());
+        }
+        if request.method() != Method::POST {
+            return Err(Failure::method_not_allowed("POST"));
+        }
+        if [ORIGIN.as_str(), "sec-fetch-site"]
+            .iter()
+            .any(|name| request.headers().contains_key(*name))
+        {
+            return Err(Failure::origin_not_allowed());
+        }
+        Ok(())
     }
 
     fn page<B>(&self, request: &Request<B>) -> Result<HttpResponse, Failure> {

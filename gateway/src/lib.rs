@@ -23,6 +23,8 @@ pub mod panics;
 pub mod probes;
 #[cfg(feature = "standalone")]
 pub mod reflection;
+#[cfg(feature = "standalone")]
+pub mod reload;
 pub mod serve;
 pub mod signals;
 #[cfg(feature = "standalone")]

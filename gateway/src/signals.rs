@@ -42,3 +42,25 @@ impl Signals {
         }
     }
 }
+
+/// SIGHUP, which asks a process to read its configuration again. As long as this lives, it no longer ends the process.
+#[derive(Debug)]
+pub struct Hangups(Signal);
+
+impl Hangups {
+    /// Begins to watch.
+    ///
+    /// # Errors
+    /// The signal cannot be watched.
+    pub fn watch() -> io::Result<Self> {
+        Ok(Self(signal(SignalKind::hangup())?))
+    }
+
+    /// Waits for the next. Dropping the future loses nothing; several before it is asked are one.
+    pub async fn next(&mut self) {
+        if self.0.recv().await.is_none() {
+            // It does not end before the runtime does.
+            std::future::pending::<()>().await;
+        }
+    }
+}

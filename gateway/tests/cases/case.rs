@@ -52,6 +52,11 @@ pub(crate) struct Setup {
     pub(crate) body_bytes_max: Option<usize>,
     /// The upstream cannot be reached.
     pub(crate) unreachable: bool,
+    /// Names of trailers that are announced.
+    pub(crate) trailers: Vec<&'static str>,
+    pub(crate) header_text_refused: bool,
+    /// `X-Forwarded-For` is rewritten, and proxies of these networks are believed.
+    pub(crate) trusted: Option<Vec<&'static str>>,
 }
 
 impl Setup {
@@ -78,6 +83,21 @@ impl Setup {
 
     pub(crate) fn body_bytes_max(mut self, bytes: usize) -> Self {
         self.body_bytes_max = Some(bytes);
+        self
+    }
+
+    pub(crate) fn trailers(mut self, names: &[&'static str]) -> Self {
+        self.trailers.extend(names);
+        self
+    }
+
+    pub(crate) fn header_text_refused(mut self) -> Self {
+        self.header_text_refused = true;
+        self
+    }
+
+    pub(crate) fn trusts(mut self, networks: &[&'static str]) -> Self {
+        self.trusted = Some(networks.to_vec());
         self
     }
 

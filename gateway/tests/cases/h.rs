@@ -181,15 +181,20 @@ fn metadata() -> Vec<Case> {
                 .metadata("x-request-id", &["fine"])],
         ),
         case(
-            "H37/untrusted",
-            shelves(),
+            "H36",
+            shelves().header_text_refused(),
+            [get().with("accept-language", b"d\xe4").refused(400, "accept-language")],
+        ),
+        case(
+            "H37",
+            shelves().trusts(&[]),
             [get()
                 .with("X-Forwarded-For", "a")
                 .metadata("x-forwarded-for", &["127.0.0.1"])],
         ),
         case(
-            "H37/trusted",
-            shelves(),
+            "H37",
+            shelves().trusts(&["127.0.0.0/8"]),
             [get()
                 .with("X-Forwarded-For", "a")
                 .metadata("x-forwarded-for", &["a, 127.0.0.1"])],
@@ -226,13 +231,30 @@ fn ends() -> Vec<Case> {
         ),
         case(
             "H42",
-            shelves(),
+            shelves().trailers(&["x-total"]),
             [
                 list()
                     .answered(with_trailer())
                     .with("te", "trailers")
                     .trailer("x-total", Some("3")),
                 list().answered(with_trailer()).trailer("x-total", None),
+            ],
+        ),
+        // What an HTTP/1.1 client cannot be sent unannounced.
+        case(
+            "H42",
+            shelves(),
+            [
+                get()
+                    .answered(with_trailer())
+                    .with("te", "trailers")
+                    .trailer("x-total", Some("3")),
+                get().answered(with_trailer()).trailer("x-total", None),
+                list()
+                    .answered(with_trailer())
+                    .with("te", "trailers")
+                    .over_http2()
+                    .trailer("x-total", Some("3")),
             ],
         ),
     ]

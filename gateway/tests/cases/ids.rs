@@ -34,24 +34,10 @@ pub(crate) const LATER: &[(&str, &str)] = &[
 
 /// Cases, and parts of cases, that do not pass yet, and why. The run says when one of them does.
 pub(crate) const PENDING: &[(&str, &str)] = &[
-    ("F01", "streams of the client's"),
-    ("F03", "streams of the client's"),
-    ("F04", "streams of the client's"),
-    ("F06", "streams of the client's"),
-    ("F07", "streams of the client's"),
-    ("F09", "streams of the client's"),
-    ("F10", "streams of the client's"),
-    ("F12", "streams of the client's"),
     ("G01", "an answer ends with a line break, so `{}` is three bytes"),
     (
         "H30",
         "profile `compat = \"grpc-gateway\"`: the prefix `Grpc-Metadata-`",
     ),
-    (
-        "H37/untrusted",
-        "`x-forwarded-for` is taken away, and none is made from the peer's address",
-    ),
-    ("H37/trusted", "no setting says which peers are trusted"),
-    ("H42", "trailers after a caller's `TE: trailers`"),
     ("H46/not serving", "no setting makes a status of a value in the answer"),
 ];

@@ -6,9 +6,9 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::http::{HeaderValue, Request};
+use ::http::{HeaderName, HeaderValue, Request};
 use hyper::body::Incoming;
-use millrace_gateway::edge::{CorsPolicy, Edge, HostPolicy, Metrics, NoBuiltin};
+use millrace_gateway::edge::{CorsPolicy, Edge, Forwarding, HostPolicy, Metrics, NoBuiltin};
 use millrace_gateway::serve::{self, ConnectionLimits};
 use millrace_gateway::upstream::{self, Upstream};
 use millrace_gateway::{Gateway, GrpcService, LoadError, RequestBody};
@@ -125,7 +125,13 @@ fn gateway(setup: &Setup) -> Result<Gateway, LoadError> {
     let mut builder = Gateway::builder()
         .descriptors(shapes::descriptors())
         .options(setup.options.clone())
-        .request_headers(setup.request_headers.iter().copied());
+        .request_headers(setup.request_headers.iter().copied())
+        .response_trailers(setup.trailers.iter().copied().map(HeaderName::from_static))
+        .header_text_refused(setup.header_text_refused);
+    if let Some(networks) = &setup.trusted {
+        let trusted = networks.iter().map(|network| network.parse().unwrap()).collect();
+        builder = builder.forwarding(Forwarding::Rewritten { trusted });
+    }
     if let Some(challenge) = setup.www_authenticate {
         builder = builder.www_authenticate(HeaderValue::from_static(challenge));
     }

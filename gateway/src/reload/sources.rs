@@ -1,0 +1,119 @@
+//! Where descriptors come from: files, or a server's reflection.
+
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use crate::gateway::GrpcService;
+use crate::reflection::{self, Limits, ReflectionError, Source};
+
+/// Bytes of one descriptor file.
+const FILE_BYTES_MAX: u64 = 64 << 20;
+
+/// A source of descriptors.
+#[derive(Clone)]
+pub struct SchemaSource {
+    /// Its name, for logs and errors: the server's URL, or what the files are for.
+    pub name: String,
+    /// Where the descriptors are.
+    pub origin: Origin,
+    /// Full names of the services that the source may offer; `None` for all that it has.
+    pub services: Option<Vec<String>>,
+    /// Whether it is asked again by the interval. Others are on SIGHUP and by an admin's call.
+    pub polled: bool,
+}
+
+/// Where descriptors are.
+#[derive(Clone)]
+pub enum Origin {
+    /// A server that is asked by reflection.
+    Reflection {
+        /// The server.
+        service: GrpcService,
+        /// How much it may answer.
+        limits: Limits,
+    },
+    /// Encoded `google.protobuf.FileDescriptorSet`s.
+    Files(Vec<PathBuf>),
+}
+
+/// Why a source has no descriptors to give.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoadError {
+    /// A server did not answer as it should.
+    #[error("{name}: {source}")]
+    Reflection {
+        /// The source.
+        name: String,
+        /// What was wrong.
+        source: ReflectionError,
+    },
+    /// A file cannot be read.
+    #[error("{path}: {source}")]
+    File {
+        /// The file.
+        path: String,
+        /// What was wrong.
+        source: io::Error,
+    },
+}
+
+impl SchemaSource {
+    /// Reads or asks.
+    ///
+    /// # Errors
+    /// The source cannot be had; see [`LoadError`].
+    pub async fn load(&self) -> Result<Source, LoadError> {
+        let mut warnings = Vec::new();
+        let (descriptor_set, services) = match &self.origin {
+            Origin::Files(paths) => {
+                let paths = paths.clone();
+                let read = tokio::task::spawn_blocking(move || read_all(&paths)).await;
+                let read = read.map_err(|error| LoadError::File {
+                    path: self.name.clone(),
+                    source: io::Error::other(error),
+                })?;
+                (read?, self.services.clone())
+            }
+            Origin::Reflection { service, limits } => {
+                let fetched = reflection::fetch(service.clone(), limits).await;
+                let fetched = fetched.map_err(|source| LoadError::Reflection {
+                    name: self.name.clone(),
+                    source,
+                })?;
+                warnings = fetched.warnings;
+                let may = |name: &String| self.services.as_ref().is_none_or(|services| services.contains(name));
+                let services = fetched.services.into_iter().filter(may).collect();
+                (fetched.descriptor_set, Some(services))
+            }
+        };
+        Ok(Source {
+            name: self.name.clone(),
+            descriptor_set,
+            services,
+            warnings,
+        })
+    }
+}
+
+/// Sets one after the other are a set, by the rules of the wire.
+fn read_all(paths: &[PathBuf]) -> Result<Vec<u8>, LoadError> {
+    let mut set = Vec::new();
+    for path in paths {
+        read(path, &mut set).map_err(|source| LoadError::File {
+            path: path.display().to_string(),
+            source,
+        })?;
+    }
+    Ok(set)
+}
+
+fn read(path: &Path, set: &mut Vec<u8>) -> io::Result<()> {
+    let file = std::fs::File::open(path)?;
+    let read = file.take(FILE_BYTES_MAX + 1).read_to_end(set)?;
+    if read as u64 > FILE_BYTES_MAX {
+        let error = format!("larger than {} MiB", FILE_BYTES_MAX >> 20);
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, error));
+    }
+    Ok(())
+}
