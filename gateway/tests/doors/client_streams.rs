@@ -263,7 +263,9 @@ async fn f10_what_came_before_a_bad_element_reaches_an_upstream_too() {
     let (inner, mut events) = streams();
     let service = service(&builder().build().unwrap(), behind_http2(inner).await);
     for body in ["{}\n{\"theme\":\"B\"}\n3\n{}\n", "{}\n{\"theme\":\"B\"}\n3"] {
-        let request = Request::post("/v1/shelves/7/books:put").header("content-type", NDJSON);
+        let request = Request::post("/v1/shelves/7/books:put")
+            .header("host", "h")
+            .header("content-type", NDJSON);
         let body = RequestBody::new(http_body_util::Full::new(Bytes::from(body)));
         let answer = service.clone().oneshot(request.body(body).unwrap()).await.unwrap();
         assert_eq!(answer.status(), 400);
@@ -429,7 +431,9 @@ async fn a_service_that_takes_no_messages_stops_the_upload() {
         let inner = tower::util::BoxCloneSyncService::new(inner);
         let service = service(&builder().build().unwrap(), inner);
         let (body, taken) = counted("{\"theme\":\"a line\"}\n");
-        let request = Request::post("/v1/shelves/7/books:put").header("content-type", NDJSON);
+        let request = Request::post("/v1/shelves/7/books:put")
+            .header("host", "h")
+            .header("content-type", NDJSON);
         let mut call = Box::pin(service.oneshot(request.body(body).unwrap()));
         assert!((&mut call).now_or_never().is_none());
         assert!((&mut call).now_or_never().is_none());
@@ -474,7 +478,9 @@ async fn a_stream_may_be_long_but_neither_silent_nor_stuck_in_a_message() {
         let body = RequestBody::new(StreamBody::new(Box::pin(futures_util::StreamExt::chain(
             chunks, silence,
         ))));
-        let request = Request::post("/v1/shelves/7/books:put").header("content-type", ARRAY);
+        let request = Request::post("/v1/shelves/7/books:put")
+            .header("host", "h")
+            .header("content-type", ARRAY);
         let before = tokio::time::Instant::now();
         let answer = service
             .oneshot(request.version(http::Version::HTTP_2).body(body).unwrap())
@@ -494,7 +500,9 @@ async fn what_is_there_of_an_element_counts_as_memory_until_it_is_whole() {
             .into_iter()
             .map(|chunk| Ok::<_, std::convert::Infallible>(Frame::data(Bytes::from(chunk))));
         let body = RequestBody::new(StreamBody::new(futures_util::stream::iter(chunks)));
-        let request = Request::post("/v1/texts").header("content-type", ARRAY);
+        let request = Request::post("/v1/texts")
+            .header("host", "h")
+            .header("content-type", ARRAY);
         service.clone().oneshot(request.body(body).unwrap())
     };
     let half = "x".repeat(600);

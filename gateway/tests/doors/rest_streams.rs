@@ -383,7 +383,7 @@ async fn a_service_that_does_not_keep_the_deadline_is_given_up_soon_after_it() {
     for (path, accept, messages, expected, before, broken) in table {
         let stage = Stage::new(move |_| grpc(tonic::body::Body::new(Scripted::new(&two()[..messages], Ending::Never))));
         let started = tokio::time::Instant::now();
-        let request = Request::get(path).header("accept", accept);
+        let request = Request::get(path).header("host", "h").header("accept", accept);
         let answer = stage.ask(request.header("request-timeout", "5"), "").await;
         assert_eq!(
             (answer.status, answer.broken),
@@ -404,7 +404,9 @@ async fn a_service_that_does_not_keep_the_deadline_is_given_up_soon_after_it() {
     let inner = tower::util::BoxCloneSyncService::new(inner);
     let edge = crate::support::edge(&mut prometheus_client::registry::Registry::default());
     let service = crate::support::gateway().serve(inner, edge);
-    let request = Request::get("/v1/items/7").header("grpc-timeout", "5S");
+    let request = Request::get("/v1/items/7")
+        .header("host", "h")
+        .header("grpc-timeout", "5S");
     let request = request.body(millrace_gateway::RequestBody::empty()).unwrap();
     let answer = tower::ServiceExt::oneshot(service, request).await.unwrap();
     assert_eq!(answer.status(), 504);

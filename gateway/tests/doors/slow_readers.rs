@@ -61,7 +61,9 @@ async fn slow_readers_of_short_messages_reset_no_other_stream() {
     // Over the same connection, while they do not read: a whole stream, and calls.
     finish(begin(service.clone()).await).await;
     for _ in 0..20 {
-        let request = Request::post("/v1/one").header("content-type", "application/json");
+        let request = Request::post("/v1/one")
+            .header("host", "h")
+            .header("content-type", "application/json");
         let request = request
             .body(RequestBody::new(http_body_util::Full::new("{}".into())))
             .unwrap();
