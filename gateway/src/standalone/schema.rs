@@ -104,10 +104,15 @@ fn build_all(settings: &Settings, source: &Source, options: Options) -> Result<G
     let builder = Gateway::builder()
         .options(options)
         .request_headers(&settings.request_headers)
+        .header_text_refused(settings.header_text_refused)
+        .response_trailers(settings.response_trailers.iter().cloned())
+        .forwarding(settings.forwarding.policy())
         .www_authenticate(settings.www_authenticate.clone())
+        .uri_bytes_max(limits.uri_bytes)
         .body_bytes_max(limits.body_bytes)
         .body_memory_bytes(limits.body_memory_bytes)
         .body_time_max(limits.body)
+        .stream_silence_max(limits.stream_silence)
         .deadline_max(limits.deadline_max);
     source
         .sets

@@ -5,12 +5,12 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::OnceLock;
 use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use bytes::{Buf, BufMut, Bytes};
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -155,6 +155,8 @@ const ANY_PORT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4
 pub(crate) struct Upstream {
     pub(crate) url: String,
     pub(crate) address: SocketAddr,
+    /// Headers of the last call.
+    last: Arc<Mutex<HeaderMap>>,
     stop: watch::Sender<bool>,
     thread: Option<std::thread::JoinHandle<()>>,
 }
@@ -175,6 +177,12 @@ impl Upstream {
         Self::serve(address, Some((Reflection::V1, descriptors)))
     }
 
+    /// A header of the last call.
+    pub(crate) fn last_header(&self, name: &str) -> Option<String> {
+        let last = self.last.lock().unwrap();
+        last.get(name).map(|value| value.to_str().unwrap().to_owned())
+    }
+
     /// Stops it and puts another in its place.
     pub(crate) fn replaced(self, descriptors: &[u8]) -> Self {
         let address = self.address;
@@ -192,9 +200,12 @@ impl Upstream {
         let address = listener.local_addr().unwrap();
         let url = format!("http://{address}");
         let (stop, stopping) = watch::channel(false);
+        let last = Arc::<Mutex<HeaderMap>>::default();
+        let noted = last.clone();
         let thread = std::thread::spawn(move || {
             let service = service_fn(move |request: Request<Incoming>| {
                 let reflection = reflection.clone();
+                *noted.lock().unwrap() = request.headers().clone();
                 async move {
                     let path = request.uri().path();
                     Ok::<Response<tonic::body::Body>, Infallible>(match reflection {
@@ -219,6 +230,7 @@ impl Upstream {
         Self {
             url,
             address,
+            last,
             stop,
             thread: Some(thread),
         }
@@ -370,12 +382,26 @@ impl Answer {
         Self::over(TcpStream::connect(address).unwrap(), method, path, body)
     }
 
+    /// Asks for a path with a header more.
+    pub(crate) fn with_header(address: SocketAddr, path: &str, header: &str) -> Self {
+        Self::asked(TcpStream::connect(address).unwrap(), &format!("GET {path}"), header, "")
+    }
+
     /// Asks over a stream.
-    pub(crate) fn over(mut stream: impl Read + Write, method: &str, path: &str, body: &str) -> Self {
+    pub(crate) fn over(stream: impl Read + Write, method: &str, path: &str, body: &str) -> Self {
+        Self::asked(
+            stream,
+            &format!("{method} {path}"),
+            "content-type: application/json",
+            body,
+        )
+    }
+
+    fn asked(mut stream: impl Read + Write, what: &str, header: &str, body: &str) -> Self {
         let length = body.len();
         let request = format!(
-            "{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-type: application/json\r\n\
-             content-length: {length}\r\n\r\n{body}"
+            "{what} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{header}\r\ncontent-length: {length}\r\n\
+             \r\n{body}"
         );
         stream.write_all(request.as_bytes()).unwrap();
         let mut text = String::new();

@@ -11,7 +11,7 @@ use super::super::settings::Settings;
 use super::super::{Exit, Failure, output};
 use super::{random, serving, upstreams};
 use crate::edge;
-use crate::reflection::{Limits, MergeError, merge};
+use crate::reflection::{MergeError, merge};
 use crate::reload::{self, Build, Built, LoadError, Origin, Refresher, SchemaSource, StartError};
 use crate::transcode;
 use crate::upstream::Upstream;
@@ -76,15 +76,15 @@ fn sources(settings: &Settings, upstreams: &[Upstream]) -> Vec<SchemaSource> {
         .iter()
         .flat_map(|upstream| upstream.services.clone())
         .collect();
-    let sources = settings.upstreams.iter().zip(upstreams).map(|(settings, upstream)| {
-        let takes_all = settings.services.is_empty();
+    let sources = settings.upstreams.iter().zip(upstreams).map(|(of, upstream)| {
+        let takes_all = of.services.is_empty();
         SchemaSource {
             name: upstream.name().to_owned(),
             origin: Origin::Reflection {
                 service: upstream.service(),
-                limits: Limits::default(),
+                limits: settings.reflection.limits.clone(),
             },
-            services: (!takes_all).then(|| settings.services.clone()),
+            services: (!takes_all).then(|| of.services.clone()),
             // What an upstream lists is its own.
             except: if takes_all { listed.clone() } else { Vec::new() },
             polled: true,
