@@ -14,9 +14,11 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use http::HeaderValue;
+use http::{HeaderName, HeaderValue};
 use serde_json::Value;
 
+use crate::edge::{Forwarding, Network};
+use crate::reflection;
 use crate::serve::ConnectionLimits;
 use crate::transcode::{Options, RouteOptions};
 use crate::upstream;
@@ -44,6 +46,9 @@ pub(super) struct Settings {
     pub(super) options: Options,
     pub(super) routes: Vec<RouteSettings>,
     pub(super) request_headers: Vec<String>,
+    pub(super) header_text_refused: bool,
+    pub(super) response_trailers: Vec<HeaderName>,
+    pub(super) forwarding: ForwardingSettings,
     pub(super) cors_origins: Vec<String>,
     pub(super) www_authenticate: HeaderValue,
     pub(super) openapi: OpenApi,
@@ -64,6 +69,28 @@ pub(super) struct Reflection {
     /// Zero is never.
     pub(super) refresh: Duration,
     pub(super) allow_breaking: bool,
+    /// Whether the admin listener refreshes at a call.
+    pub(super) admin: bool,
+    pub(super) limits: reflection::Limits,
+}
+
+/// Whose word is taken for where a call came from.
+#[derive(Debug, Clone, Default)]
+pub(super) struct ForwardingSettings {
+    pub(super) is_removed: bool,
+    pub(super) trusted: Vec<Network>,
+}
+
+impl ForwardingSettings {
+    /// What the gateway does by them.
+    pub(super) fn policy(&self) -> Forwarding {
+        match self.is_removed {
+            true => Forwarding::Removed,
+            false => Forwarding::Rewritten {
+                trusted: self.trusted.clone(),
+            },
+        }
+    }
 }
 
 /// What the OpenAPI document says, and where it is.
@@ -79,9 +106,11 @@ pub(super) struct OpenApi {
 /// The bounds of what callers can take.
 #[derive(Debug, Clone)]
 pub(super) struct Limits {
+    pub(super) uri_bytes: usize,
     pub(super) body_bytes: usize,
     pub(super) body_memory_bytes: usize,
     pub(super) body: Duration,
+    pub(super) stream_silence: Duration,
     pub(super) deadline_max: Duration,
     pub(super) connections: ConnectionLimits,
     pub(super) drain: Duration,
@@ -211,13 +240,18 @@ impl Settings {
             options: Options::default(),
             routes: Vec::new(),
             request_headers: Vec::new(),
+            header_text_refused: false,
+            response_trailers: Vec::new(),
+            forwarding: ForwardingSettings::default(),
             cors_origins: Vec::new(),
             www_authenticate: HeaderValue::from_static(""),
             openapi: OpenApi::default(),
             limits: Limits {
+                uri_bytes: 0,
                 body_bytes: 0,
                 body_memory_bytes: 0,
                 body: Duration::ZERO,
+                stream_silence: Duration::ZERO,
                 deadline_max: Duration::ZERO,
                 connections: ConnectionLimits {
                     connections: 0,

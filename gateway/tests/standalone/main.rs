@@ -4,6 +4,7 @@
 
 mod commands;
 mod publishing;
+mod reflection;
 mod replay;
 mod serving;
 mod settings;

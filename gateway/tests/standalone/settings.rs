@@ -2,7 +2,7 @@
 
 use std::process::Stdio;
 
-use crate::support::{Gateway, Upstream, binary, descriptors, file, said};
+use crate::support::{Answer, Gateway, Upstream, binary, descriptors, file, said};
 
 #[test]
 fn a_service_configuration_as_it_is() {
@@ -60,6 +60,43 @@ fn foreign_names_are_refused_on_loopback() {
     };
     assert!(ask("localhost").starts_with("HTTP/1.1 200"));
     assert!(ask("evil.example").starts_with("HTTP/1.1 421"));
+}
+
+#[test]
+fn whose_word_is_taken_for_where_a_call_came_from() {
+    let upstream = Upstream::start();
+    for (config, expected) in [
+        ("", Some("127.0.0.1")),
+        (
+            "[forwarding]\ntrusted = [\"127.0.0.0/8\", \"::1\"]\n",
+            Some("10.9.8.7, 127.0.0.1"),
+        ),
+        ("[forwarding]\nmode = \"removed\"\n", None),
+    ] {
+        let config = file("forwarding", "gateway.toml", config);
+        let gateway = Gateway::start(&upstream, &["--config", &config]);
+        let answer = Answer::with_header(gateway.address, "/v1/items/7", "x-forwarded-for: 10.9.8.7");
+        assert_eq!(answer.status, 200, "{answer:?}");
+        assert_eq!(upstream.last_header("x-forwarded-for").as_deref(), expected);
+    }
+}
+
+#[test]
+fn long_paths_and_foreign_text_are_bounded_by_settings() {
+    let upstream = Upstream::start();
+    let ask = |config: &str| {
+        let config = file("bounds", "gateway.toml", config);
+        let gateway = Gateway::start(&upstream, &["--config", &config]);
+        let long = gateway.get(&format!("/v1/items/7?title={}", "x".repeat(100))).status;
+        let foreign = Answer::with_header(gateway.address, "/v1/items/7", "x-name: M\u{fc}ller").status;
+        (long, foreign)
+    };
+    let header = "request_headers = [\"x-name\"]\n";
+    assert_eq!(ask(header), (200, 200));
+    assert_eq!(
+        ask(&format!("{header}header_text = \"reject\"\nlimits.uri_bytes = 50\n")),
+        (414, 400)
+    );
 }
 
 #[test]

@@ -5,21 +5,23 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::OnceLock;
 use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use bytes::{Buf, BufMut, Bytes};
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use millrace_gateway::GrpcService;
 use millrace_gateway::serve::{ConnectionLimits, listen, serve};
 use serde_json::Value;
 use tokio::sync::watch;
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::server::UnaryService;
-use tower::service_fn;
+use tower::util::BoxCloneSyncService;
+use tower::{ServiceExt, service_fn};
 
 /// Longer than any test should wait for what has to come.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -50,6 +52,45 @@ pub(crate) fn descriptors() -> &'static str {
             .unwrap();
         file("shared", "echo.binpb", compiler.encode_file_descriptor_set())
     })
+}
+
+/// The descriptors of `echo.proto` with texts in it replaced.
+pub(crate) fn echo(test: &str, changes: &[(&str, &str)]) -> Vec<u8> {
+    let text = include_str!("echo.proto").to_owned();
+    let text = changes.iter().fold(text, |text, (old, new)| {
+        assert!(text.contains(old), "{old}");
+        text.replace(old, new)
+    });
+    file(test, "echo.proto", text);
+    let protos = Path::new(env!("CARGO_MANIFEST_DIR")).join("../proto");
+    let mut compiler = protox::Compiler::new([folder(test), protos]).unwrap();
+    compiler.include_imports(true).include_source_info(true);
+    compiler.open_files(["echo.proto"]).unwrap();
+    compiler.encode_file_descriptor_set()
+}
+
+/// A version of server reflection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reflection {
+    V1,
+    V1Alpha,
+}
+
+impl Reflection {
+    fn package(self) -> &'static str {
+        match self {
+            Self::V1 => "/grpc.reflection.v1.",
+            Self::V1Alpha => "/grpc.reflection.v1alpha.",
+        }
+    }
+
+    fn service(self, descriptors: &[u8]) -> GrpcService {
+        let builder = tonic_reflection::server::Builder::configure().register_encoded_file_descriptor_set(descriptors);
+        match self {
+            Self::V1 => BoxCloneSyncService::new(builder.build_v1().unwrap()),
+            Self::V1Alpha => BoxCloneSyncService::new(builder.build_v1alpha().unwrap()),
+        }
+    }
 }
 
 /// Messages as they are on the wire.
@@ -107,26 +148,74 @@ impl UnaryService<Bytes> for Echo {
     }
 }
 
+/// Any free port of this machine.
+const ANY_PORT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
+
 /// A gRPC server that runs until it is dropped.
 pub(crate) struct Upstream {
     pub(crate) url: String,
+    pub(crate) address: SocketAddr,
+    /// Headers of the last call.
+    last: Arc<Mutex<HeaderMap>>,
     stop: watch::Sender<bool>,
     thread: Option<std::thread::JoinHandle<()>>,
 }
 
 impl Upstream {
+    /// One without reflection.
     pub(crate) fn start() -> Self {
+        Self::serve(ANY_PORT, None)
+    }
+
+    /// One that tells its descriptors.
+    pub(crate) fn reflecting(descriptors: &[u8]) -> Self {
+        Self::on(ANY_PORT, descriptors)
+    }
+
+    /// The same on an address that was another's before.
+    pub(crate) fn on(address: SocketAddr, descriptors: &[u8]) -> Self {
+        Self::serve(address, Some((Reflection::V1, descriptors)))
+    }
+
+    /// A header of the last call.
+    pub(crate) fn last_header(&self, name: &str) -> Option<String> {
+        let last = self.last.lock().unwrap();
+        last.get(name).map(|value| value.to_str().unwrap().to_owned())
+    }
+
+    /// Stops it and puts another in its place.
+    pub(crate) fn replaced(self, descriptors: &[u8]) -> Self {
+        let address = self.address;
+        drop(self);
+        Self::on(address, descriptors)
+    }
+
+    pub(crate) fn serve(address: SocketAddr, reflection: Option<(Reflection, &[u8])>) -> Self {
+        let reflection = reflection.map(|(version, descriptors)| (version.package(), version.service(descriptors)));
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .unwrap();
-        let listener = runtime.block_on(async { listen(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap() });
-        let url = format!("http://{}", listener.local_addr().unwrap());
+        let listener = runtime.block_on(async { listen(address).unwrap() });
+        let address = listener.local_addr().unwrap();
+        let url = format!("http://{address}");
         let (stop, stopping) = watch::channel(false);
+        let last = Arc::<Mutex<HeaderMap>>::default();
+        let noted = last.clone();
         let thread = std::thread::spawn(move || {
-            let service = service_fn(|request: Request<Incoming>| async move {
-                let answer = tonic::server::Grpc::new(Raw).unary(Echo, request).await;
-                Ok::<Response<tonic::body::Body>, Infallible>(answer)
+            let service = service_fn(move |request: Request<Incoming>| {
+                let reflection = reflection.clone();
+                *noted.lock().unwrap() = request.headers().clone();
+                async move {
+                    let path = request.uri().path();
+                    Ok::<Response<tonic::body::Body>, Infallible>(match reflection {
+                        Some((package, service)) if path.starts_with(package) => {
+                            service.oneshot(request.map(tonic::body::Body::new)).await?
+                        }
+                        _ if path.starts_with("/grpc.reflection.") => tonic::Status::unimplemented("").into_http(),
+                        _ => tonic::server::Grpc::new(Raw).unary(Echo, request).await,
+                    })
+                }
             });
             let limits = ConnectionLimits {
                 connections: 100,
@@ -140,6 +229,8 @@ impl Upstream {
         });
         Self {
             url,
+            address,
+            last,
             stop,
             thread: Some(thread),
         }
@@ -193,18 +284,20 @@ pub(crate) struct Gateway {
 }
 
 impl Gateway {
-    /// Starts it on free ports before an upstream.
+    /// Starts it on free ports before an upstream whose descriptors are a file.
     pub(crate) fn start(upstream: &Upstream, arguments: &[&str]) -> Self {
-        let common = [
-            "--listen",
-            "127.0.0.1:0",
-            "--admin-listen",
-            "127.0.0.1:0",
-            "--upstream",
-            &upstream.url,
-        ];
-        let mut all = common.to_vec();
-        all.extend(["--descriptors", descriptors()]);
+        Self::run(
+            &[
+                &["--upstream", &upstream.url, "--descriptors", descriptors()],
+                arguments,
+            ]
+            .concat(),
+        )
+    }
+
+    /// Starts it on free ports.
+    pub(crate) fn run(arguments: &[&str]) -> Self {
+        let mut all = vec!["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
         all.extend(arguments);
         let mut child = binary(&all).stderr(Stdio::piped()).spawn().unwrap();
         let stderr = BufReader::new(child.stderr.take().unwrap());
@@ -248,13 +341,22 @@ impl Gateway {
         Answer::to(self.address, "POST", path, body)
     }
 
-    /// Sends SIGTERM and waits for the end; returns the exit code.
-    pub(crate) fn terminate(&mut self) -> i32 {
+    /// What `/readiness` answers.
+    pub(crate) fn readiness(&self) -> Answer {
+        Answer::to(self.admin.unwrap(), "GET", "/readiness", "")
+    }
+
+    pub(crate) fn signal(&self, signal: &str) {
         let killed = Command::new("kill")
-            .args(["-TERM", &self.child.id().to_string()])
+            .args([signal, &self.child.id().to_string()])
             .status()
             .unwrap();
         assert!(killed.success());
+    }
+
+    /// Sends SIGTERM and waits for the end; returns the exit code.
+    pub(crate) fn terminate(&mut self) -> i32 {
+        self.signal("-TERM");
         self.child.wait().unwrap().code().unwrap()
     }
 }
@@ -280,12 +382,26 @@ impl Answer {
         Self::over(TcpStream::connect(address).unwrap(), method, path, body)
     }
 
+    /// Asks for a path with a header more.
+    pub(crate) fn with_header(address: SocketAddr, path: &str, header: &str) -> Self {
+        Self::asked(TcpStream::connect(address).unwrap(), &format!("GET {path}"), header, "")
+    }
+
     /// Asks over a stream.
-    pub(crate) fn over(mut stream: impl Read + Write, method: &str, path: &str, body: &str) -> Self {
+    pub(crate) fn over(stream: impl Read + Write, method: &str, path: &str, body: &str) -> Self {
+        Self::asked(
+            stream,
+            &format!("{method} {path}"),
+            "content-type: application/json",
+            body,
+        )
+    }
+
+    fn asked(mut stream: impl Read + Write, what: &str, header: &str, body: &str) -> Self {
         let length = body.len();
         let request = format!(
-            "{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-type: application/json\r\n\
-             content-length: {length}\r\n\r\n{body}"
+            "{what} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{header}\r\ncontent-length: {length}\r\n\
+             \r\n{body}"
         );
         stream.write_all(request.as_bytes()).unwrap();
         let mut text = String::new();

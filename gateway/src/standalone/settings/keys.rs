@@ -4,10 +4,11 @@
 mod route;
 mod upstream;
 
-use http::HeaderValue;
+use http::{HeaderName, HeaderValue};
 
 use super::slot::{Slot, tables};
 use super::{Grpc, Hosts, LogFormat, RouteSettings, Settings, UpstreamSettings, rule};
+use crate::edge::NetworkError;
 use crate::transcode::PathDecoding;
 
 pub(crate) use route::ROUTE_KEYS;
@@ -88,14 +89,15 @@ pub(crate) static KEYS: &[Key<Settings>] = &[
             to.upstreams = UpstreamSettings::list(value)?;
             Ok(())
         }),
-        "The gRPC servers: URLs, or tables with the keys of `[[upstreams]]` below. A service belongs to the first that \
-         has it.",
+        "The gRPC servers: URLs, or tables with the keys of `[[upstreams]]` below. By reflection a service of two of them is \
+         refused, unless one lists it under `services`; with `descriptors` it belongs to the first.",
     ),
     key(
         "descriptors",
         "[]",
         Slot::Files(|to, value| to.descriptors = value),
-        "Encoded FileDescriptorSets, with imports. Without any, the upstreams are asked by server reflection.",
+        "Encoded FileDescriptorSets, with imports; SIGHUP reads them again. Without any, the upstreams are asked by server \
+         reflection, and one that is away at the start until it answers: the others are served meanwhile.",
     ),
     key(
         "reflection.refresh_ms",
@@ -109,6 +111,26 @@ pub(crate) static KEYS: &[Key<Settings>] = &[
         Slot::Flag(|to, value| to.reflection.allow_breaking = value),
         "Whether a new schema may take away what callers can rely on. One that does is refused otherwise, and the old one \
          stays.",
+    ),
+    key(
+        "reflection.timeout_ms",
+        "10000",
+        Slot::Millis(DAY, |to, value| to.reflection.limits.time = value),
+        "How long an upstream may take to tell its schema.",
+    ),
+    key(
+        "reflection.bytes",
+        "8388608",
+        Slot::Number([1, 64 << 20], |to, value| {
+            to.reflection.limits.total_bytes = bytes(value)
+        }),
+        "Largest schema of one upstream.",
+    ),
+    key(
+        "reflection.admin",
+        "false",
+        Slot::Flag(|to, value| to.reflection.admin = value),
+        "Whether POST /schema/reload on the admin address asks at once, as SIGHUP does, and answers what came of it.",
     ),
     key(
         "grpc",
@@ -305,6 +327,46 @@ pub(crate) static KEYS: &[Key<Settings>] = &[
          x-request-id, accept-language and idempotency-key.",
     ),
     key(
+        "header_text",
+        "drop",
+        Slot::Either(["drop", "reject"], |to, value| to.header_text_refused = value),
+        "What becomes of a value that is not visible ASCII, which gRPC cannot say, in a request header that becomes \
+         metadata: it is dropped, or 400.",
+    ),
+    key(
+        "response_trailers",
+        "[]",
+        Slot::Names("header names", |to, value| {
+            let read = value.iter().map(|name| {
+                let name: Result<HeaderName, _> = name.parse();
+                name.map_err(|_| "must be a list of header names".to_owned())
+            });
+            to.response_trailers = read.collect::<Result<_, _>>()?;
+            Ok(())
+        }),
+        "Trailers of streamed REST answers that are announced, so that HTTP/1.1 sends them to callers with TE: trailers. \
+         HTTP/2 sends all.",
+    ),
+    key(
+        "forwarding.mode",
+        "rewritten",
+        Slot::Either(["rewritten", "removed"], |to, value| to.forwarding.is_removed = value),
+        "What becomes of headers by which proxies tell where a call came from (Forwarded, X-Forwarded-*, X-Real-IP, Via and \
+         such): X-Forwarded-For gets the caller's address at its end, or all are removed.",
+    ),
+    key(
+        "forwarding.trusted",
+        "[]",
+        Slot::Names("networks", |to, value| {
+            let read = value.iter().map(|network| network.parse());
+            let read = read.collect::<Result<_, NetworkError>>();
+            to.forwarding.trusted = read.map_err(|error| format!("is wrong: {error}"))?;
+            Ok(())
+        }),
+        "Networks, as in 10.0.0.0/8, from which one's own proxies call. What they say of a call's way is kept; what any \
+         other says is removed.",
+    ),
+    key(
         "cors_origins",
         "[]",
         Slot::Words(|to, value| to.cors_origins = value),
@@ -353,6 +415,12 @@ pub(crate) static KEYS: &[Key<Settings>] = &[
     ),
     // Limits.
     key(
+        "limits.uri_bytes",
+        "8192",
+        Slot::Number([1, 64 << 10], |to, value| to.limits.uri_bytes = bytes(value)),
+        "Longest path and query of a REST request, both together. Over HTTP/2 a request's head has at most 16 KiB.",
+    ),
+    key(
         "limits.body_bytes",
         "1048576",
         Slot::Number(SOME, |to, value| to.limits.body_bytes = bytes(value)),
@@ -369,6 +437,12 @@ pub(crate) static KEYS: &[Key<Settings>] = &[
         "30000",
         Slot::Millis(DAY, |to, value| to.limits.body = value),
         "How long the body of a request may take to arrive, a client's stream apart.",
+    ),
+    key(
+        "limits.stream_silence_ms",
+        "300000",
+        Slot::Millis(DAY, |to, value| to.limits.stream_silence = value),
+        "How long a client's stream over REST may bring no message before the call is cancelled.",
     ),
     key(
         "limits.deadline_max_ms",

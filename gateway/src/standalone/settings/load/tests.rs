@@ -8,6 +8,8 @@ use serde_json::json;
 use super::super::keys::{ROUTE_KEYS, UPSTREAM_KEYS};
 use super::super::{Grpc, RouteSettings, UpstreamSettings};
 use super::*;
+use crate::edge::Forwarding;
+use crate::reflection::Limits;
 
 /// A file of this name with this text.
 fn file(name: &str, text: &str) -> PathBuf {
@@ -220,4 +222,42 @@ fn a_route_has_options_of_its_own() {
         ),
         (Some(true), Some(true), None)
     );
+}
+
+#[test]
+fn names_and_networks_are_checked_when_they_are_read() {
+    let read = |name: &str, text: &str| load(None, [variable(name, text)], []).map(|loaded| loaded.settings);
+    let defaults = load(None, [], []).unwrap().settings;
+    assert_eq!(
+        defaults.forwarding.policy(),
+        Forwarding::Rewritten { trusted: Vec::new() }
+    );
+    assert_eq!(defaults.limits.uri_bytes, 8 << 10);
+    assert_eq!(defaults.limits.stream_silence.as_secs(), 300);
+    assert_eq!(
+        format!("{:?}", defaults.reflection.limits),
+        format!("{:?}", Limits::default())
+    );
+    let trailers = read("RESPONSE_TRAILERS", "X-Sum, x-count").unwrap().response_trailers;
+    assert_eq!(trailers, ["x-sum", "x-count"]);
+    assert_eq!(
+        read("FORWARDING__TRUSTED", "10.0.0.0/8,::1")
+            .unwrap()
+            .forwarding
+            .trusted
+            .len(),
+        2
+    );
+    for (name, text, expected) in [
+        (
+            "FORWARDING__TRUSTED",
+            "10.0.0.0/8,10.0.0.0/33",
+            "is wrong: `10.0.0.0/33` is no network",
+        ),
+        ("RESPONSE_TRAILERS", "x y", "must be a list of header names"),
+        ("FORWARDING__TRUSTED", "[1]", "must be a list"),
+    ] {
+        let error = read(name, text).err().unwrap().to_string();
+        assert!(error.contains(expected), "{error}");
+    }
 }
