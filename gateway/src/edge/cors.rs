@@ -41,6 +41,8 @@ pub enum CorsPolicy {
     Loopback,
     /// Pages of these origins, compared exactly, as in `https://shop.example`.
     List(Vec<String>),
+    /// Pages of both kinds.
+    LoopbackAnd(Vec<String>),
 }
 
 impl CorsPolicy {
@@ -54,6 +56,9 @@ impl CorsPolicy {
                 authority.is_some_and(is_loopback_authority)
             }),
             Self::List(origins) => origins.iter().any(|allowed| allowed.as_bytes() == origin),
+            Self::LoopbackAnd(origins) => {
+                Self::Loopback.allows(origin) || origins.iter().any(|allowed| allowed.as_bytes() == origin)
+            }
         }
     }
 }
@@ -231,8 +236,12 @@ mod tests {
     #[test]
     fn a_policy_allows_exactly_its_origins() {
         let list = CorsPolicy::List(vec!["https://shop.example".to_owned()]);
+        let both = CorsPolicy::LoopbackAnd(vec!["https://shop.example".to_owned()]);
         let table = [
             (&CorsPolicy::Off, "http://localhost:3000", false),
+            (&both, "http://localhost:3000", true),
+            (&both, "https://shop.example", true),
+            (&both, "https://other.example", false),
             (&CorsPolicy::Loopback, "http://localhost:3000", true),
             (&CorsPolicy::Loopback, "https://[::1]", true),
             (&CorsPolicy::Loopback, "http://localhost.evil.example", false),

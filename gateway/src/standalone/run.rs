@@ -187,10 +187,16 @@ fn probes(draining: watch::Receiver<bool>, reloads: &Reloads) -> Probes {
 }
 
 fn cors(settings: &Settings) -> CorsPolicy {
-    match settings.cors_origins.as_slice() {
-        [] => CorsPolicy::Off,
-        origins if origins.iter().any(|origin| origin == LOOPBACK) => CorsPolicy::Loopback,
-        origins => CorsPolicy::List(origins.to_vec()),
+    let (loopback, named): (Vec<String>, Vec<String>) = settings
+        .cors_origins
+        .iter()
+        .cloned()
+        .partition(|origin| origin == LOOPBACK);
+    match (loopback.is_empty(), named.is_empty()) {
+        (true, true) => CorsPolicy::Off,
+        (true, false) => CorsPolicy::List(named),
+        (false, true) => CorsPolicy::Loopback,
+        (false, false) => CorsPolicy::LoopbackAnd(named),
     }
 }
 

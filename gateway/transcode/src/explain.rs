@@ -1,5 +1,5 @@
 //! Why a request is answered as it is: the route and why that one, the routes that are not taken and why, each field with
-//! its source, the message, the same call by grpcurl; or what refuses it, and the setting that would allow it.
+//! its source, the message; or what refuses it, and the setting that would allow it.
 //!
 //! Nothing is decided here. The look-up and the binding are those of a call; the reasons are found by looking the path up
 //! among one route at a time.
@@ -204,9 +204,6 @@ impl fmt::Display for Explanation {
                 writeln!(f, "  {line}")?;
             }
             writeln!(f, "hex: {}{more}", hex(shown))?;
-        }
-        if let Some(call) = self.grpcurl("HOST:PORT") {
-            writeln!(f, "the same call: {call}")?;
         }
         if let Some(refusal) = &self.refusal {
             let Refusal {

@@ -8,13 +8,12 @@ use millrace_chassis::config::Flag;
 
 /// Where to listen.
 #[derive(Debug, Clone, Default, Args)]
-#[command(next_help_heading = "Addresses")]
 pub(super) struct ListenArgs {
     /// Public address: gRPC, gRPC-Web, REST [env: MILLRACE_SERVER__LISTEN=] [default: 127.0.0.1:8080]
-    #[arg(long, value_name = "ADDRESS", value_parser = address)]
+    #[arg(long, value_name = "ADDRESS", value_parser = address, help_heading = "Addresses")]
     pub(super) listen: Option<SocketAddr>,
     /// Admin address: metrics and health, or `off` [env: MILLRACE_SERVER__ADMIN_LISTEN=] [default: 127.0.0.1:9464]
-    #[arg(long, value_name = "ADDRESS|off")]
+    #[arg(long, value_name = "ADDRESS|off", help_heading = "Addresses")]
     pub(super) admin_listen: Option<AddressOrOff>,
 }
 

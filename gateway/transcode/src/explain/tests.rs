@@ -24,8 +24,9 @@ fn shelves() -> Schema {
 
 #[test]
 fn as_people_read_it() {
-    let text = explained(&shelves(), "GET /v1/shelves/100?view=it's", "").to_string();
-    insta::assert_snapshot!(text, @r#"
+    let schema = shelves();
+    let explanation = explained(&schema, "GET /v1/shelves/100?view=it's", "");
+    insta::assert_snapshot!(explanation.to_string(), @r#"
     GET /v1/shelves/100
     route: GET /v1/shelves/{shelf} (shapes.v1.Library/GetShelf)
       its template fits the path; it is more specific than 1 other(s) that fit
@@ -49,8 +50,9 @@ fn as_people_read_it() {
       shelf: 100
       view: "it\'s"
     hex: 0864120469742773
-    the same call: grpcurl -plaintext -d '{"shelf":"100","view":"it'\''s"}' HOST:PORT shapes.v1.Library/GetShelf
     "#);
+    let call = r#"grpcurl -plaintext -d '{"shelf":"100","view":"it'\''s"}' HOST:PORT shapes.v1.Library/GetShelf"#;
+    assert_eq!(explanation.grpcurl("HOST:PORT").as_deref(), Some(call));
 }
 
 #[test]
