@@ -6,6 +6,7 @@ mod breaking;
 mod compare;
 mod refresher;
 mod report;
+mod said;
 mod sources;
 mod swap;
 

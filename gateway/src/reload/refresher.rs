@@ -7,19 +7,19 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use futures_util::future::join_all;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
 use super::asks::Reloads;
 use super::compare::compare;
 use super::report::{Metrics, Outcome, Report, Standing};
+use super::said::{Asked, Said};
 use super::sources::{LoadError, SchemaSource};
 use super::swap::Swappable;
 use crate::body::BoxError;
 use crate::drain;
 use crate::gateway::{Gateway, HttpService};
-use crate::reflection::{MergeError, Merged, Source, merge};
+use crate::reflection::{MergeError, Merged};
 use crate::signals::Hangups;
 
 /// Admins that wait for a refresh at one time.
@@ -66,24 +66,15 @@ pub enum StartError {
     Build(#[source] BoxError),
 }
 
-/// Which sources are asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Asked {
-    All,
-    Polled,
-    Silent,
-}
-
 /// The supervised refresher of a schema.
 pub struct Refresher {
     sources: Vec<SchemaSource>,
     build: Build,
     settings: Settings,
     metrics: Metrics,
-    /// What each source said last.
-    said: Vec<Source>,
-    /// Which sources have said nothing yet.
-    silent: Vec<bool>,
+    said: Said,
+    /// What came of asking those that have said nothing yet, so that it is told once.
+    retried: Option<Report>,
     merged: Merged,
     gateway: Gateway,
     swappable: Swappable,
@@ -104,32 +95,22 @@ impl Refresher {
         settings: Settings,
         metrics: Metrics,
     ) -> Result<Self, StartError> {
-        let loaded = join_all(sources.iter().map(SchemaSource::load)).await;
-        let (mut said, mut silent, mut failures) = (Vec::new(), Vec::new(), Vec::new());
-        for (source, loaded) in sources.iter().zip(loaded) {
-            silent.push(loaded.is_err());
-            said.push(match loaded {
-                Ok(said) => said,
-                Err(error) if error.is_away() => {
-                    tracing::warn!("{error}; its routes appear when it answers");
-                    failures.push(error.to_string());
-                    source.silent()
-                }
-                Err(error) => return Err(error.into()),
-            });
+        let (said, failures) = Said::first(&sources).await?;
+        for failure in &failures {
+            tracing::warn!("{failure}; its routes appear when it answers");
         }
-        let merged = merged(&said, &silent)?;
+        let merged = said.merged()?;
         warn(&merged);
         let built = build(&merged).map_err(StartError::Build)?;
         let (sender, asks) = mpsc::channel(ASKS_MAX);
         let mut standing = Standing::default();
-        standing.missing = missing(&said, &silent);
-        standing.is_empty = silent.iter().all(|silent| *silent);
-        if !failures.is_empty() {
-            standing.note(Report {
-                failures,
-                ..Report::of(Outcome::Failed)
-            });
+        standing.heard(&said);
+        let missed = (!failures.is_empty()).then(|| Report {
+            failures,
+            ..Report::of(Outcome::Failed)
+        });
+        if let Some(report) = &missed {
+            standing.note(report.clone());
         }
         let standing = Arc::new(Mutex::new(standing));
         let reloads = Reloads::new(sender, standing.clone());
@@ -139,7 +120,7 @@ impl Refresher {
             settings,
             metrics,
             said,
-            silent,
+            retried: missed,
             merged,
             gateway: built.gateway,
             swappable: Swappable::new(built.service),
@@ -173,9 +154,9 @@ impl Refresher {
     pub async fn run(mut self, mut hangups: Option<Hangups>, mut draining: watch::Receiver<bool>) {
         let mut poll_at = self.next_poll();
         loop {
-            let retry_at = self.silent.contains(&true).then(|| Instant::now() + RETRY);
+            let retry_at = self.said.is_partial().then(|| Instant::now() + RETRY);
             let mut waiting = Vec::new();
-            let (asked_by, asked) = tokio::select! {
+            let (mut asked_by, mut asked) = tokio::select! {
                 () = drain::begun(&mut draining) => return,
                 () = hangup(&mut hangups) => ("SIGHUP", Asked::All),
                 Some(ask) = self.asks.recv() => {
@@ -189,14 +170,22 @@ impl Refresher {
             while let Ok(ask) = self.asks.try_recv() {
                 waiting.push(ask);
             }
+            if asked != Asked::All && !waiting.is_empty() {
+                (asked_by, asked) = ("admin", Asked::All);
+            }
             let report = tokio::select! {
                 () = drain::begun(&mut draining) => return,
                 report = self.refresh(asked) => report,
             };
-            if asked != Asked::Silent {
-                poll_at = self.next_poll();
+            let is_retry = asked == Asked::Silent;
+            if !is_retry || self.retried.as_ref() != Some(&report) {
+                self.note(&report, asked_by);
             }
-            self.note(&report, asked_by);
+            if is_retry {
+                self.retried = Some(report);
+                continue;
+            }
+            poll_at = self.next_poll();
             for ask in waiting {
                 // Who asked may be gone.
                 let _ = ask.send(report.clone());
@@ -215,40 +204,18 @@ impl Refresher {
         self.metrics.count(report.outcome);
         let mut standing = self.standing.lock().unwrap_or_else(PoisonError::into_inner);
         report.log(asked_by, standing.last.as_ref());
-        standing.missing = missing(&self.said, &self.silent);
-        standing.is_empty = self.silent.iter().all(|silent| *silent);
+        standing.heard(&self.said);
         standing.note(report.clone());
     }
 
     /// Asks sources and serves what they say.
     async fn refresh(&mut self, asked: Asked) -> Report {
-        let known = self.sources.iter().zip(self.said.iter().zip(&self.silent));
-        let loads = known.map(async |(source, (said, silent))| {
-            let is_asked = match asked {
-                Asked::All => true,
-                Asked::Polled => source.polled,
-                Asked::Silent => *silent,
-            };
-            if !is_asked {
-                return (said.clone(), *silent, None);
-            }
-            match source.load().await {
-                Ok(now) => (now, false, None),
-                Err(error) => (said.clone(), *silent, Some(error.to_string())),
-            }
-        });
-        let (mut said, mut silent, mut failures) = (Vec::new(), Vec::new(), Vec::new());
-        for (now, is_silent, failure) in join_all(loads).await {
-            said.push(now);
-            silent.push(is_silent);
-            failures.extend(failure);
-        }
-        let mut report = match self.judge(&said, &silent).await {
+        let (said, failures) = self.said.again(&self.sources, asked).await;
+        let mut report = match self.judge(&said).await {
             Ok((report, None)) => report,
             Ok((report, Some((merged, built)))) => {
                 self.swappable.swap(built.service);
-                (self.said, self.silent) = (said, silent);
-                (self.merged, self.gateway) = (merged, built.gateway);
+                (self.said, self.merged, self.gateway) = (said, merged, built.gateway);
                 report
             }
             Err(failure) => Report::failed(failure),
@@ -262,16 +229,15 @@ impl Refresher {
     }
 
     /// What is to be done about what the sources say now.
-    async fn judge(&self, said: &[Source], silent: &[bool]) -> Result<(Report, Option<(Merged, Built)>), String> {
+    async fn judge(&self, said: &Said) -> Result<(Report, Option<(Merged, Built)>), String> {
         let mut report = Report::of(Outcome::Unchanged);
-        if said == self.said {
+        if *said == self.said {
             return Ok((report, None));
         }
         // Compiling a schema takes a while: not on a thread that serves.
-        let (said, silent) = (said.to_vec(), silent.to_vec());
-        let (build, old) = (self.build.clone(), self.gateway.clone());
+        let (said, build, old) = (said.clone(), self.build.clone(), self.gateway.clone());
         let building = tokio::task::spawn_blocking(move || {
-            let merged = merged(&said, &silent)?;
+            let merged = said.merged()?;
             let built = build(&merged)?;
             let changes = compare(old.schema(), built.gateway.schema());
             Ok::<_, BoxError>((merged, built, changes))
@@ -289,19 +255,6 @@ impl Refresher {
         report.outcome = Outcome::Applied;
         Ok((report, Some((merged, built))))
     }
-}
-
-/// What all say together.
-fn merged(said: &[Source], silent: &[bool]) -> Result<Merged, MergeError> {
-    let mut merged = merge(said)?;
-    merged.complete = !silent.contains(&true);
-    Ok(merged)
-}
-
-/// Names of those that have said nothing yet.
-fn missing(said: &[Source], silent: &[bool]) -> Vec<String> {
-    let silent = said.iter().zip(silent).filter(|(_, silent)| **silent);
-    silent.map(|(source, _)| source.name.clone()).collect()
 }
 
 fn warn(merged: &Merged) {

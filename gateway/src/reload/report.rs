@@ -7,6 +7,7 @@ use prometheus_client::registry::Registry;
 use serde_json::{Map, Value, json};
 
 use super::compare::Change;
+use super::said::Said;
 
 /// How a refresh ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -142,6 +143,12 @@ pub(super) struct Standing {
 }
 
 impl Standing {
+    /// Takes in which sources have been heard.
+    pub(super) fn heard(&mut self, said: &Said) {
+        self.missing = said.missing();
+        self.is_empty = said.is_nothing();
+    }
+
     pub(super) fn note(&mut self, report: Report) {
         match report.outcome {
             Outcome::Applied | Outcome::Unchanged => self.unapplied = 0,
