@@ -21,6 +21,7 @@ use std::time::Duration;
 
 use crate::gateway::GrpcService;
 
+pub(crate) use merge::declared;
 pub use merge::{MergeError, Merged, Source, merge};
 
 /// How much a server may answer. The defaults are far above what real servers have.
@@ -150,6 +151,18 @@ pub enum ReflectionError {
     },
 }
 
+impl ReflectionError {
+    /// Whether the server does not answer at all, which may be different in a moment; any other error is its last word.
+    pub fn is_away(&self) -> bool {
+        match self {
+            Self::TooSlow(_) => true,
+            Self::Unsupported { v1, v1alpha } => v1.is_away() || v1alpha.is_away(),
+            Self::Failed { refusal, .. } => refusal.is_away(),
+            _ => false,
+        }
+    }
+}
+
 /// The server's no to a question: a gRPC code and what the server says, cut and escaped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
@@ -157,6 +170,12 @@ pub struct Refusal {
     pub code: tonic::Code,
     /// The server's words; may be empty.
     pub message: String,
+}
+
+impl Refusal {
+    fn is_away(&self) -> bool {
+        matches!(self.code, tonic::Code::Unavailable | tonic::Code::DeadlineExceeded)
+    }
 }
 
 impl std::fmt::Display for Refusal {

@@ -35,10 +35,10 @@ then from variables MILLRACE_GATEWAY_<SECTION>__<KEY>, then from flags; the late
 
 Exit codes:
     0  all is well
-    1  a check failed, or an address is taken
+    1  a check failed
     2  the command line makes no sense
     3  a setting is wrong, or the schema cannot be served
-    4  something is missing or does not answer
+    4  something is missing or does not answer, or an address is taken
   130  interrupted";
 
 /// REST and JSON in front of any gRPC server.

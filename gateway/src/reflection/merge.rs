@@ -37,6 +37,8 @@ pub struct Merged {
     pub services: Vec<Vec<String>>,
     /// Files of which the servers have versions that agree, and such.
     pub warnings: Vec<String>,
+    /// Whether every source has said what it offers. Who starts before one answers goes on without it.
+    pub complete: bool,
 }
 
 /// Why servers cannot be behind one gateway.
@@ -95,7 +97,15 @@ pub fn merge(sources: &[Source]) -> Result<Merged, MergeError> {
         descriptor_set: merging.encoded(),
         services,
         warnings: merging.warnings,
+        complete: true,
     })
+}
+
+/// Full names of all services that a set declares; `None` if it is none.
+pub(crate) fn declared(descriptor_set: &[u8]) -> Option<Vec<String>> {
+    let files = wire::fields_of(descriptor_set, 1).map(|file| File::read(file?.bytes()?));
+    let files = files.collect::<Result<Vec<_>, _>>().ok()?;
+    Some(files.into_iter().flat_map(|file| file.services).collect())
 }
 
 fn files_of(source: &Source) -> Result<Vec<File>, MergeError> {

@@ -1,6 +1,6 @@
 //! How others reach the refresher: an admin's call, and what `/readiness` says.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Map, Value};
 use tokio::sync::{mpsc, oneshot};
@@ -34,9 +34,23 @@ impl Reloads {
         }
     }
 
+    /// Names of the sources that have said nothing yet.
+    pub fn missing(&self) -> Vec<String> {
+        self.standing().missing.clone()
+    }
+
+    /// Whether no source has said anything yet, so that there is nothing to serve.
+    pub fn is_empty(&self) -> bool {
+        self.standing().is_empty
+    }
+
     /// What `/readiness` adds: the member `schema`.
     pub fn details(&self) -> Map<String, Value> {
-        self.standing.lock().unwrap_or_else(PoisonError::into_inner).details()
+        self.standing().details()
+    }
+
+    fn standing(&self) -> MutexGuard<'_, Standing> {
+        self.standing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// `POST /schema/reload` for the admin listener: 200 if the schema is up to date, 409 if it would break callers, 503

@@ -1,13 +1,15 @@
 //! Asks the sources again, by an interval, on SIGHUP or when an admin says so, and serves what they say now.
 //!
 //! A source that does not answer keeps what it said last; a schema that cannot be served, or that would break callers and
-//! may not, changes nothing. Calls never wait for any of it.
+//! may not, changes nothing. Calls never wait for any of it. A server that is away at the start has said nothing yet: the
+//! others are served, and it is asked again until it answers.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::join_all;
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
 
 use super::asks::Reloads;
 use super::compare::compare;
@@ -24,6 +26,8 @@ use crate::signals::Hangups;
 const ASKS_MAX: usize = 16;
 /// How much an interval varies, as a part of it: gateways that start together do not ask together.
 const JITTER: f64 = 0.1;
+/// After which a source that has said nothing yet is asked again.
+const RETRY: Duration = Duration::from_secs(1);
 
 /// How refreshes are done.
 #[derive(Clone)]
@@ -62,6 +66,14 @@ pub enum StartError {
     Build(#[source] BoxError),
 }
 
+/// Which sources are asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    All,
+    Polled,
+    Silent,
+}
+
 /// The supervised refresher of a schema.
 pub struct Refresher {
     sources: Vec<SchemaSource>,
@@ -70,6 +82,8 @@ pub struct Refresher {
     metrics: Metrics,
     /// What each source said last.
     said: Vec<Source>,
+    /// Which sources have said nothing yet.
+    silent: Vec<bool>,
     merged: Merged,
     gateway: Gateway,
     swappable: Swappable,
@@ -79,23 +93,45 @@ pub struct Refresher {
 }
 
 impl Refresher {
-    /// Loads all sources and builds the first gateway.
+    /// Loads all sources and builds the first gateway. A server that is away is left out until it answers, see
+    /// [`Reloads::missing`]; the gateway may then have nothing to serve yet.
     ///
     /// # Errors
-    /// A source cannot be had, or there is nothing to serve; see [`StartError`].
+    /// A source has no descriptors to give, or they cannot be served; see [`StartError`].
     pub async fn start(
         sources: Vec<SchemaSource>,
         build: Build,
         settings: Settings,
         metrics: Metrics,
     ) -> Result<Self, StartError> {
-        let said = join_all(sources.iter().map(SchemaSource::load)).await;
-        let said = said.into_iter().collect::<Result<Vec<_>, _>>()?;
-        let merged = merge(&said)?;
+        let loaded = join_all(sources.iter().map(SchemaSource::load)).await;
+        let (mut said, mut silent, mut failures) = (Vec::new(), Vec::new(), Vec::new());
+        for (source, loaded) in sources.iter().zip(loaded) {
+            silent.push(loaded.is_err());
+            said.push(match loaded {
+                Ok(said) => said,
+                Err(error) if error.is_away() => {
+                    tracing::warn!("{error}; its routes appear when it answers");
+                    failures.push(error.to_string());
+                    source.silent()
+                }
+                Err(error) => return Err(error.into()),
+            });
+        }
+        let merged = merged(&said, &silent)?;
         warn(&merged);
         let built = build(&merged).map_err(StartError::Build)?;
         let (sender, asks) = mpsc::channel(ASKS_MAX);
-        let standing = Arc::<Mutex<Standing>>::default();
+        let mut standing = Standing::default();
+        standing.missing = missing(&said, &silent);
+        standing.is_empty = silent.iter().all(|silent| *silent);
+        if !failures.is_empty() {
+            standing.note(Report {
+                failures,
+                ..Report::of(Outcome::Failed)
+            });
+        }
+        let standing = Arc::new(Mutex::new(standing));
         let reloads = Reloads::new(sender, standing.clone());
         Ok(Self {
             sources,
@@ -103,6 +139,7 @@ impl Refresher {
             settings,
             metrics,
             said,
+            silent,
             merged,
             gateway: built.gateway,
             swappable: Swappable::new(built.service),
@@ -134,17 +171,19 @@ impl Refresher {
 
     /// Refreshes until the drain begins.
     pub async fn run(mut self, mut hangups: Option<Hangups>, mut draining: watch::Receiver<bool>) {
+        let mut poll_at = self.next_poll();
         loop {
-            let pause = self.pause();
+            let retry_at = self.silent.contains(&true).then(|| Instant::now() + RETRY);
             let mut waiting = Vec::new();
-            let asked_by = tokio::select! {
+            let (asked_by, asked) = tokio::select! {
                 () = drain::begun(&mut draining) => return,
-                () = hangup(&mut hangups) => "SIGHUP",
+                () = hangup(&mut hangups) => ("SIGHUP", Asked::All),
                 Some(ask) = self.asks.recv() => {
                     waiting.push(ask);
-                    "admin"
+                    ("admin", Asked::All)
                 }
-                () = sleep(pause) => "interval",
+                () = sleep_until(poll_at) => ("interval", Asked::Polled),
+                () = sleep_until(retry_at) => ("retry", Asked::Silent),
             };
             // Who asks while one begins gets its answer.
             while let Ok(ask) = self.asks.try_recv() {
@@ -152,8 +191,11 @@ impl Refresher {
             }
             let report = tokio::select! {
                 () = drain::begun(&mut draining) => return,
-                report = self.refresh(asked_by == "interval") => report,
+                report = self.refresh(asked) => report,
             };
+            if asked != Asked::Silent {
+                poll_at = self.next_poll();
+            }
             self.note(&report, asked_by);
             for ask in waiting {
                 // Who asked may be gone.
@@ -162,38 +204,51 @@ impl Refresher {
         }
     }
 
-    fn pause(&self) -> Option<Duration> {
+    fn next_poll(&self) -> Option<Instant> {
         let is_polled = self.sources.iter().any(|source| source.polled);
         let interval = self.settings.interval.filter(|_| is_polled)?;
         let random = (self.settings.random)().clamp(0.0, 1.0);
-        Some(interval.mul_f64(1.0 - JITTER + 2.0 * JITTER * random))
+        Some(Instant::now() + interval.mul_f64(1.0 - JITTER + 2.0 * JITTER * random))
     }
 
     fn note(&self, report: &Report, asked_by: &str) {
         self.metrics.count(report.outcome);
         let mut standing = self.standing.lock().unwrap_or_else(PoisonError::into_inner);
         report.log(asked_by, standing.last.as_ref());
+        standing.missing = missing(&self.said, &self.silent);
+        standing.is_empty = self.silent.iter().all(|silent| *silent);
         standing.note(report.clone());
     }
 
-    /// Asks the sources, all or those that are polled, and serves what they say.
-    async fn refresh(&mut self, only_polled: bool) -> Report {
-        let loads = self.sources.iter().zip(&self.said).map(async |(source, said)| {
-            if only_polled && !source.polled {
-                return (said.clone(), None);
+    /// Asks sources and serves what they say.
+    async fn refresh(&mut self, asked: Asked) -> Report {
+        let known = self.sources.iter().zip(self.said.iter().zip(&self.silent));
+        let loads = known.map(async |(source, (said, silent))| {
+            let is_asked = match asked {
+                Asked::All => true,
+                Asked::Polled => source.polled,
+                Asked::Silent => *silent,
+            };
+            if !is_asked {
+                return (said.clone(), *silent, None);
             }
             match source.load().await {
-                Ok(now) => (now, None),
-                Err(error) => (said.clone(), Some(error.to_string())),
+                Ok(now) => (now, false, None),
+                Err(error) => (said.clone(), *silent, Some(error.to_string())),
             }
         });
-        let (said, failures): (Vec<_>, Vec<_>) = join_all(loads).await.into_iter().unzip();
-        let failures: Vec<String> = failures.into_iter().flatten().collect();
-        let mut report = match self.judge(&said).await {
+        let (mut said, mut silent, mut failures) = (Vec::new(), Vec::new(), Vec::new());
+        for (now, is_silent, failure) in join_all(loads).await {
+            said.push(now);
+            silent.push(is_silent);
+            failures.extend(failure);
+        }
+        let mut report = match self.judge(&said, &silent).await {
             Ok((report, None)) => report,
             Ok((report, Some((merged, built)))) => {
                 self.swappable.swap(built.service);
-                (self.said, self.merged, self.gateway) = (said, merged, built.gateway);
+                (self.said, self.silent) = (said, silent);
+                (self.merged, self.gateway) = (merged, built.gateway);
                 report
             }
             Err(failure) => Report::failed(failure),
@@ -207,19 +262,16 @@ impl Refresher {
     }
 
     /// What is to be done about what the sources say now.
-    async fn judge(&self, said: &[Source]) -> Result<(Report, Option<(Merged, Built)>), String> {
-        let mut report = Report {
-            outcome: Outcome::Unchanged,
-            changes: Vec::new(),
-            failures: Vec::new(),
-        };
+    async fn judge(&self, said: &[Source], silent: &[bool]) -> Result<(Report, Option<(Merged, Built)>), String> {
+        let mut report = Report::of(Outcome::Unchanged);
         if said == self.said {
             return Ok((report, None));
         }
         // Compiling a schema takes a while: not on a thread that serves.
-        let (said, build, old) = (said.to_vec(), self.build.clone(), self.gateway.clone());
+        let (said, silent) = (said.to_vec(), silent.to_vec());
+        let (build, old) = (self.build.clone(), self.gateway.clone());
         let building = tokio::task::spawn_blocking(move || {
-            let merged = merge(&said)?;
+            let merged = merged(&said, &silent)?;
             let built = build(&merged)?;
             let changes = compare(old.schema(), built.gateway.schema());
             Ok::<_, BoxError>((merged, built, changes))
@@ -237,6 +289,19 @@ impl Refresher {
         report.outcome = Outcome::Applied;
         Ok((report, Some((merged, built))))
     }
+}
+
+/// What all say together.
+fn merged(said: &[Source], silent: &[bool]) -> Result<Merged, MergeError> {
+    let mut merged = merge(said)?;
+    merged.complete = !silent.contains(&true);
+    Ok(merged)
+}
+
+/// Names of those that have said nothing yet.
+fn missing(said: &[Source], silent: &[bool]) -> Vec<String> {
+    let silent = said.iter().zip(silent).filter(|(_, silent)| **silent);
+    silent.map(|(source, _)| source.name.clone()).collect()
 }
 
 fn warn(merged: &Merged) {
@@ -258,9 +323,9 @@ async fn hangup(hangups: &mut Option<Hangups>) {
     }
 }
 
-async fn sleep(pause: Option<Duration>) {
-    match pause {
-        Some(pause) => tokio::time::sleep(pause).await,
+async fn sleep_until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment).await,
         None => std::future::pending().await,
     }
 }

@@ -53,11 +53,18 @@ pub struct Report {
 }
 
 impl Report {
+    pub(super) fn of(outcome: Outcome) -> Self {
+        Self {
+            outcome,
+            changes: Vec::new(),
+            failures: Vec::new(),
+        }
+    }
+
     pub(super) fn failed(failure: String) -> Self {
         Self {
-            outcome: Outcome::Failed,
-            changes: Vec::new(),
             failures: vec![failure],
+            ..Self::of(Outcome::Failed)
         }
     }
 
@@ -128,6 +135,10 @@ pub(super) struct Standing {
     pub(super) last: Option<Report>,
     /// Refreshes in a row that failed or were refused.
     pub(super) unapplied: u64,
+    /// Sources that have said nothing yet.
+    pub(super) missing: Vec<String>,
+    /// Whether that is all of them.
+    pub(super) is_empty: bool,
 }
 
 impl Standing {
@@ -141,6 +152,9 @@ impl Standing {
 
     pub(super) fn details(&self) -> Map<String, Value> {
         let mut schema = Map::new();
+        if !self.missing.is_empty() {
+            schema.insert("missing".to_owned(), self.missing.clone().into());
+        }
         if let Some(last) = &self.last {
             schema.insert("last_refresh".to_owned(), last.outcome.name().into());
             if self.unapplied > 0 {

@@ -18,6 +18,8 @@ pub struct SchemaSource {
     pub origin: Origin,
     /// Full names of the services that the source may offer; `None` for all that it has.
     pub services: Option<Vec<String>>,
+    /// Full names of services that are another's, whatever this one says.
+    pub except: Vec<String>,
     /// Whether it is asked again by the interval. Others are on SIGHUP and by an admin's call.
     pub polled: bool,
 }
@@ -58,7 +60,24 @@ pub enum LoadError {
     },
 }
 
+impl LoadError {
+    /// Whether it is a server that does not answer at all, and may in a moment.
+    pub fn is_away(&self) -> bool {
+        matches!(self, Self::Reflection { source, .. } if source.is_away())
+    }
+}
+
 impl SchemaSource {
+    /// What it has said before it has said anything.
+    pub(super) fn silent(&self) -> Source {
+        Source {
+            name: self.name.clone(),
+            descriptor_set: Vec::new(),
+            services: Some(Vec::new()),
+            warnings: Vec::new(),
+        }
+    }
+
     /// Reads or asks.
     ///
     /// # Errors
@@ -73,7 +92,10 @@ impl SchemaSource {
                     path: self.name.clone(),
                     source: io::Error::other(error),
                 })?;
-                (read?, self.services.clone())
+                let read = read?;
+                // Whoever gives a file means all that is in it; what is none is told when it is merged.
+                let services = self.services.clone().or_else(|| reflection::declared(&read));
+                (read, services)
             }
             Origin::Reflection { service, limits } => {
                 let fetched = reflection::fetch(service.clone(), limits).await;
@@ -82,15 +104,16 @@ impl SchemaSource {
                     source,
                 })?;
                 warnings = fetched.warnings;
-                let may = |name: &String| self.services.as_ref().is_none_or(|services| services.contains(name));
-                let services = fetched.services.into_iter().filter(may).collect();
-                (fetched.descriptor_set, Some(services))
+                (fetched.descriptor_set, Some(fetched.services))
             }
+        };
+        let may = |name: &String| {
+            self.services.as_ref().is_none_or(|services| services.contains(name)) && !self.except.contains(name)
         };
         Ok(Source {
             name: self.name.clone(),
             descriptor_set,
-            services,
+            services: services.map(|services| services.into_iter().filter(may).collect()),
             warnings,
         })
     }

@@ -11,13 +11,13 @@ use super::settings::ConfigError;
 pub(super) enum Exit {
     /// All is well.
     Ok,
-    /// What was to be checked does not hold, or an address is taken.
+    /// What was to be checked does not hold.
     CheckFailed,
     /// The command line makes no sense.
     Usage,
     /// A setting, or a schema that cannot be served.
     Configuration,
-    /// Something is not there, or does not answer.
+    /// Something is not there or does not answer, or an address is taken.
     Unreachable,
     /// The user stopped it.
     Interrupted,

@@ -3,6 +3,7 @@
 mod banner;
 mod listen;
 mod pages;
+mod schemas;
 mod tls;
 mod upstreams;
 
@@ -26,8 +27,9 @@ use super::{Environment, Exit, Failure, SettingsArgs, log, output};
 use crate::edge::{CorsPolicy, Edge, HostPolicy, Metrics, NewId};
 use crate::heartbeat::Heartbeat;
 use crate::probes::Probes;
+use crate::reload::Reloads;
 use crate::serve::{serve, serve_over};
-use crate::signals::{Signals, Stop};
+use crate::signals::{Hangups, Signals, Stop};
 use crate::{Gateway, GrpcService, HttpService, RequestBody, admin};
 use listen::Listeners;
 
@@ -39,9 +41,10 @@ const LAST_SHARE: Duration = Duration::from_secs(1);
 
 /// Runs until a signal, and drains.
 pub(super) async fn run(arguments: &SettingsArgs, environment: Environment) -> Result<Exit, Failure> {
-    let mut signals =
-        Signals::watch().map_err(|error| Failure::new(Exit::Unreachable, "signals cannot be watched", error))?;
-    let settings = arguments.load(environment)?.settings;
+    let unwatched = |error| Failure::new(Exit::Unreachable, "signals cannot be watched", error);
+    let mut signals = Signals::watch().map_err(unwatched)?;
+    let hangups = Hangups::watch().map_err(unwatched)?;
+    let settings = Arc::new(arguments.load(environment)?.settings);
     log::start(&settings.log);
     let started = tokio::select! {
         stop = signals.next() => {
@@ -49,7 +52,7 @@ pub(super) async fn run(arguments: &SettingsArgs, environment: Environment) -> R
             // Whoever ends a process gets what was asked for; Ctrl-C says that the work was not done.
             return Ok(if stop == Stop::Terminate { Exit::Ok } else { Exit::Interrupted });
         }
-        started = start(&settings) => started?,
+        started = start(&settings, hangups) => started?,
     };
     let drain_max = settings.limits.drain;
     signals.next().await;
@@ -65,7 +68,7 @@ pub(super) async fn run(arguments: &SettingsArgs, environment: Environment) -> R
 /// The schema of the settings: from files, or from the upstreams.
 pub(super) async fn source(settings: &Settings) -> Result<Source, Failure> {
     if settings.descriptors.is_empty() {
-        return upstreams::reflect(settings).await;
+        return schemas::reflect(settings).await;
     }
     schema::files(settings)
 }
@@ -80,7 +83,7 @@ struct Started {
     admin: Option<admin::Admin>,
 }
 
-async fn start(settings: &Settings) -> Result<Started, Failure> {
+async fn start(settings: &Arc<Settings>, hangups: Hangups) -> Result<Started, Failure> {
     if settings.upstreams.is_empty() {
         return Err(Failure::plain(Exit::Usage, "there is no upstream to serve")
             .help("give the gRPC server: millrace-gateway --upstream http://127.0.0.1:50051"));
@@ -88,23 +91,26 @@ async fn start(settings: &Settings) -> Result<Started, Failure> {
     let acceptor = tls::acceptor(&settings.tls)?;
     // Before anything takes long: a port that is taken is said at once.
     let listeners = Listeners::bind(settings)?;
-    let source = source(settings).await?;
-    let gateway = schema::gateway(settings, &source).map_err(schema::unloadable)?;
-    let owners = schema::owners(settings, &source, gateway.schema());
-    let table = upstreams::table(settings, owners)?;
-
+    let upstreams = upstreams::all(settings)?;
     let (draining, drained) = watch::channel(false);
     let (closing, closed) = watch::channel(false);
+    let keeping = tokio::spawn(upstreams::keep(upstreams.clone(), closed));
     let mut registry = Registry::default();
     let metrics = Metrics::new(&mut registry);
-    let probes = probes(drained.clone()).with_upstreams(table.upstreams().to_vec());
-    let served = serving(settings, &gateway, table.service(), metrics);
-    banner::print(settings, &gateway, &listeners);
-    let admin = listeners
-        .admin
-        .map(|(listener, _)| admin::start(&gateway, listener, probes, registry, settings.admin_hosts.clone()));
+    let refresher = schemas::refresher(settings, &upstreams, metrics, &mut registry).await?;
+    let reloads = refresher.reloads();
+    let probes = probes(drained.clone(), &reloads).with_upstreams(upstreams);
+    banner::print(settings, refresher.gateway(), &listeners, &reloads.missing());
+    let actions = Vec::from_iter(settings.reflection.admin.then(|| reloads.action()));
+    let admin = listeners.admin.map(|(listener, _)| {
+        let (gateway, hosts) = (refresher.gateway(), settings.admin_hosts.clone());
+        admin::start_with(gateway, listener, probes, registry, hosts, actions)
+    });
     let admin = admin.transpose();
     let admin = admin.map_err(|error| Failure::new(Exit::Unreachable, "the admin listener cannot start", error))?;
+    let served = refresher.service();
+    // It ends with the drain, by itself.
+    drop(tokio::spawn(refresher.run(Some(hangups), drained.clone())));
     let connections_max = settings
         .limits
         .drain
@@ -115,7 +121,7 @@ async fn start(settings: &Settings) -> Result<Started, Failure> {
         draining,
         closing,
         serving,
-        upstreams: tokio::spawn(upstreams::keep(table.upstreams().to_vec(), closed)),
+        upstreams: keeping,
         admin,
     })
 }
@@ -169,12 +175,15 @@ fn accept(
     }
 }
 
-/// Ready is: not draining, and what the upstreams add to that.
-fn probes(draining: watch::Receiver<bool>) -> Probes {
-    Probes::new(Heartbeat::start(), move || match *draining.borrow() {
+/// Ready is: not draining, with a schema, and what the upstreams add to that.
+fn probes(draining: watch::Receiver<bool>, reloads: &Reloads) -> Probes {
+    let (asked, told) = (reloads.clone(), reloads.clone());
+    let probes = Probes::new(Heartbeat::start(), move || match *draining.borrow() {
         true => Err("draining"),
+        false if asked.is_empty() => Err("schema_missing"),
         false => Ok(()),
-    })
+    });
+    probes.with_details(move || told.details())
 }
 
 fn cors(settings: &Settings) -> CorsPolicy {

@@ -7,6 +7,7 @@ use std::fs;
 use super::settings::{Settings, UpstreamSettings};
 use super::{Exit, Failure};
 use crate::Gateway;
+use crate::reflection::Merged;
 use crate::transcode::{LoadError, Options, RouteOptions, Schema};
 
 /// Services of the infrastructure, which every server may have; they are served only if they are listed.
@@ -16,6 +17,9 @@ pub(super) const INFRASTRUCTURE: [&str; 3] = [
     "grpc.reflection.v1alpha.ServerReflection",
 ];
 
+/// What helps where a descriptor file cannot be read.
+pub(super) const NO_FILE: &str = "`buf build -o FILE` or `protoc --include_imports -o FILE` writes them";
+
 /// Where a schema comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Source {
@@ -23,23 +27,33 @@ pub(super) struct Source {
     pub(super) sets: Vec<Vec<u8>>,
     /// What each upstream says it has, where it was asked.
     pub(super) reflected: Option<Vec<Vec<String>>>,
+    /// Whether all have been heard. Where not, a rule that selects nothing may be one of an upstream that is away.
+    pub(super) complete: bool,
+}
+
+impl Source {
+    /// What the sources of the settings say together: the files, or the upstreams in their order.
+    pub(super) fn merged(settings: &Settings, merged: &Merged) -> Self {
+        Self {
+            sets: vec![merged.descriptor_set.clone()],
+            reflected: settings.descriptors.is_empty().then(|| merged.services.clone()),
+            complete: merged.complete,
+        }
+    }
 }
 
 /// Reads the descriptor files.
 pub(super) fn files(settings: &Settings) -> Result<Source, Failure> {
     let read = settings.descriptors.iter().map(|path| {
         fs::read(path).map_err(|error| {
-            Failure::new(
-                Exit::Unreachable,
-                format!("descriptors {} cannot be read", path.display()),
-                error,
-            )
-            .help("`buf build -o FILE` or `protoc --include_imports -o FILE` writes them")
+            let message = format!("descriptors {} cannot be read", path.display());
+            Failure::new(Exit::Unreachable, message, error).help(NO_FILE)
         })
     });
     Ok(Source {
         sets: read.collect::<Result<_, _>>()?,
         reflected: None,
+        complete: true,
     })
 }
 
@@ -71,7 +85,21 @@ fn unbound() -> RouteOptions {
     }
 }
 
-fn build(settings: &Settings, source: &Source, options: Options) -> Result<Gateway, LoadError> {
+fn build(settings: &Settings, source: &Source, mut options: Options) -> Result<Gateway, LoadError> {
+    loop {
+        match build_all(settings, source, options.clone()) {
+            Err(LoadError::Selector { selector }) if !source.complete => {
+                options.rules.retain(|rule| rule.selector != selector);
+            }
+            Err(LoadError::OverrideSelector { selector }) if !source.complete => {
+                options.overrides.retain(|(of, _)| *of != selector);
+            }
+            built => return built,
+        }
+    }
+}
+
+fn build_all(settings: &Settings, source: &Source, options: Options) -> Result<Gateway, LoadError> {
     let limits = &settings.limits;
     let builder = Gateway::builder()
         .options(options)

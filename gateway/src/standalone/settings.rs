@@ -64,6 +64,8 @@ pub(super) struct Reflection {
     /// Zero is never.
     pub(super) refresh: Duration,
     pub(super) allow_breaking: bool,
+    /// Whether the admin listener refreshes at a call.
+    pub(super) admin: bool,
 }
 
 /// What the OpenAPI document says, and where it is.

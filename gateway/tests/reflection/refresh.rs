@@ -63,6 +63,7 @@ fn reflected(server: &Scripted) -> SchemaSource {
             limits: Limits::default(),
         },
         services: None,
+        except: Vec::new(),
         polled: true,
     }
 }
@@ -239,6 +240,7 @@ async fn files_are_read_again_on_a_hangup() {
         name: "files".to_owned(),
         origin: Origin::Files(vec![path.clone()]),
         services: None,
+        except: Vec::new(),
         polled: false,
     };
     let hangups = Hangups::watch().unwrap();

@@ -79,7 +79,7 @@ fn a_taken_port_is_said_at_once() {
         ),
     ] {
         let said = said(&[&upstream[..], &flags[..]].concat());
-        assert_eq!(said.code, 1, "{}", said.err);
+        assert_eq!(said.code, 4, "{}", said.err);
         assert!(said.err.contains(&address) && said.err.contains(remedy), "{}", said.err);
     }
 }

@@ -13,14 +13,14 @@ use crate::Gateway;
 use crate::transcode::{Route, Schema};
 
 /// Says that the gateway serves.
-pub(super) fn print(settings: &Settings, gateway: &Gateway, listeners: &Listeners) {
+pub(super) fn print(settings: &Settings, gateway: &Gateway, listeners: &Listeners, missing: &[String]) {
     let admin = listeners.admin.as_ref().map(|(_, address)| *address);
     let upstreams: Vec<_> = settings.upstreams.iter().map(|upstream| upstream.shown_url()).collect();
     let routes = gateway.schema().routes().count();
     if std::io::stderr().is_terminal() {
         let mut text = String::new();
         // Writing to a string cannot fail.
-        let _ = write(&mut text, settings, gateway, listeners.public_addr, admin);
+        let _ = write(&mut text, settings, gateway, listeners.public_addr, admin, missing);
         output::note(text);
         return;
     }
@@ -31,7 +31,7 @@ pub(super) fn print(settings: &Settings, gateway: &Gateway, listeners: &Listener
         routes,
         "the gateway serves"
     );
-    if routes == 0 {
+    if routes == 0 && missing.is_empty() {
         tracing::warn!("no RPC has an HTTP rule: nothing is served over REST; see rpc_paths and http.rules");
     }
 }
@@ -42,6 +42,7 @@ fn write(
     gateway: &Gateway,
     public: SocketAddr,
     admin: Option<SocketAddr>,
+    missing: &[String],
 ) -> fmt::Result {
     let schema = gateway.schema();
     let scheme = if settings.tls.cert_file.is_some() {
@@ -76,8 +77,12 @@ fn write(
         Some(admin) => writeln!(text, "  Admin      http://{}/metrics, /readiness", reachable(admin))?,
         None => writeln!(text, "  Admin      off")?,
     }
+    for name in missing {
+        writeln!(text, "  Waiting    for {name}: its routes appear when it answers")?;
+    }
     match routes.iter().find(|route| is_plain(route)) {
         Some(route) => writeln!(text, "  Try        curl -s {url}{}", route.path())?,
+        None if routes.is_empty() && !missing.is_empty() => {}
         None if routes.is_empty() => {
             writeln!(
                 text,

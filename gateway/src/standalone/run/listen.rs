@@ -36,7 +36,7 @@ fn bind(address: SocketAddr, flag: &str) -> Result<(TcpListener, SocketAddr), Fa
     bound.map_err(|error| {
         let off = if flag == "--admin-listen" { ", or `off`" } else { "" };
         Failure::new(
-            Exit::CheckFailed,
+            Exit::Unreachable,
             format!("the address {address} cannot be used"),
             error,
         )

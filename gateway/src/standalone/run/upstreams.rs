@@ -1,25 +1,24 @@
-//! The upstreams as `run` needs them: one inner service, and their connections kept.
+//! The upstreams as `run` needs them: their connections kept, and one inner service for a schema.
 
 use futures_util::future::join_all;
 use tokio::sync::watch;
 
-use super::super::schema::Source;
+use super::super::schema::{self, Source};
 use super::super::settings::{Settings, UpstreamSettings};
 use super::super::{Exit, Failure};
 use super::random;
+use crate::transcode::Schema;
 use crate::upstream::{ClientIdentity, Table, Upstream};
 
-/// Asks every upstream for its schema.
-pub(super) async fn reflect(_: &Settings) -> Result<Source, Failure> {
-    Err(Failure::plain(Exit::Usage, "there are no descriptors")
-        .help("give the server's descriptors with --descriptors FILE"))
+/// Makes the upstreams, in their order; nothing is connected yet.
+pub(super) fn all(settings: &Settings) -> Result<Vec<Upstream>, Failure> {
+    settings.upstreams.iter().map(upstream).collect()
 }
 
-/// Makes the upstreams; nothing is connected yet.
-pub(super) fn table(settings: &Settings, owners: Vec<Vec<String>>) -> Result<Table, Failure> {
-    let upstreams = settings.upstreams.iter().map(upstream);
-    let upstreams = upstreams.collect::<Result<Vec<_>, _>>()?;
-    Ok(Table::new(upstreams.into_iter().zip(owners).collect()))
+/// The upstreams as one inner service, each with its services.
+pub(super) fn table(settings: &Settings, source: &Source, schema: &Schema, upstreams: &[Upstream]) -> Table {
+    let owners = schema::owners(settings, source, schema);
+    Table::new(upstreams.iter().cloned().zip(owners).collect())
 }
 
 /// Keeps the connections of all until `stopping` says to stop.

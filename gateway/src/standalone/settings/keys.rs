@@ -88,14 +88,15 @@ pub(crate) static KEYS: &[Key<Settings>] = &[
             to.upstreams = UpstreamSettings::list(value)?;
             Ok(())
         }),
-        "The gRPC servers: URLs, or tables with the keys of `[[upstreams]]` below. A service belongs to the first that \
-         has it.",
+        "The gRPC servers: URLs, or tables with the keys of `[[upstreams]]` below. By reflection a service of two of them is \
+         refused, unless one lists it under `services`; with `descriptors` it belongs to the first.",
     ),
     key(
         "descriptors",
         "[]",
         Slot::Files(|to, value| to.descriptors = value),
-        "Encoded FileDescriptorSets, with imports. Without any, the upstreams are asked by server reflection.",
+        "Encoded FileDescriptorSets, with imports; SIGHUP reads them again. Without any, the upstreams are asked by server \
+         reflection, and one that is away at the start until it answers: the others are served meanwhile.",
     ),
     key(
         "reflection.refresh_ms",
@@ -109,6 +110,12 @@ pub(crate) static KEYS: &[Key<Settings>] = &[
         Slot::Flag(|to, value| to.reflection.allow_breaking = value),
         "Whether a new schema may take away what callers can rely on. One that does is refused otherwise, and the old one \
          stays.",
+    ),
+    key(
+        "reflection.admin",
+        "false",
+        Slot::Flag(|to, value| to.reflection.admin = value),
+        "Whether POST /schema/reload on the admin address asks at once, as SIGHUP does, and answers what came of it.",
     ),
     key(
         "grpc",
