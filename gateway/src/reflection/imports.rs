@@ -28,12 +28,14 @@ pub(super) fn complete(collected: &mut Collected<'_>) -> Result<(), ReflectionEr
         for import in &imports {
             add_bundled(collected, import)?;
         }
-        collected.warnings.push(format!(
-            "{} has no imports, but uses {}: the server's reflection leaves imports out, and HTTP rules likely too; give \
-             the rules by setting",
-            file.name,
-            imports.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
-        ));
+        if !file.services.is_empty() {
+            collected.warnings.push(format!(
+                "{} has no imports, but uses {}: the server's reflection leaves imports out, and HTTP rules likely too; \
+                 give the rules by setting",
+                file.name,
+                imports.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
+            ));
+        }
         collected.files.insert(file.name.clone(), file.importing(imports));
     }
     Ok(())
