@@ -12,6 +12,7 @@ mod codec;
 mod collect;
 mod contents;
 mod descriptor;
+mod imports;
 mod link;
 mod merge;
 mod session;
@@ -21,6 +22,7 @@ use std::time::Duration;
 
 use crate::gateway::GrpcService;
 
+pub(crate) use bundled::error_details;
 pub(crate) use merge::declared;
 pub use merge::{MergeError, Merged, Source, merge};
 

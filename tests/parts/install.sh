@@ -19,6 +19,11 @@ node=$tools/node-$node_version
 go=$tools/go-$go_version
 browser_modules=$tools/npm-browser-$(cksum <"$root/tests/browser/package-lock.json" | cut -d' ' -f1)/node_modules
 console_modules=$tools/npm-console-$(cksum <"$root/server/console/package-lock.json" | cut -d' ' -f1)/node_modules
+# The servers of tests/foreign: one folder per language, made anew when what it is made of changes.
+foreign_sum() { (cd "$root/tests/foreign" && cat "$@") | cksum | cut -d' ' -f1; }
+foreign_python=$tools/pypi-foreign-$(foreign_sum python/requirements.txt)
+foreign_go=$tools/go-foreign-$(foreign_sum go/go.mod go/go.sum go/main.go)
+foreign_modules=$tools/npm-foreign-$(foreign_sum node/package-lock.json)/node_modules
 
 # A part is missing and cannot be installed from here: says what to type, and exits 4.
 missing() {
@@ -141,6 +146,27 @@ install_pypi() {
       "pip install buf-bin==$buf_version typos==$typos_version openapi-spec-validator==$openapi_version"
 }
 
+# What the Python server of tests/foreign runs with; as above, the file `ok` is written last.
+install_foreign_python() {
+  [[ -e $foreign_python/ok ]] && return
+  local requirements=$root/tests/foreign/python/requirements.txt
+  rm -rf "$foreign_python"
+  python3 -m venv "$foreign_python" && "$foreign_python/bin/pip" install -q --disable-pip-version-check --no-deps \
+    --only-binary :all: -r "$requirements" && touch "$foreign_python/ok" ||
+    missing "grpcio for the Python server of tests/foreign" "pip install -r $requirements"
+}
+
+# The Go server of tests/foreign, with the modules that its go.sum names.
+install_foreign_go() {
+  [[ -x $foreign_go/server ]] && return
+  install_go
+  local source=$root/tests/foreign/go
+  rm -rf "$foreign_go.part" && mkdir -p "$foreign_go.part" &&
+    GOFLAGS="-buildvcs=false -modcacherw -mod=readonly" "$(go_program)" -C "$source" build -o "$foreign_go.part/server" . &&
+    mv "$foreign_go.part" "$foreign_go" ||
+    missing "the Go server of tests/foreign" "$(go_program) -C $source build -o $foreign_go/server ."
+}
+
 # The npm packages of a folder with a lock file: install_npm FOLDER NODE_MODULES.
 install_npm() {
   local source=$1 folder=${2%/node_modules}
@@ -155,5 +181,6 @@ install_npm() {
 install_parts() {
   if command -v flock >/dev/null; then exec 9>"$tools/lock" && flock 9; fi
   system_packages && install_pypi && install_node && use_node && install_npm "$root/tests/browser" "$browser_modules" &&
-    install_npm "$root/server/console" "$console_modules" && install_conformance && install_grpcurl
+    install_npm "$root/server/console" "$console_modules" && install_npm "$root/tests/foreign/node" "$foreign_modules" &&
+    install_foreign_python && install_conformance && install_foreign_go && install_grpcurl
 }

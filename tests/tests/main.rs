@@ -12,6 +12,7 @@ mod dev;
 mod doors_agree;
 mod drain;
 mod first_minutes;
+mod foreign;
 mod health;
 mod loopback;
 mod new_service;

@@ -113,6 +113,11 @@ impl File {
         Ok(file)
     }
 
+    /// The name of its package, empty if it has none.
+    pub(super) fn package(&self) -> &str {
+        last_text(&self.bytes, tag::FILE_PACKAGE).unwrap_or_default()
+    }
+
     fn note_rules(&mut self, service: &[u8]) -> Result<(), Malformed> {
         for method in fields_of(service, tag::SERVICE_METHOD) {
             for options in fields_of(method?.bytes()?, tag::METHOD_OPTIONS) {

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::collect::Collected;
 use super::descriptor::File;
 use super::session::Question;
-use super::{Limits, ReflectionError, bundled, shown, wire};
+use super::{Limits, ReflectionError, bundled, imports, shown, wire};
 
 const ANNOTATIONS: &str = "google/api/annotations.proto";
 /// What [`ANNOTATIONS`] needs, imports first.
@@ -18,6 +18,7 @@ pub(super) fn link(
     services: &BTreeSet<String>,
     limits: &Limits,
 ) -> Result<Vec<u8>, ReflectionError> {
+    imports::complete(collected)?;
     add_annotations(collected)?;
     let mut order = Order {
         files: &collected.files,

@@ -8,6 +8,7 @@ use super::settings::{Settings, UpstreamSettings};
 use super::{Exit, Failure};
 use crate::Gateway;
 use crate::reflection::Merged;
+use crate::reflection::error_details;
 use crate::transcode::{LoadError, Options, RouteOptions, Schema};
 
 /// Services of the infrastructure, which every server may have; they are served only if they are listed.
@@ -114,11 +115,9 @@ fn build_all(settings: &Settings, source: &Source, options: Options) -> Result<G
         .body_time_max(limits.body)
         .stream_silence_max(limits.stream_silence)
         .deadline_max(limits.deadline_max);
-    source
-        .sets
-        .iter()
-        .fold(builder, |builder, set| builder.descriptors(set))
-        .build()
+    let details = error_details(&source.sets);
+    let sets = source.sets.iter().chain(std::iter::once(&details));
+    sets.fold(builder, |builder, set| builder.descriptors(set)).build()
 }
 
 /// Says what to do about a schema that does not load.

@@ -328,6 +328,50 @@ async fn dropped_options_are_noticed_and_undeclared_ones_declared() {
 }
 
 #[tokio::test]
+async fn imports_that_a_server_leaves_out_are_found() {
+    let stock = (
+        "stock_v1.proto",
+        r#"syntax = "proto3"; package stock.v1; message Place { string id = 1; }"#,
+    );
+    let shop = (
+        "shop_v1.proto",
+        r#"syntax = "proto3"; package shop.v1;
+        import "stock_v1.proto"; import "google/protobuf/timestamp.proto";
+        service Shop { rpc Find(stock.v1.Place) returns (Item); }
+        message Item { stock.v1.Place place = 1; google.protobuf.Timestamp made = 2; }"#,
+    );
+    let set = compiled(&[stock, shop]);
+    let mut bytes = file_of(&set, shop.0);
+    for name in [stock.0, "google/protobuf/timestamp.proto"] {
+        let mut import = Vec::new();
+        protos::put(&mut import, 3, name.as_bytes());
+        let at = bytes.windows(import.len()).position(|window| window == import).unwrap();
+        bytes.drain(at..at + import.len());
+    }
+    let stock = file_of(&set, stock.0);
+    // As grpc-js does: what a file needs comes with it.
+    let server = Scripted::new(move |asked| match asked {
+        Asked::Services => Reply::services(&["shop.v1.Shop"]),
+        Asked::Symbol(_) => Reply::Files(vec![bytes.clone(), stock.clone()]),
+        Asked::File(_) => Reply::Error(Code::NotFound),
+    });
+    let fetched = fetched(server.service).await;
+    assert_eq!(
+        pool(&fetched.descriptor_set)
+            .get_file_by_name("shop_v1.proto")
+            .unwrap()
+            .dependencies()
+            .count(),
+        2
+    );
+    assert!(
+        fetched.warnings[0].contains("leaves imports out"),
+        "{:?}",
+        fetched.warnings
+    );
+}
+
+#[tokio::test]
 async fn v1alpha_is_asked_when_v1_misbehaves() {
     let misbehave: [fn() -> Reply; 4] = [
         || Reply::Error(Code::Unimplemented),
