@@ -5,6 +5,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use http::header::CONNECTION;
 use http::{HeaderMap, HeaderName};
 use tower::{Layer, Service};
 
@@ -17,6 +18,9 @@ const OWN_PREFIX: &str = "x-millrace-";
 const CONSISTENCY: &str = "x-millrace-consistency";
 /// gRPC's own, which only a gRPC library sets: a claim about retries, and contexts in binary.
 const GRPC_INTERNAL: [&str; 3] = ["grpc-previous-rpc-attempts", "grpc-tags-bin", "grpc-trace-bin"];
+
+/// What the edge has set or read by now, which no caller takes away again by naming it in `Connection`.
+const SET_HERE: [&str; 4] = ["content-type", "traceparent", "tracestate", "x-request-id"];
 
 /// Strips them.
 #[derive(Debug, Clone)]
@@ -63,10 +67,31 @@ where
     }
 
     fn call(&mut self, mut request: HttpRequest) -> Self::Future {
+        leave_connection(request.headers_mut());
         strip(request.headers_mut());
         self.forwarding.apply(&mut request);
         self.inner.call(request)
     }
+}
+
+/// Takes out `Connection` and what it names, before anything is added: a caller who could name what a proxy adds, as
+/// `X-Forwarded-For`, would take it away from whoever reads it further inside.
+fn leave_connection(headers: &mut HeaderMap) {
+    if !headers.contains_key(CONNECTION) {
+        return;
+    }
+    let named: Vec<HeaderName> = headers
+        .get_all(CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|name| HeaderName::from_bytes(name.trim().as_bytes()).ok())
+        .filter(|name| !SET_HERE.contains(&name.as_str()))
+        .collect();
+    for name in named {
+        headers.remove(name);
+    }
+    headers.remove(CONNECTION);
 }
 
 fn strip(headers: &mut HeaderMap) {
@@ -121,5 +146,21 @@ mod tests {
         for name in kept {
             assert_eq!(headers.get_all(name).iter().count(), 2, "{name} was touched");
         }
+    }
+
+    #[test]
+    fn what_a_caller_names_in_connection_goes_and_what_is_set_here_stays() {
+        let mut headers = HeaderMap::new();
+        let names = ["x-private", "x-request-id", "traceparent", "content-type", "x-kept"];
+        for name in names {
+            headers.append(HeaderName::from_static(name), HeaderValue::from_static("1"));
+        }
+        for value in ["close, X-Private, x-request-id", "traceparent,content-type, (none)"] {
+            headers.append(CONNECTION, HeaderValue::from_static(value));
+        }
+        leave_connection(&mut headers);
+        let mut left: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
+        left.sort_unstable();
+        assert_eq!(left, ["content-type", "traceparent", "x-kept", "x-request-id"]);
     }
 }
