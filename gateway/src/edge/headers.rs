@@ -19,8 +19,16 @@ const CONSISTENCY: &str = "x-millrace-consistency";
 /// gRPC's own, which only a gRPC library sets: a claim about retries, and contexts in binary.
 const GRPC_INTERNAL: [&str; 3] = ["grpc-previous-rpc-attempts", "grpc-tags-bin", "grpc-trace-bin"];
 
-/// What the edge has set or read by now, which no caller takes away again by naming it in `Connection`.
-const SET_HERE: [&str; 4] = ["content-type", "traceparent", "tracestate", "x-request-id"];
+/// What stays although `Connection` names it: what the edge has set by now, and what is said to this hop and read by the
+/// doors.
+const KEPT: [&str; 6] = [
+    "content-type",
+    "te",
+    "traceparent",
+    "tracestate",
+    "upgrade",
+    "x-request-id",
+];
 
 /// Strips them.
 #[derive(Debug, Clone)]
@@ -86,7 +94,7 @@ fn leave_connection(headers: &mut HeaderMap) {
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
         .filter_map(|name| HeaderName::from_bytes(name.trim().as_bytes()).ok())
-        .filter(|name| !SET_HERE.contains(&name.as_str()))
+        .filter(|name| !KEPT.contains(&name.as_str()))
         .collect();
     for name in named {
         headers.remove(name);
@@ -151,16 +159,23 @@ mod tests {
     #[test]
     fn what_a_caller_names_in_connection_goes_and_what_is_set_here_stays() {
         let mut headers = HeaderMap::new();
-        let names = ["x-private", "x-request-id", "traceparent", "content-type", "x-kept"];
+        let names = [
+            "x-private",
+            "x-request-id",
+            "traceparent",
+            "content-type",
+            "te",
+            "x-kept",
+        ];
         for name in names {
             headers.append(HeaderName::from_static(name), HeaderValue::from_static("1"));
         }
-        for value in ["close, X-Private, x-request-id", "traceparent,content-type, (none)"] {
+        for value in ["close, X-Private, x-request-id", "traceparent,content-type, TE, (none)"] {
             headers.append(CONNECTION, HeaderValue::from_static(value));
         }
         leave_connection(&mut headers);
         let mut left: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
         left.sort_unstable();
-        assert_eq!(left, ["content-type", "traceparent", "x-kept", "x-request-id"]);
+        assert_eq!(left, ["content-type", "te", "traceparent", "x-kept", "x-request-id"]);
     }
 }
