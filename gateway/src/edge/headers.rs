@@ -5,6 +5,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use http::header::CONNECTION;
 use http::{HeaderMap, HeaderName};
 use tower::{Layer, Service};
 
@@ -17,6 +18,17 @@ const OWN_PREFIX: &str = "x-millrace-";
 const CONSISTENCY: &str = "x-millrace-consistency";
 /// gRPC's own, which only a gRPC library sets: a claim about retries, and contexts in binary.
 const GRPC_INTERNAL: [&str; 3] = ["grpc-previous-rpc-attempts", "grpc-tags-bin", "grpc-trace-bin"];
+
+/// What stays although `Connection` names it: what the edge has set by now, and what is said to this hop and read by the
+/// doors.
+const KEPT: [&str; 6] = [
+    "content-type",
+    "te",
+    "traceparent",
+    "tracestate",
+    "upgrade",
+    "x-request-id",
+];
 
 /// Strips them.
 #[derive(Debug, Clone)]
@@ -63,10 +75,31 @@ where
     }
 
     fn call(&mut self, mut request: HttpRequest) -> Self::Future {
+        leave_connection(request.headers_mut());
         strip(request.headers_mut());
         self.forwarding.apply(&mut request);
         self.inner.call(request)
     }
+}
+
+/// Takes out `Connection` and what it names, before anything is added: a caller who could name what a proxy adds, as
+/// `X-Forwarded-For`, would take it away from whoever reads it further inside.
+fn leave_connection(headers: &mut HeaderMap) {
+    if !headers.contains_key(CONNECTION) {
+        return;
+    }
+    let named: Vec<HeaderName> = headers
+        .get_all(CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|name| HeaderName::from_bytes(name.trim().as_bytes()).ok())
+        .filter(|name| !KEPT.contains(&name.as_str()))
+        .collect();
+    for name in named {
+        headers.remove(name);
+    }
+    headers.remove(CONNECTION);
 }
 
 fn strip(headers: &mut HeaderMap) {
@@ -121,5 +154,28 @@ mod tests {
         for name in kept {
             assert_eq!(headers.get_all(name).iter().count(), 2, "{name} was touched");
         }
+    }
+
+    #[test]
+    fn what_a_caller_names_in_connection_goes_and_what_is_set_here_stays() {
+        let mut headers = HeaderMap::new();
+        let names = [
+            "x-private",
+            "x-request-id",
+            "traceparent",
+            "content-type",
+            "te",
+            "x-kept",
+        ];
+        for name in names {
+            headers.append(HeaderName::from_static(name), HeaderValue::from_static("1"));
+        }
+        for value in ["close, X-Private, x-request-id", "traceparent,content-type, TE, (none)"] {
+            headers.append(CONNECTION, HeaderValue::from_static(value));
+        }
+        leave_connection(&mut headers);
+        let mut left: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
+        left.sort_unstable();
+        assert_eq!(left, ["content-type", "te", "traceparent", "x-kept", "x-request-id"]);
     }
 }

@@ -173,7 +173,9 @@ struct Head {
 
 impl Head {
     fn of(mut head: Parts, shared: &Shared) -> Result<Self, Fault> {
-        let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
+        // Without a query, of which gRPC knows nothing: whoever decided that this call may pass has looked at the path, and a
+        // server that takes the method from behind the last `/` would find another one in `?/Other`.
+        let path = head.uri.path();
         let uri = Uri::builder()
             .scheme(shared.address.scheme.clone())
             .authority(shared.address.authority.clone())

@@ -116,7 +116,7 @@ async fn silent(pings: Option<PingPong>, gauge: &Gauge, every: Duration, patienc
             () = gauge.suspected() => {}
         }
         match tokio::time::timeout(patience, pings.ping(Ping::opaque())).await {
-            Ok(Ok(_)) => {}
+            Ok(Ok(_)) => gauge.trust(),
             // The connection has ended, and says so itself.
             Ok(Err(_)) => return std::future::pending().await,
             Err(_) => return,

@@ -2,7 +2,7 @@
 //! those for whom there is none wait in the order in which they came. Nothing here does I/O.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -48,6 +48,8 @@ pub(super) struct Gauge {
     in_use: AtomicUsize,
     streams_max: AtomicUsize,
     suspected: Notify,
+    /// Whether it was suspected, and has not proven since that it lives.
+    doubted: AtomicBool,
 }
 
 /// Why a call has no place.
@@ -82,6 +84,7 @@ impl Pool {
             in_use: AtomicUsize::new(0),
             streams_max: AtomicUsize::new(streams_max),
             suspected: Notify::new(),
+            doubted: AtomicBool::new(false),
         });
         let mut state = self.lock();
         state.members.push(Member {
@@ -161,10 +164,11 @@ impl Pool {
         })
     }
 
-    /// A place on the connection with the fewest calls, of those that take more.
+    /// A place on the connection with the fewest calls, of those that take more. One that may be dead has its turn when
+    /// all others are full: without calls in progress it would else be everybody's choice, until the ping gives it up.
     fn take(self: &Arc<Self>, state: &mut State) -> Option<Lease> {
         let free = state.members.iter().filter(|member| member.gauge.has_room());
-        let member = free.min_by_key(|member| member.gauge.in_use())?;
+        let member = free.min_by_key(|member| (member.gauge.is_doubted(), member.gauge.in_use()))?;
         let (gauge, sender) = (member.gauge.clone(), member.sender.clone());
         gauge.in_use.fetch_add(1, Ordering::Relaxed);
         state.calls += 1;
@@ -235,6 +239,15 @@ impl Gauge {
         self.in_use() < self.streams_max.load(Ordering::Relaxed)
     }
 
+    fn is_doubted(&self) -> bool {
+        self.doubted.load(Ordering::Relaxed)
+    }
+
+    /// The connection has answered, and takes calls as any other does.
+    pub(super) fn trust(&self) {
+        self.doubted.store(false, Ordering::Relaxed);
+    }
+
     /// Waits until a call gave up on a connection that was silent.
     pub(super) async fn suspected(&self) {
         self.suspected.notified().await;
@@ -283,6 +296,7 @@ impl Lease {
     /// Has the connection checked, if nothing came over it since the call began.
     pub(super) fn suspect_silence(&self) {
         if self.gauge.heard.so_far() == self.heard_before {
+            self.gauge.doubted.store(true, Ordering::Relaxed);
             self.gauge.suspected.notify_one();
         }
     }
@@ -299,5 +313,38 @@ impl Drop for Lease {
         } else if state.calls == 0 {
             self.pool.idle.notify_waiters();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// And the server's end of it.
+    async fn sender() -> (SendRequest<Bytes>, tokio::io::DuplexStream) {
+        let (near, far) = tokio::io::duplex(1 << 10);
+        (h2::client::handshake(near).await.unwrap().0, far)
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_may_be_dead_is_the_last_choice() {
+        let pool = Pool::new(1);
+        let wait = Duration::from_secs(60);
+        let ((one, _far), (other, _other_far)) = (sender().await, sender().await);
+        let one = pool.join(one, Heard::default(), 2);
+        let other = pool.join(other, Heard::default(), 1);
+        let is_on = |lease: &Lease, joined: &Joined| Arc::ptr_eq(&lease.gauge, &joined.gauge);
+
+        let silent = pool.lease(wait).await.unwrap();
+        assert!(is_on(&silent, &one));
+        silent.suspect_silence();
+        drop(silent);
+        let second = pool.lease(wait).await.unwrap();
+        assert!(is_on(&second, &other));
+        let third = pool.lease(wait).await.unwrap();
+        assert!(is_on(&third, &one), "better than none");
+        drop((second, third));
+        one.gauge.trust();
+        assert!(is_on(&pool.lease(wait).await.unwrap(), &one));
     }
 }

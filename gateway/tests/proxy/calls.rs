@@ -105,6 +105,29 @@ async fn the_server_sees_its_own_name_and_nothing_of_the_hop() {
 }
 
 #[tokio::test]
+async fn a_query_behind_a_grpc_path_stays_here() {
+    let (seen, mut uris) = mpsc::unbounded_channel();
+    let (address, _) = raw::server(move |call| {
+        seen.send(call.request.uri().clone()).unwrap();
+        async move { raw::bytes_then_ok(call, item()) }
+    })
+    .await;
+    let front = Front::before(address).await;
+    let mut client = front.http2().await;
+    for rpc in ["GetItem?/../Secret", "GetItem?", "GetItem"] {
+        let body = RequestBody::new(Full::new(framed(b"\x0a\x07items/7")));
+        let answer = Answer::of(client.send_request(front.grpc(rpc, body)).await.unwrap()).await;
+        assert_eq!(answer.grpc_status(), "0", "{rpc}");
+        let uri = uris.recv().await.unwrap();
+        assert_eq!(
+            uri.to_string(),
+            format!("http://{address}/test.v1.Shop/GetItem"),
+            "{rpc}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_deadline_ends_the_call_here_and_there() {
     let shop = Shop::start().await;
     let front = Front::before(shop.address).await;
