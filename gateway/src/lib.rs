@@ -36,6 +36,8 @@ mod accept;
 mod answer;
 mod body;
 mod call;
+#[cfg(feature = "standalone")]
+mod causes;
 mod deadline;
 mod door;
 mod error;

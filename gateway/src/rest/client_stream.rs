@@ -25,8 +25,9 @@ use crate::gateway::Gateway;
 use crate::guard::{Guard, UploadEnd};
 use crate::metadata;
 use crate::rest::elements::{ElementError, Elements, Notation};
+use crate::rest::headers::{header_fields, inner_headers};
 use crate::rest::memory::{BodyMemory, Held};
-use crate::rest::{Bound, Incoming, Matched, header_fields, inner_headers, payload};
+use crate::rest::{Bound, Incoming, Matched, payload};
 
 /// Messages that are there go inwards together, up to this size: an HTTP/2 peer has but a small budget for small frames.
 const CHUNK_BYTES: usize = 16 * 1024;
