@@ -96,8 +96,8 @@ impl AllowList {
         self
     }
 
-    /// Copies the allowed headers, repeated ones in their order. A value that is no visible ASCII is dropped or refused:
-    /// gRPC has no way to say it.
+    /// Copies the allowed headers, repeated ones in their order. A value that is no visible ASCII is dropped or
+    /// refused: gRPC has no way to say it.
     pub(crate) fn pick(&self, headers: &HeaderMap) -> Result<HeaderMap, MetadataError> {
         let mut metadata = HeaderMap::with_capacity(self.names.len() + 4);
         for name in &self.names {

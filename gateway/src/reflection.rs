@@ -66,8 +66,8 @@ pub struct Fetched {
     /// An encoded `google.protobuf.FileDescriptorSet`, imports before what imports them. Options and extensions are the
     /// server's own bytes.
     pub descriptor_set: Vec<u8>,
-    /// Full names of the services that the server offers and whose descriptors are there, sorted; without its reflection,
-    /// health and channelz.
+    /// Full names of the services that the server offers and whose descriptors are there, sorted; without its
+    /// reflection, health and channelz.
     pub services: Vec<String>,
     /// What is odd about the answer and did not hinder: one sentence each, for the log.
     pub warnings: Vec<String>,

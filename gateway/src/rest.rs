@@ -1,7 +1,7 @@
 //! The REST door. A call goes through five phases, each a type, so that a step cannot be left out or taken twice:
-//! [`Incoming`] (what was sent) → [`Matched`] (a route, and the form of the answer) → [`Bound`] (the request message, or the
-//! stream of them: `client_stream.rs`) → [`Replies`] (the inner service's answer) → the HTTP response, whole (`unary.rs`) or
-//! as a stream (`stream.rs`).
+//! [`Incoming`] (what was sent) → [`Matched`] (a route, and the form of the answer) → [`Bound`] (the request message,
+//! or the stream of them: `client_stream.rs`) → [`Replies`] (the inner service's answer) → the HTTP response, whole
+//! (`unary.rs`) or as a stream (`stream.rs`).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -169,8 +169,8 @@ impl Incoming {
         let form = Form::of(method.server_streaming(), &Accept::of(&self.parts.headers))?;
         let asked =
             deadline::from_headers(&self.parts.headers).map_err(|error| Failure::bad_header(&error.header, &error))?;
-        // The server's own limit counts from the head of the request too; a stream has another. A route's own limit is for
-        // streams too, and for those who ask for none.
+        // The server's own limit counts from the head of the request too; a stream has another. A route's own limit is
+        // for streams too, and for those who ask for none.
         let own = method.settings().deadline_max;
         let is_unary = !method.server_streaming() && !method.client_streaming();
         let max = own.or_else(|| is_unary.then(|| gateway.deadline_max()));

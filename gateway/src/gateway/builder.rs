@@ -70,8 +70,9 @@ impl Builder {
         self
     }
 
-    /// Sets the longest path and query of a REST request in bytes, both together; 8 KiB unless set. [`serve`](crate::serve)
-    /// reads heads of up to 64 KiB over HTTP/1.1 and 16 KiB over HTTP/2, and a query has at most 32 KiB.
+    /// Sets the longest path and query of a REST request in bytes, both together; 8 KiB unless set.
+    /// [`serve`](crate::serve) reads heads of up to 64 KiB over HTTP/1.1 and 16 KiB over HTTP/2, and a query has at
+    /// most 32 KiB.
     #[must_use]
     pub fn uri_bytes_max(mut self, bytes: usize) -> Self {
         self.uri_bytes_max = bytes;
@@ -118,16 +119,16 @@ impl Builder {
         self
     }
 
-    /// Sets how long the body of a request may take to arrive, on every door; a client's stream is not meant. 30 s unless
-    /// set.
+    /// Sets how long the body of a request may take to arrive, on every door; a client's stream is not meant. 30 s
+    /// unless set.
     #[must_use]
     pub fn body_time_max(mut self, time: Duration) -> Self {
         self.body_time_max = time;
         self
     }
 
-    /// Sets the longest deadline of a unary REST call; a caller's longer one is cut to it. It counts from the head of the
-    /// request on. 60 s unless set.
+    /// Sets the longest deadline of a unary REST call; a caller's longer one is cut to it. It counts from the head of
+    /// the request on. 60 s unless set.
     #[must_use]
     pub fn deadline_max(mut self, time: Duration) -> Self {
         self.deadline_max = time;
@@ -135,16 +136,16 @@ impl Builder {
     }
 
     /// Sets how to tell which alias the paths of a request may have, as `users/me`: a body that has the name behind it
-    /// does not contradict the path. Nothing else follows from it; the inner service gets the path's value as it is, and
-    /// decides what it means, so the headers need not be proven yet.
+    /// does not contradict the path. Nothing else follows from it; the inner service gets the path's value as it is,
+    /// and decides what it means, so the headers need not be proven yet.
     #[must_use]
     pub fn alias(mut self, of: impl Fn(&HeaderMap) -> Option<Alias> + Send + Sync + 'static) -> Self {
         self.alias = Some(Arc::new(of));
         self
     }
 
-    /// Sets how long a client's stream over REST may bring no message before the call is cancelled; within a message the
-    /// time for a body holds. 5 minutes unless set.
+    /// Sets how long a client's stream over REST may bring no message before the call is cancelled; within a message
+    /// the time for a body holds. 5 minutes unless set.
     #[must_use]
     pub fn stream_silence_max(mut self, time: Duration) -> Self {
         self.stream_silence_max = time;
@@ -160,7 +161,8 @@ impl Builder {
     }
 
     /// Announces trailers of streamed REST answers, to callers with `TE: trailers`. HTTP/1.1 sends none that were not
-    /// announced in the head, and a stream's own are known at its end only; over HTTP/2, and of unary calls, all are sent.
+    /// announced in the head, and a stream's own are known at its end only; over HTTP/2, and of unary calls, all are
+    /// sent.
     #[must_use]
     pub fn response_trailers(mut self, names: impl IntoIterator<Item = HeaderName>) -> Self {
         self.response_trailers.extend(names);

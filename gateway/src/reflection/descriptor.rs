@@ -153,8 +153,8 @@ impl File {
         out
     }
 
-    /// The file without the methods of services that `keeps` does not want. The services stay, empty: comments are found
-    /// by place.
+    /// The file without the methods of services that `keeps` does not want. The services stay, empty: comments are
+    /// found by place.
     pub(super) fn without_methods(&self, keeps: impl Fn(&str) -> bool) -> Vec<u8> {
         let package = last_text(&self.bytes, tag::FILE_PACKAGE).unwrap_or_default();
         let mut out = Vec::with_capacity(self.bytes.len());

@@ -1,7 +1,7 @@
 //! Asks the sources again, by an interval, on SIGHUP or when an admin says so, and serves what they say now.
 //!
-//! A source that does not answer keeps what it said last; a schema that cannot be served, or that would break callers and
-//! may not, changes nothing. Calls never wait for any of it.
+//! A source that does not answer keeps what it said last; a schema that cannot be served, or that would break callers
+//! and may not, changes nothing. Calls never wait for any of it.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;

@@ -46,8 +46,8 @@ pub(super) fn inner_headers(
     Ok(metadata)
 }
 
-/// The text of a header that becomes a field. One that contradicts itself is refused: whoever reads it next may take the
-/// other value.
+/// The text of a header that becomes a field. One that contradicts itself is refused: whoever reads it next may take
+/// the other value.
 fn text<'h>(headers: &'h HeaderMap, name: Option<&str>) -> Result<Option<&'h str>, Failure> {
     let Some((name, value)) = name.and_then(|name| Some((name, headers.get(name)?))) else {
         return Ok(None);

@@ -1,5 +1,5 @@
-//! `millrace-gateway check --replay ACCESS_LOG`: what the rules in force would refuse of recorded traffic, grouped by rule,
-//! before anybody switches. A log has no bodies, so what a body would be refused for is not seen.
+//! `millrace-gateway check --replay ACCESS_LOG`: what the rules in force would refuse of recorded traffic, grouped by
+//! rule, before anybody switches. A log has no bodies, so what a body would be refused for is not seen.
 
 mod line;
 

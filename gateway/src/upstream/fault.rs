@@ -43,8 +43,8 @@ pub(super) enum Fault {
 }
 
 impl Fault {
-    /// Whether the server has certainly done nothing for the call: it refused the stream, or said on leaving that it never
-    /// looked at it.
+    /// Whether the server has certainly done nothing for the call: it refused the stream, or said on leaving that it
+    /// never looked at it.
     pub(super) fn is_unprocessed(&self) -> bool {
         match self {
             Self::Broken(error) => {
@@ -121,7 +121,8 @@ fn broken(error: &h2::Error) -> Failure {
     Failure::upstream_failed(code, message)
 }
 
-/// The status of an answer that is not gRPC, by gRPC's table of HTTP statuses; of one that is HTTP's success, UNAVAILABLE.
+/// The status of an answer that is not gRPC, by gRPC's table of HTTP statuses; of one that is HTTP's success,
+/// UNAVAILABLE.
 fn foreign(status: StatusCode, content_type: Option<&HeaderValue>) -> Failure {
     let code = match status {
         StatusCode::OK => Code::Unavailable,

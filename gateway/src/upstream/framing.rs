@@ -1,4 +1,5 @@
-//! Watches the frames of an answer as they pass, without keeping any of it: a message may not be larger than the bound. Pure.
+//! Watches the frames of an answer as they pass, without keeping any of it: a message may not be larger than the bound.
+//! Pure.
 
 use crate::frame::HEADER_BYTES;
 

@@ -1,5 +1,5 @@
-//! Keeps an upstream's connections: a few slots, each of which connects, waits until its connection takes no more calls,
-//! and connects again.
+//! Keeps an upstream's connections: a few slots, each of which connects, waits until its connection takes no more
+//! calls, and connects again.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,8 +18,8 @@ use crate::upstream::{Health, Shared};
 /// A connection that lived this long was a success: the next attempt follows at once.
 const SUCCESS: Duration = Duration::from_secs(10);
 
-/// After the last call ended, connections stay for this long, in case the listeners that are stopping too still take what
-/// callers had sent before they could know.
+/// After the last call ended, connections stay for this long, in case the listeners that are stopping too still take
+/// what callers had sent before they could know.
 const LINGER: Duration = Duration::from_millis(250);
 
 /// See [`crate::upstream::Upstream::run`].

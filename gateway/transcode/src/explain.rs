@@ -1,8 +1,8 @@
-//! Why a request is answered as it is: the route and why that one, the routes that are not taken and why, each field with
-//! its source, the message, the same call by grpcurl; or what refuses it, and the setting that would allow it.
+//! Why a request is answered as it is: the route and why that one, the routes that are not taken and why, each field
+//! with its source, the message, the same call by grpcurl; or what refuses it, and the setting that would allow it.
 //!
-//! Nothing is decided here. The look-up and the binding are those of a call; the reasons are found by looking the path up
-//! among one route at a time.
+//! Nothing is decided here. The look-up and the binding are those of a call; the reasons are found by looking the path
+//! up among one route at a time.
 
 mod fields;
 mod refusal;

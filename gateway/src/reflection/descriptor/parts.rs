@@ -1,5 +1,5 @@
-//! The parts of a `FileDescriptorProto`, visited in the order in which they stand: types, services, members, and the types
-//! that those use.
+//! The parts of a `FileDescriptorProto`, visited in the order in which they stand: types, services, members, and the
+//! types that those use.
 
 use super::tag;
 use crate::reflection::wire::{Malformed, fields, fields_of};
