@@ -179,7 +179,8 @@ impl Failure {
         match error {
             RouteError::MethodNotAllowed { allow } => Self::method_not_allowed(&allow),
             RouteError::BadPath => Self::invalid(
-                "the path is malformed: it must begin with `/`, be percent-encoded UTF-8, and have no control characters",
+                "the path is malformed: it must begin with `/`, be percent-encoded UTF-8, and have no control \
+                 characters",
                 &[],
             ),
             RouteError::NotFound { did_you_mean } => {

@@ -143,11 +143,15 @@ pub enum ReflectionError {
         files: Vec<String>,
     },
     /// Nothing is there to put a gateway in front of.
-    #[error("the server lists no service whose descriptors can be had{}", .why.as_ref().map(|why| format!(": {why}")).unwrap_or_default())]
+    #[error("the server lists no service whose descriptors can be had{}", because(.why.as_deref()))]
     NoServices {
         /// What happened to the first that it lists.
         why: Option<String>,
     },
+}
+
+fn because(why: Option<&str>) -> String {
+    why.map(|why| format!(": {why}")).unwrap_or_default()
 }
 
 /// The server's no to a question: a gRPC code and what the server says, cut and escaped.

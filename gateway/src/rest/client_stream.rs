@@ -118,7 +118,8 @@ fn notation(headers: &HeaderMap, has_body: bool) -> Result<Notation, Failure> {
         Ok(Notation::Array)
     } else {
         Err(Failure::unsupported_media(
-            "the body must be an array as `Content-Type: application/json`, or lines as `application/x-ndjson`, in UTF-8",
+            "the body must be an array as `Content-Type: application/json`, or lines as `application/x-ndjson`, \
+             in UTF-8",
         ))
     }
 }
