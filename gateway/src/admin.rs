@@ -50,8 +50,8 @@ pub struct Admin {
     thread: JoinHandle<()>,
 }
 
-/// Something that the listener does, by POST and under a loopback name only. Browsers are turned away: a page may send a
-/// POST to any address, and says so in its headers.
+/// Something that the listener does, by POST and under a loopback name only. Browsers are turned away: a page may send
+/// a POST to any address, and says so in its headers.
 #[derive(Clone)]
 pub struct Action {
     path: &'static str,
@@ -83,7 +83,8 @@ struct Answering {
 }
 
 /// Starts the listener on a thread of its own. It answers under loopback names, under its own address, and under the
-/// names in `hosts`: a page that rebinds its own name to this address learns nothing. Refusals have the gateway's shape.
+/// names in `hosts`: a page that rebinds its own name to this address learns nothing. Refusals have the gateway's
+/// shape.
 ///
 /// # Errors
 /// The thread or its runtime cannot be made.

@@ -13,6 +13,9 @@ use crate::call::CallRecord;
 use crate::door::Door;
 use crate::error::Failure;
 
+/// The content type of gRPC.
+pub(crate) const GRPC: &str = "application/grpc";
+
 /// The shape in which a caller expects an error: read from the request before a door takes it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Shape {
@@ -86,7 +89,7 @@ impl Answers {
     pub(crate) fn answer(&self, shape: &Shape, failure: &Failure, record: &CallRecord) -> HttpResponse {
         record.set_code(failure.code());
         let mut response = match shape.form {
-            Form::Grpc => trailers_only(failure, "application/grpc"),
+            Form::Grpc => trailers_only(failure, GRPC),
             Form::GrpcWeb { text: false } => trailers_only(failure, "application/grpc-web+proto"),
             Form::GrpcWeb { text: true } => trailers_only(failure, "application/grpc-web-text+proto"),
             Form::Json => self.rest(failure, Media::Json, record),
@@ -129,12 +132,12 @@ impl Answers {
 }
 
 /// A gRPC answer that is an error and nothing else: its trailers are its headers.
-fn trailers_only(failure: &Failure, content_type: &'static str) -> HttpResponse {
-    let mut response = http::Response::new(ResponseBody::empty());
+pub(crate) fn trailers_only<B: Default>(failure: &Failure, content_type: &'static str) -> http::Response<B> {
+    let mut response = http::Response::new(B::default());
+    *response.headers_mut() = failure.trailers();
     response
         .headers_mut()
         .insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
-    response.headers_mut().extend(failure.trailers());
     response
 }
 

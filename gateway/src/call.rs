@@ -1,5 +1,5 @@
-//! What is known of one call, in one place: every door and layer writes what it learns, and the trace and metrics layers
-//! read it when the body ends. The record travels in the extensions of the request, inwards on every door.
+//! What is known of one call, in one place: every door and layer writes what it learns, and the trace and metrics
+//! layers read it when the body ends. The record travels in the extensions of the request, inwards on every door.
 
 use std::sync::atomic::{AtomicI32, AtomicU8, AtomicU16, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -27,7 +27,8 @@ pub struct CallRecord {
     user: OnceLock<u64>,
 }
 
-/// In the extensions of a request: the RPC's server streams, and so the call may last. Whoever is inside knows no schema.
+/// In the extensions of a request: the RPC's server streams, and so the call may last. Whoever is inside knows no
+/// schema.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct AnswersInStream;
 

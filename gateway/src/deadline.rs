@@ -1,6 +1,6 @@
-//! The deadline of a REST call: the smallest of `Grpc-Timeout`, `Request-Timeout` and `X-Server-Timeout`, counted from the
-//! head of the request. The gateway enforces it while the body comes in; what is left then is handed on as `grpc-timeout`,
-//! for the layer inside, which is the same for every door.
+//! The deadline of a REST call: the smallest of `Grpc-Timeout`, `Request-Timeout` and `X-Server-Timeout`, counted from
+//! the head of the request. The gateway enforces it while the body comes in; what is left then is handed on as
+//! `grpc-timeout`, for the layer inside, which is the same for every door.
 
 use std::time::Duration;
 
@@ -78,7 +78,8 @@ fn read(
     Ok(smallest)
 }
 
-/// Reads a `grpc-timeout`, `TimeoutValue TimeoutUnit` of the gRPC protocol: one to eight digits and one of H, M, S, m, u, n.
+/// Reads a `grpc-timeout`, `TimeoutValue TimeoutUnit` of the gRPC protocol: one to eight digits and one of H, M, S, m,
+/// u, n.
 pub fn parse_grpc(text: &str) -> Option<Duration> {
     let unit = text.chars().next_back()?;
     let digits = text.strip_suffix(unit)?;

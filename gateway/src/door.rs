@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 use http::{HeaderMap, Method, Version, header};
 use tower::Service;
 
-use crate::answer::Shape;
+use crate::answer::{GRPC, Shape};
 use crate::body::{HttpRequest, HttpResponse, ResponseBody};
 use crate::call::CallRecord;
 use crate::error::Failure;
@@ -59,7 +59,6 @@ impl Door {
 
     /// The door that a request asks for: one of gRPC, gRPC-Web, REST.
     pub(crate) fn of(headers: &HeaderMap) -> Self {
-        const GRPC: &str = "application/grpc";
         let content_type = headers
             .get(header::CONTENT_TYPE)
             .and_then(|value| value.to_str().ok())

@@ -1,5 +1,5 @@
-//! The edge: what every call passes on its way to a door, whichever door it is. `stack`, below, is the list, in order; each
-//! layer is a file of its own beside it. What the gateway refuses by itself passes the same layers.
+//! The edge: what every call passes on its way to a door, whichever door it is. `stack`, below, is the list, in order;
+//! each layer is a file of its own beside it. What the gateway refuses by itself passes the same layers.
 
 use std::sync::Arc;
 
@@ -78,7 +78,8 @@ pub(crate) fn stack(edge: &Edge, gateway: &Gateway, doors: Doors) -> HttpService
             .layer(catch_panic::CatchPanicLayer::new(answers.clone()))
             // A head that two readers may take for two things is taken for none.
             .layer(head::HeadLayer::new(answers.clone()))
-            // Before anything looks at the request: a page under a foreign name (DNS rebinding) learns nothing, CORS included.
+            // Before anything looks at the request: a page under a foreign name (DNS rebinding) learns nothing, CORS
+            // included.
             .layer(host::HostLayer::new(edge.hosts, answers))
             // Answers preflights, which carry no credential and no content type by which a door could be told.
             .layer(cors::CorsLayer::new(&edge.cors, gateway.clone(), edge.builtin.clone()))

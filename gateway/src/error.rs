@@ -1,5 +1,5 @@
-//! Failures on their way out: what the gateway refuses by itself, sentence by sentence, and what the inner service answers
-//! become one [`Failure`]; `answer.rs` writes it in the shape of the caller's door.
+//! Failures on their way out: what the gateway refuses by itself, sentence by sentence, and what the inner service
+//! answers become one [`Failure`]; `answer.rs` writes it in the shape of the caller's door.
 
 use std::time::Duration;
 
@@ -145,8 +145,8 @@ impl Failure {
             .into()
     }
 
-    /// A body in a transfer coding besides `chunked`. The connection ends with it: where its next request begins, whoever
-    /// is in front may see otherwise.
+    /// A body in a transfer coding besides `chunked`. The connection ends with it: where its next request begins,
+    /// whoever is in front may see otherwise.
     pub(crate) fn unknown_transfer_coding() -> Self {
         let message =
             "the body is in a transfer coding that this server does not undo: send it plain, or `chunked` alone";
@@ -179,7 +179,8 @@ impl Failure {
         match error {
             RouteError::MethodNotAllowed { allow } => Self::method_not_allowed(&allow),
             RouteError::BadPath => Self::invalid(
-                "the path is malformed: it must begin with `/`, be percent-encoded UTF-8, and have no control characters",
+                "the path is malformed: it must begin with `/`, be percent-encoded UTF-8, and have no control \
+                 characters",
                 &[],
             ),
             RouteError::NotFound { did_you_mean } => {

@@ -1,12 +1,14 @@
 //! The gateway: loaded descriptors and settings, from which services are made.
 
+mod builder;
+
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
-use millrace_transcode::{Alias, LoadError, Options, Schema, SchemaBuilder};
+use millrace_transcode::{Alias, Schema};
 use tower::util::BoxCloneSyncService;
 
 use crate::answer::Answers;
@@ -18,6 +20,7 @@ use crate::inner::Inner;
 use crate::metadata::AllowList;
 use crate::rest::{BodyMemory, Rest};
 use crate::upload::Uploads;
+pub use builder::{BODY_BYTES_MAX, Builder};
 
 /// A gRPC service over HTTP messages, boxed: tonic's routes in process, or a channel to an upstream.
 pub type GrpcService =
@@ -25,19 +28,6 @@ pub type GrpcService =
 
 /// What is served on a port. It is always ready; what takes time is in its calls.
 pub type HttpService = BoxCloneSyncService<HttpRequest, HttpResponse, Infallible>;
-
-/// Bytes of path and query of a REST request, unless set.
-const URI_BYTES_MAX: usize = 8 << 10;
-/// Bytes of a REST request body, unless set.
-pub const BODY_BYTES_MAX: usize = 1 << 20;
-/// Bytes of all REST request bodies at one time, unless set.
-const BODY_MEMORY_BYTES: usize = 256 << 20;
-/// How long a request body may take to arrive, unless set.
-const BODY_TIME_MAX: Duration = Duration::from_secs(30);
-/// How long a client's stream over REST may bring no message, unless set.
-const STREAM_SILENCE_MAX: Duration = Duration::from_secs(300);
-/// Longest deadline of a unary call over REST, unless set.
-const DEADLINE_MAX: Duration = Duration::from_secs(60);
 
 /// A gateway for one schema; cheap to clone.
 #[derive(Clone)]
@@ -153,186 +143,5 @@ impl std::fmt::Debug for Gateway {
         f.debug_struct("Gateway")
             .field("rpcs", &self.shared.rpcs.len())
             .finish_non_exhaustive()
-    }
-}
-
-/// Collects what a [`Gateway`] is built from.
-pub struct Builder {
-    schema: SchemaBuilder,
-    uri_bytes_max: usize,
-    request_headers: Vec<String>,
-    www_authenticate: HeaderValue,
-    body_bytes_max: usize,
-    body_memory_bytes: usize,
-    body_time_max: Duration,
-    deadline_max: Duration,
-    alias: Option<AliasOf>,
-    stream_silence_max: Duration,
-    header_text_refused: bool,
-    response_trailers: Vec<HeaderName>,
-    forwarding: Forwarding,
-}
-
-impl Default for Builder {
-    fn default() -> Self {
-        Self {
-            schema: Schema::builder(),
-            uri_bytes_max: URI_BYTES_MAX,
-            request_headers: Vec::new(),
-            www_authenticate: HeaderValue::from_static("Bearer"),
-            body_bytes_max: BODY_BYTES_MAX,
-            body_memory_bytes: BODY_MEMORY_BYTES,
-            body_time_max: BODY_TIME_MAX,
-            deadline_max: DEADLINE_MAX,
-            alias: None,
-            stream_silence_max: STREAM_SILENCE_MAX,
-            header_text_refused: false,
-            response_trailers: Vec::new(),
-            forwarding: Forwarding::Removed,
-        }
-    }
-}
-
-impl Builder {
-    /// Adds an encoded `google.protobuf.FileDescriptorSet`; the same file twice is fine.
-    #[must_use]
-    pub fn descriptors(mut self, bytes: &[u8]) -> Self {
-        self.schema = self.schema.descriptors(bytes);
-        self
-    }
-
-    /// Sets the longest path and query of a REST request in bytes, both together; 8 KiB unless set. [`serve`](crate::serve)
-    /// reads heads of up to 64 KiB over HTTP/1.1 and 16 KiB over HTTP/2, and a query has at most 32 KiB.
-    #[must_use]
-    pub fn uri_bytes_max(mut self, bytes: usize) -> Self {
-        self.uri_bytes_max = bytes;
-        self
-    }
-
-    /// Sets how strict the transcoding is.
-    #[must_use]
-    pub fn options(mut self, options: Options) -> Self {
-        self.schema = self.schema.options(options);
-        self
-    }
-
-    /// Lets more request headers through to the inner service over REST, besides the default list.
-    #[must_use]
-    pub fn request_headers<I, N>(mut self, names: I) -> Self
-    where
-        I: IntoIterator<Item = N>,
-        N: Into<String>,
-    {
-        self.request_headers.extend(names.into_iter().map(Into::into));
-        self
-    }
-
-    /// Sets the header `WWW-Authenticate` of a 401; `Bearer` unless set.
-    #[must_use]
-    pub fn www_authenticate(mut self, challenge: HeaderValue) -> Self {
-        self.www_authenticate = challenge;
-        self
-    }
-
-    /// Sets the largest body of a REST request in bytes; 1 MiB unless set.
-    #[must_use]
-    pub fn body_bytes_max(mut self, bytes: usize) -> Self {
-        self.body_bytes_max = bytes;
-        self
-    }
-
-    /// Sets how many bytes the bodies of all REST requests together may have at one time, from their first byte to the
-    /// end of their call; a call above it is RESOURCE_EXHAUSTED. 256 MiB unless set.
-    #[must_use]
-    pub fn body_memory_bytes(mut self, bytes: usize) -> Self {
-        self.body_memory_bytes = bytes;
-        self
-    }
-
-    /// Sets how long the body of a request may take to arrive, on every door; a client's stream is not meant. 30 s unless
-    /// set.
-    #[must_use]
-    pub fn body_time_max(mut self, time: Duration) -> Self {
-        self.body_time_max = time;
-        self
-    }
-
-    /// Sets the longest deadline of a unary REST call; a caller's longer one is cut to it. It counts from the head of the
-    /// request on. 60 s unless set.
-    #[must_use]
-    pub fn deadline_max(mut self, time: Duration) -> Self {
-        self.deadline_max = time;
-        self
-    }
-
-    /// Sets how to tell which alias the paths of a request may have, as `users/me`: a body that has the name behind it
-    /// does not contradict the path. Nothing else follows from it; the inner service gets the path's value as it is, and
-    /// decides what it means, so the headers need not be proven yet.
-    #[must_use]
-    pub fn alias(mut self, of: impl Fn(&HeaderMap) -> Option<Alias> + Send + Sync + 'static) -> Self {
-        self.alias = Some(Arc::new(of));
-        self
-    }
-
-    /// Sets how long a client's stream over REST may bring no message before the call is cancelled; within a message the
-    /// time for a body holds. 5 minutes unless set.
-    #[must_use]
-    pub fn stream_silence_max(mut self, time: Duration) -> Self {
-        self.stream_silence_max = time;
-        self
-    }
-
-    /// Sets whether a REST request is refused (400) that has a value in a header which is not visible ASCII, where the
-    /// header goes inwards: gRPC cannot say it. Unless set such a value is dropped.
-    #[must_use]
-    pub fn header_text_refused(mut self, refused: bool) -> Self {
-        self.header_text_refused = refused;
-        self
-    }
-
-    /// Announces trailers of streamed REST answers, to callers with `TE: trailers`. HTTP/1.1 sends none that were not
-    /// announced in the head, and a stream's own are known at its end only; over HTTP/2, and of unary calls, all are sent.
-    #[must_use]
-    pub fn response_trailers(mut self, names: impl IntoIterator<Item = HeaderName>) -> Self {
-        self.response_trailers.extend(names);
-        self
-    }
-
-    /// Sets what becomes of headers by which proxies tell where a call came from; they are removed unless set.
-    #[must_use]
-    pub fn forwarding(mut self, forwarding: Forwarding) -> Self {
-        self.forwarding = forwarding;
-        self
-    }
-
-    /// Loads the descriptors.
-    ///
-    /// # Errors
-    /// Descriptors that do not load, or rules that are malformed or bound twice; see [`LoadError`].
-    pub fn build(mut self) -> Result<Gateway, LoadError> {
-        self.request_headers
-            .extend(self.forwarding.headers().iter().map(|name| (*name).to_owned()));
-        let schema = self.schema.build()?;
-        let rpcs = schema.methods().filter_map(|method| {
-            let uri = Uri::try_from(method.grpc_path()).ok()?;
-            Some((Arc::from(method.full_name()), uri))
-        });
-        Ok(Gateway {
-            shared: Arc::new(Shared {
-                rpcs: rpcs.collect(),
-                uri_bytes_max: self.uri_bytes_max,
-                uploads: Uploads::new(&schema, self.body_time_max),
-                schema: Arc::new(schema),
-                request_headers: AllowList::with(&self.request_headers).refusing_unsayable(self.header_text_refused),
-                www_authenticate: self.www_authenticate,
-                body_bytes_max: self.body_bytes_max,
-                body_memory: BodyMemory::new(self.body_memory_bytes),
-                deadline_max: self.deadline_max,
-                alias: self.alias,
-                stream_silence_max: self.stream_silence_max,
-                response_trailers: self.response_trailers,
-                forwarding: self.forwarding,
-            }),
-        })
     }
 }

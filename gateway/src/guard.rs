@@ -1,6 +1,6 @@
-//! What may end a call before its answer does: the caller's deadline, and a streamed body that went wrong. Both are looked
-//! at wherever the answer is waited for, before the answer itself: what the inner service makes of a body that broke off is
-//! not what the caller did wrong.
+//! What may end a call before its answer does: the caller's deadline, and a streamed body that went wrong. Both are
+//! looked at wherever the answer is waited for, before the answer itself: what the inner service makes of a body that
+//! broke off is not what the caller did wrong.
 
 use std::future::Future;
 use std::pin::{Pin, pin};
@@ -15,8 +15,8 @@ use crate::body::RequestBody;
 use crate::error::Failure;
 use crate::rest::{DISCARD_TIME_MAX, discard};
 
-/// How long after the deadline the gateway ends a call by itself: the inner service, which was told the same deadline, is
-/// to be first, for its answer may say more.
+/// How long after the deadline the gateway ends a call by itself: the inner service, which was told the same deadline,
+/// is to be first, for its answer may say more.
 const GRACE: Duration = Duration::from_millis(100);
 
 /// How a streamed body ended.
@@ -97,8 +97,8 @@ impl Guard {
         .await
     }
 
-    /// Reads on what the inner service left of the body of a call that failed, within bounds: over HTTP/1.1 a caller who is
-    /// still sending sees the answer only then. The body comes back as soon as nobody inside holds it.
+    /// Reads on what the inner service left of the body of a call that failed, within bounds: over HTTP/1.1 a caller
+    /// who is still sending sees the answer only then. The body comes back as soon as nobody inside holds it.
     pub(crate) async fn read_on(&mut self) {
         if self.version >= Version::HTTP_2 {
             return;

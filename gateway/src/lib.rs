@@ -1,10 +1,10 @@
 //! A gRPC/JSON transcoding gateway for any gRPC service, as a tower service: HTTP in, the inner gRPC service inside.
 //!
-//! A request passes the layers of [`edge`], then one of the doors ([`Door`]): gRPC and gRPC-Web stream through untouched,
-//! REST goes through the phases of `rest.rs`, each a type. What a route is, how JSON becomes a message and which HTTP
-//! status an error has is decided in `millrace-transcode`; this crate does the I/O. It knows no service: everything comes
-//! from the descriptors it is given. [`serve`](mod@serve) is the accept loop for it, [`admin`] the second listener, for
-//! metrics and probes.
+//! A request passes the layers of [`edge`], then one of the doors ([`Door`]): gRPC and gRPC-Web stream through
+//! untouched, REST goes through the phases of `rest.rs`, each a type. What a route is, how JSON becomes a message and
+//! which HTTP status an error has is decided in `millrace-transcode`; this crate does the I/O. It knows no service:
+//! everything comes from the descriptors it is given. [`serve`](mod@serve) is the accept loop for it, [`admin`] the
+//! second listener, for metrics and probes.
 //!
 //! ```no_run
 //! # fn example(descriptors: &[u8], inner: millrace_gateway::GrpcService, edge: millrace_gateway::edge::Edge)
@@ -36,6 +36,8 @@ mod accept;
 mod answer;
 mod body;
 mod call;
+#[cfg(feature = "standalone")]
+mod causes;
 mod deadline;
 mod door;
 mod error;

@@ -96,8 +96,8 @@ impl AllowList {
         self
     }
 
-    /// Copies the allowed headers, repeated ones in their order. A value that is no visible ASCII is dropped or refused:
-    /// gRPC has no way to say it.
+    /// Copies the allowed headers, repeated ones in their order. A value that is no visible ASCII is dropped or
+    /// refused: gRPC has no way to say it.
     pub(crate) fn pick(&self, headers: &HeaderMap) -> Result<HeaderMap, MetadataError> {
         let mut metadata = HeaderMap::with_capacity(self.names.len() + 4);
         for name in &self.names {
@@ -140,12 +140,14 @@ pub(crate) fn announce<'n>(names: impl Iterator<Item = &'n HeaderName>, headers:
     }
 }
 
-/// Adds an answer's metadata to the response's headers: all but `grpc-*`, the denied ones and what is no visible ASCII,
+/// Adds an answer's metadata to the response's headers: all but `grpc-*`, `access-control-*`, the denied ones and what is no visible ASCII,
 /// binary values padded.
 pub(crate) fn to_headers(metadata: &HeaderMap, headers: &mut HeaderMap) {
     for (name, value) in metadata {
         let text = name.as_str();
-        if text.starts_with("grpc-") || DENIED.contains(&text) || value.to_str().is_err() {
+        // Whose pages may read answers is the gateway's to say, not an upstream's.
+        let is_ours = text.starts_with("grpc-") || text.starts_with("access-control-") || DENIED.contains(&text);
+        if is_ours || value.to_str().is_err() {
             continue;
         }
         if !text.ends_with("-bin") {
@@ -250,6 +252,7 @@ mod tests {
             ("x-total", "3"),
             ("grpc-status", "0"),
             ("grpc-message", "m"),
+            ("access-control-allow-origin", "*"),
             ("content-type", "application/grpc"),
             ("te", "t"),
             ("data-bin", "AQI"),

@@ -37,8 +37,8 @@ impl Probes {
     }
 
     /// Adds upstreams: `/readiness` lists each with its state, and one that is down with what failed, without addresses
-    /// beyond the name. The server is ready while at least one can be called: to take it out of service because of another
-    /// would take the routes of those that work with it. With none it is `upstreams_down`.
+    /// beyond the name. The server is ready while at least one can be called: to take it out of service because of
+    /// another would take the routes of those that work with it. With none it is `upstreams_down`.
     #[cfg(feature = "standalone")]
     #[must_use]
     pub fn with_upstreams(self, upstreams: Vec<crate::upstream::Upstream>) -> Self {

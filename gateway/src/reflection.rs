@@ -69,8 +69,8 @@ pub struct Fetched {
     /// An encoded `google.protobuf.FileDescriptorSet`, imports before what imports them. Options and extensions are the
     /// server's own bytes.
     pub descriptor_set: Vec<u8>,
-    /// Full names of the services that the server offers and whose descriptors are there, sorted; without its reflection,
-    /// health and channelz.
+    /// Full names of the services that the server offers and whose descriptors are there, sorted; without its
+    /// reflection, health and channelz.
     pub services: Vec<String>,
     /// What is odd about the answer and did not hinder: one sentence each, for the log.
     pub warnings: Vec<String>,
@@ -146,7 +146,7 @@ pub enum ReflectionError {
         files: Vec<String>,
     },
     /// Nothing is there to put a gateway in front of.
-    #[error("the server lists no service whose descriptors can be had{}", .why.as_ref().map(|why| format!(": {why}")).unwrap_or_default())]
+    #[error("the server lists no service whose descriptors can be had{}", because(.why.as_deref()))]
     NoServices {
         /// What happened to the first that it lists.
         why: Option<String>,
@@ -163,6 +163,10 @@ impl ReflectionError {
             _ => false,
         }
     }
+}
+
+fn because(why: Option<&str>) -> String {
+    why.map(|why| format!(": {why}")).unwrap_or_default()
 }
 
 /// The server's no to a question: a gRPC code and what the server says, cut and escaped.

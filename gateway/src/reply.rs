@@ -10,6 +10,7 @@ use http_body::Body;
 use percent_encoding::percent_decode;
 use tonic::Code;
 
+use crate::answer::GRPC;
 use crate::error::Failure;
 use crate::frame::Frames;
 use crate::guard::Guard;
@@ -164,8 +165,9 @@ fn ending(headers: &HeaderMap) -> Option<Result<(), Failure>> {
     Some(Err(Failure::of_call(code, &message, &details, headers)))
 }
 
-fn is_grpc(headers: &HeaderMap) -> bool {
+/// Whether an answer has gRPC's content type, with whatever encoding of messages.
+pub(crate) fn is_grpc(headers: &HeaderMap) -> bool {
     headers
         .get(header::CONTENT_TYPE)
-        .is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
+        .is_some_and(|value| value.as_bytes().starts_with(GRPC.as_bytes()))
 }

@@ -1,16 +1,15 @@
 //! The REST door. A call goes through five phases, each a type, so that a step cannot be left out or taken twice:
-//! [`Incoming`] (what was sent) → [`Matched`] (a route, and the form of the answer) → [`Bound`] (the request message, or the
-//! stream of them: `client_stream.rs`) → [`Replies`] (the inner service's answer) → the HTTP response, whole (`unary.rs`) or
-//! as a stream (`stream.rs`).
+//! [`Incoming`] (what was sent) → [`Matched`] (a route, and the form of the answer) → [`Bound`] (the request message,
+//! or the stream of them: `client_stream.rs`) → [`Replies`] (the inner service's answer) → the HTTP response, whole
+//! (`unary.rs`) or as a stream (`stream.rs`).
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::request::Parts;
-use http::{Extensions, HeaderMap, HeaderValue, Method, StatusCode, Uri, Version, header};
-use http_body::Body;
+use http::{Extensions, HeaderMap, HeaderValue, Method, Uri, Version, header};
 use http_body_util::Full;
-use millrace_transcode::{HeaderFields, Matched as Route, RouteError, status};
+use millrace_transcode::{Matched as Route, RouteError, status};
 use tokio::time::Instant;
 use tonic::Code;
 
@@ -18,9 +17,9 @@ use crate::accept::{Accept, Media};
 use crate::answer::Shape;
 use crate::body::{HttpRequest, HttpResponse, RequestBody, ResponseBody};
 use crate::call::CallRecord;
-use crate::deadline::{self, GRPC_TIMEOUT};
+use crate::deadline;
 use crate::door::Door;
-use crate::edge::{BUILTIN_METHODS, Builtin};
+use crate::edge::Builtin;
 use crate::error::Failure;
 use crate::frame::framed;
 use crate::gateway::Gateway;
@@ -32,16 +31,18 @@ use crate::{stream, unary};
 
 mod client_stream;
 mod elements;
+mod empty;
+mod headers;
 mod memory;
 mod payload;
 
+pub(crate) use empty::without_body;
+use empty::{allowed, builtin_allow, nothing_more};
+use headers::{LAST_EVENT_ID, header_fields, inner_headers};
 pub(crate) use memory::BodyMemory;
 use memory::Held;
 use payload::{Bounds, Payload};
 pub(crate) use payload::{DISCARD_TIME_MAX, discard};
-
-const IDEMPOTENCY_KEY: &str = "idempotency-key";
-const LAST_EVENT_ID: &str = "last-event-id";
 
 /// Conditions on a change. Nothing here can check them, and to make the change all the same would be what they forbid.
 const CONDITIONS: [header::HeaderName; 3] = [header::IF_MATCH, header::IF_NONE_MATCH, header::IF_UNMODIFIED_SINCE];
@@ -168,8 +169,8 @@ impl Incoming {
         let form = Form::of(method.server_streaming(), &Accept::of(&self.parts.headers))?;
         let asked =
             deadline::from_headers(&self.parts.headers).map_err(|error| Failure::bad_header(&error.header, &error))?;
-        // The server's own limit counts from the head of the request too; a stream has another. A route's own limit is for
-        // streams too, and for those who ask for none.
+        // The server's own limit counts from the head of the request too; a stream has another. A route's own limit is
+        // for streams too, and for those who ask for none.
         let own = method.settings().deadline_max;
         let is_unary = !method.server_streaming() && !method.client_streaming();
         let max = own.or_else(|| is_unary.then(|| gateway.deadline_max()));
@@ -340,92 +341,4 @@ pub(crate) struct Replies<'s> {
     /// What the request's body holds of the memory for bodies, until the call has ended.
     held: Held,
     pub(crate) record: Arc<CallRecord>,
-}
-
-/// The headers that become fields.
-fn header_fields(headers: &HeaderMap, form: Form) -> Result<HeaderFields<'_>, Failure> {
-    let resumes_at = (form == Form::Stream(Media::EventStream)).then_some(LAST_EVENT_ID);
-    Ok(HeaderFields {
-        idempotency_key: text(headers, Some(IDEMPOTENCY_KEY))?,
-        last_event_id: text(headers, resumes_at)?,
-    })
-}
-
-/// The headers of the inner call.
-fn inner_headers(
-    headers: &HeaderMap,
-    deadline: Option<Duration>,
-    record: &CallRecord,
-    gateway: &Gateway,
-) -> Result<HeaderMap, Failure> {
-    let mut metadata = gateway
-        .request_headers()
-        .pick(headers)
-        .map_err(|error| Failure::bad_header(error.header(), &error))?;
-    metadata.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
-    metadata.insert(header::TE, HeaderValue::from_static("trailers"));
-    if let Some(timeout) = deadline {
-        // The body has taken its part of it.
-        let left = timeout.saturating_sub(record.elapsed());
-        metadata.insert(GRPC_TIMEOUT, deadline::to_grpc(left));
-    }
-    Ok(metadata)
-}
-
-/// The text of a header that becomes a field. One that contradicts itself is refused: whoever reads it next may take the
-/// other value.
-fn text<'h>(headers: &'h HeaderMap, name: Option<&str>) -> Result<Option<&'h str>, Failure> {
-    let Some((name, value)) = name.and_then(|name| Some((name, headers.get(name)?))) else {
-        return Ok(None);
-    };
-    let refuse = |problem: &str| {
-        let violation = (name.to_owned(), problem.to_owned());
-        Failure::invalid(format!("header `{name}` {problem}"), &[violation])
-    };
-    if headers.get_all(name).iter().any(|other| other != value) {
-        return Err(refuse("is given twice, with different values"));
-    }
-    let text = std::str::from_utf8(value.as_bytes());
-    text.map(Some).map_err(|_| refuse("is not UTF-8"))
-}
-
-/// The end for an `EventSource`: it does not come back after a 204.
-fn nothing_more(record: &CallRecord) -> HttpResponse {
-    record.set_code(Code::Ok);
-    let mut response = empty(StatusCode::NO_CONTENT);
-    // Another form of the same answer would have run the call.
-    response
-        .headers_mut()
-        .insert(header::VARY, HeaderValue::from_static("accept, last-event-id"));
-    response
-}
-
-/// `Allow` of the embedder's own paths.
-fn builtin_allow() -> String {
-    format!("{BUILTIN_METHODS}, OPTIONS")
-}
-
-fn allowed(allow: &str) -> HttpResponse {
-    let mut response = empty(StatusCode::NO_CONTENT);
-    if let Ok(allow) = HeaderValue::from_str(allow) {
-        response.headers_mut().insert(header::ALLOW, allow);
-    }
-    response
-}
-
-fn empty(status: StatusCode) -> HttpResponse {
-    let mut response = http::Response::new(ResponseBody::empty());
-    *response.status_mut() = status;
-    response
-}
-
-/// The answer to HEAD: the headers of GET, its length among them.
-pub(crate) fn without_body(mut response: HttpResponse) -> HttpResponse {
-    if let Some(length) = response.body().size_hint().exact() {
-        response
-            .headers_mut()
-            .insert(header::CONTENT_LENGTH, HeaderValue::from(length));
-    }
-    response.body_mut().discard();
-    response
 }

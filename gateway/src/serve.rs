@@ -49,7 +49,8 @@ const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 /// After the file table is full, the next attempt to accept waits this long.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// The other end of the connection by which a request came, in the request's extensions. Behind a proxy it is the proxy's.
+/// The other end of the connection by which a request came, in the request's extensions. Behind a proxy it is the
+/// proxy's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RemoteAddress(pub SocketAddr);
 
@@ -90,8 +91,8 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-/// Serves a listener until the drain, and then finishes what is in progress, until `drain_max` has passed at the latest.
-/// What a peer sent before it could know of the drain is answered.
+/// Serves a listener until the drain, and then finishes what is in progress, until `drain_max` has passed at the
+/// latest. What a peer sent before it could know of the drain is answered.
 pub async fn serve<S, B>(
     listener: TcpListener,
     service: S,

@@ -1,8 +1,8 @@
 //! The stand-alone gateway: the command line of `millrace-gateway`, a proxy before any gRPC server.
 //!
-//! `millrace-gateway` alone is `millrace-gateway run`, and takes its flags. Data goes to standard output; logs, notes and
-//! errors to standard error. Every command reads the same settings (`settings`); `run` serves by the same library that an
-//! embedder uses.
+//! `millrace-gateway` alone is `millrace-gateway run`, and takes its flags. Data goes to standard output; logs, notes
+//! and errors to standard error. Every command reads the same settings (`settings`); `run` serves by the same library
+//! that an embedder uses.
 
 mod check;
 mod config;

@@ -1,6 +1,6 @@
-//! The REST answer to a server stream, in the form that `Accept` chose. The HTTP status is sent with the first message or
-//! the end, so that a failure before it is a real status; what fails later never looks complete. Messages are pulled only
-//! as fast as the caller reads, and all that are there go into one chunk.
+//! The REST answer to a server stream, in the form that `Accept` chose. The HTTP status is sent with the first message
+//! or the end, so that a failure before it is a real status; what fails later never looks complete. Messages are pulled
+//! only as fast as the caller reads, and all that are there go into one chunk.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -42,8 +42,8 @@ pub(crate) trait Form: Send {
     /// Writes the end of a stream that ended with OK.
     fn end(&mut self, out: &mut Vec<u8>);
 
-    /// Writes the failure of a stream that had begun; `status` is a `google.rpc.Status` as JSON. False if the form has no
-    /// words for it: the body then breaks off.
+    /// Writes the failure of a stream that had begun; `status` is a `google.rpc.Status` as JSON. False if the form has
+    /// no words for it: the body then breaks off.
     fn failure(&mut self, out: &mut Vec<u8>, status: &[u8]) -> bool;
 
     /// Writes the end of a stream that the server cut and that can go on, for callers who by themselves come again and

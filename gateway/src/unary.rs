@@ -31,7 +31,8 @@ pub(crate) async fn response(mut replies: Replies<'_>) -> Result<HttpResponse, F
         body.push(b'\n');
     }
     replies.record.set_code(Code::Ok);
-    // What came after the message is known before anything is sent: a caller who reads no trailers finds it in the head.
+    // What came after the message is known before anything is sent: a caller who reads no trailers finds it in the
+    // head.
     let mut after = HeaderMap::new();
     metadata::to_headers(&trailers, &mut after);
     let as_trailers = replies.takes_trailers && !after.is_empty() && status != StatusCode::NO_CONTENT;

@@ -1,5 +1,6 @@
-//! The clock of a request body that an RPC reads: a caller who sends one message, and that by single bytes, must not hold
-//! a place for as long as a stream may live. A stream of the client's has no such clock: it lasts as long as its call.
+//! The clock of a request body that an RPC reads: a caller who sends one message, and that by single bytes, must not
+//! hold a place for as long as a stream may live. A stream of the client's has no such clock: it lasts as long as its
+//! call.
 
 use std::collections::HashSet;
 use std::future::Future;

@@ -1,14 +1,14 @@
 //! gRPC servers behind the gateway: connections that are kept, and the inner service that sends calls over them.
 //!
-//! An [`Upstream`] is a pool of a few HTTP/2 connections to one server. [`Upstream::run`] keeps them: it resolves the name,
-//! connects, waits for the server's SETTINGS, replaces what ends, and lets calls finish when it is to stop. A call of
-//! [`Upstream::service`] takes a place on one of the connections (`pool.rs`), is sent (`call.rs`), and gives the place back
-//! when its answer ends (`answer.rs`). Whatever fails on the way becomes a gRPC status that says nothing of the server's
-//! address or of the connection (`fault.rs`); the log does.
+//! An [`Upstream`] is a pool of a few HTTP/2 connections to one server. [`Upstream::run`] keeps them: it resolves the
+//! name, connects, waits for the server's SETTINGS, replaces what ends, and lets calls finish when it is to stop. A
+//! call of [`Upstream::service`] takes a place on one of the connections (`pool.rs`), is sent (`call.rs`), and gives
+//! the place back when its answer ends (`answer.rs`). Whatever fails on the way becomes a gRPC status that says nothing
+//! of the server's address or of the connection (`fault.rs`); the log does.
 //!
-//! HTTP/2 is spoken by `h2` itself and not by hyper's client around it: that one puts a queue without a bound and a task
-//! before each call, cannot reset a stream whose request body waits for the server's window, hides when a server says that
-//! it will close, and leaves h2's limits on small frames as they are.
+//! HTTP/2 is spoken by `h2` itself and not by hyper's client around it: that one puts a queue without a bound and a
+//! task before each call, cannot reset a stream whose request body waits for the server's window, hides when a server
+//! says that it will close, and leaves h2's limits on small frames as they are.
 
 mod address;
 mod answer;
@@ -72,7 +72,8 @@ impl Upstream {
     /// Checks the settings and reads the files that they name. Nothing is connected before [`Upstream::run`].
     ///
     /// # Errors
-    /// A URL that is none of a gRPC server's, a file that cannot be read, or a bound that is zero; see [`UpstreamError`].
+    /// A URL that is none of a gRPC server's, a file that cannot be read, or a bound that is zero; see
+    /// [`UpstreamError`].
     pub fn new(settings: Settings) -> Result<Self, UpstreamError> {
         settings.check()?;
         let address = Address::parse(&settings.url)?;

@@ -1,5 +1,5 @@
-//! The gRPC-Web door: tonic-web around the inner service. tonic-web compares content types byte by byte and answers what
-//! it does not know with an empty 400, so they are normalised, or refused in our shape, before it.
+//! The gRPC-Web door: tonic-web around the inner service. tonic-web compares content types byte by byte and answers
+//! what it does not know with an empty 400, so they are normalised, or refused in our shape, before it.
 
 use std::convert::Infallible;
 use std::future::Future;

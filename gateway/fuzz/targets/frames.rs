@@ -1,5 +1,5 @@
-//! Frames: an upstream that answers with any bytes, in any pieces, to every door; and a caller who sends them. Every call
-//! ends, and a broken answer never looks like a success over REST.
+//! Frames: an upstream that answers with any bytes, in any pieces, to every door; and a caller who sends them. Every
+//! call ends, and a broken answer never looks like a success over REST.
 #![no_main]
 
 use std::convert::Infallible;

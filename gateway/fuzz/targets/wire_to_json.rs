@@ -1,5 +1,5 @@
-//! Wire to JSON: what is written is JSON that any parser takes, and a message that is well-formed is written unless it has
-//! no JSON form.
+//! Wire to JSON: what is written is JSON that any parser takes, and a message that is well-formed is written unless it
+//! has no JSON form.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,7 +1,7 @@
 //! CORS, derived from the routes, and only where a request has an `Origin`: other traffic pays one header.
 //!
-//! A preflight is answered here, for it carries no credential and no content type by which a door could be told: with the
-//! methods that its path really has. An OPTIONS that is no preflight goes on like any other request.
+//! A preflight is answered here, for it carries no credential and no content type by which a door could be told: with
+//! the methods that its path really has. An OPTIONS that is no preflight goes on like any other request.
 
 use std::convert::Infallible;
 use std::pin::Pin;

@@ -26,8 +26,8 @@ const NAMES: [&str; 6] = [
 pub enum Forwarding {
     /// Removed, whoever sends them: the service behind asks nobody where a call came from.
     Removed,
-    /// Rewritten: `X-Forwarded-For` ends with the address of the connection's other end, on every door. What a peer in one
-    /// of these networks said of the call before that is kept; what any other said is removed.
+    /// Rewritten: `X-Forwarded-For` ends with the address of the connection's other end, on every door. What a peer in
+    /// one of these networks said of the call before that is kept; what any other said is removed.
     Rewritten {
         /// Where proxies of one's own call from.
         trusted: Vec<Network>,

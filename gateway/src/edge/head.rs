@@ -1,6 +1,6 @@
 //! What HTTP asks of the head of a request, whatever the request asks for (RFC 9112): one `Host`, and a body
-//! in no coding that nobody here can undo. hyper leaves both to its user. A head on which two readers may not agree is refused, and not interpreted: a proxy in front may have read it
-//! otherwise.
+//! in no coding that nobody here can undo. hyper leaves both to its user. A head on which two readers may not agree is
+//! refused, and not interpreted: a proxy in front may have read it otherwise.
 
 use std::convert::Infallible;
 use std::task::{Context, Poll};
@@ -74,8 +74,8 @@ where
 /// Whether HTTP allows the head of a request, and its body can be read.
 pub(crate) fn check<B>(request: &Request<B>) -> Result<(), Failure> {
     one_host(request)?;
-    // hyper takes any list that ends in `chunked`, and undoes only that: a body in gzip would be read as if it were plain.
-    // (`TE`, of which the same is said at times, is about the answer, where all but `trailers` may be ignored.)
+    // hyper takes any list that ends in `chunked`, and undoes only that: a body in gzip would be read as if it were
+    // plain. (`TE`, of which the same is said at times, is about the answer, where all but `trailers` may be ignored.)
     let mut codings = request.headers().get_all(header::TRANSFER_ENCODING).iter();
     match (codings.next(), codings.next()) {
         (None, _) => Ok(()),
@@ -89,8 +89,8 @@ fn one_host<B>(request: &Request<B>) -> Result<(), Failure> {
     match (request.version(), hosts) {
         // Equal ones too: whoever joins or picks them sees another host than the next one does.
         (_, 2..) => Err(Failure::bad_host("is given more than once")),
-        // Also where the target names a host (RFC 9112, 3.2). Without one HTTP/1.0 is whole, and the layer that knows the
-        // names of this server decides: where it has some, nameless is none of them.
+        // Also where the target names a host (RFC 9112, 3.2). Without one HTTP/1.0 is whole, and the layer that knows
+        // the names of this server decides: where it has some, nameless is none of them.
         (Version::HTTP_11, 0) => Err(Failure::bad_host("is missing")),
         _ => Ok(()),
     }

@@ -1,5 +1,5 @@
-//! Removes the headers that only a trusted hop may set, on every door. What says to come from a hop that nobody named was
-//! made up; what a named one says is kept, and the address from which it called is added.
+//! Removes the headers that only a trusted hop may set, on every door. What says to come from a hop that nobody named
+//! was made up; what a named one says is kept, and the address from which it called is added.
 
 use std::convert::Infallible;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! Refuses host names that are not this server's. On loopback that is what stops DNS rebinding: a page of a foreign name
-//! that resolves to 127.0.0.1 would be same-origin with the server.
+//! Refuses host names that are not this server's. On loopback that is what stops DNS rebinding: a page of a foreign
+//! name that resolves to 127.0.0.1 would be same-origin with the server.
 
 use std::convert::Infallible;
 use std::task::{Context, Poll};
@@ -84,8 +84,8 @@ fn names_loopback<B>(request: &http::Request<B>) -> bool {
     every_name(request, is_loopback_authority)
 }
 
-/// Whether every name in a request is allowed, and there is one. A request without any, which HTTP/1.0 and HTTP/2 allow, is
-/// not meant for a name of ours: it comes from no browser, but nobody who uses this server needs it either.
+/// Whether every name in a request is allowed, and there is one. A request without any, which HTTP/1.0 and HTTP/2
+/// allow, is not meant for a name of ours: it comes from no browser, but nobody who uses this server needs it either.
 pub(crate) fn every_name<B>(request: &http::Request<B>, is_allowed: impl Fn(&str) -> bool) -> bool {
     let authority = request.uri().authority().map(|authority| Some(authority.as_str()));
     let hosts = request

@@ -1,5 +1,5 @@
-//! Opens the record and the span of a call, takes or makes its W3C trace context, and writes the call's one log line when
-//! the body has ended: for a stream that is its end, for a caller who went away the moment of going.
+//! Opens the record and the span of a call, takes or makes its W3C trace context, and writes the call's one log line
+//! when the body has ended: for a stream that is its end, for a caller who went away the moment of going.
 
 use std::convert::Infallible;
 use std::future::Future;

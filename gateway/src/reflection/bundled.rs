@@ -1,5 +1,6 @@
-//! Google's own files that servers import and often do not have: `google/protobuf`, and what is vendored of `google/api`
-//! and `google/rpc`. Compiled once into `google.binpb`; a test says when it is stale and how to write it anew.
+//! Google's own files that servers import and often do not have: `google/protobuf`, and what is vendored of
+//! `google/api` and `google/rpc`. Compiled once into `google.binpb`; a test says when it is stale and how to write it
+//! anew.
 
 use std::collections::BTreeSet;
 

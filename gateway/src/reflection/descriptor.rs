@@ -1,7 +1,11 @@
 //! One `FileDescriptorProto` as bytes, and what reflection has to know of it: its name, its imports, its services, and,
-//! when something is missing, which types it defines and uses.
+//! when something is missing, which types it defines and uses (`parts`).
+
+mod parts;
 
 use super::wire::{self, Malformed, fields, fields_of};
+pub(super) use parts::is_full_name;
+use parts::{NAME_BYTES_MAX, Part, joined, last_text, visit};
 
 /// Field numbers of `descriptor.proto`.
 pub(super) mod tag {
@@ -12,34 +16,29 @@ pub(super) mod tag {
     pub(in crate::reflection) const FILE_ENUM: u32 = 5;
     pub(in crate::reflection) const FILE_SERVICE: u32 = 6;
     pub(in crate::reflection) const FILE_EXTENSION: u32 = 7;
+    pub(in crate::reflection) const FILE_OPTIONS: u32 = 8;
     pub(in crate::reflection) const FILE_PUBLIC: u32 = 10;
     pub(in crate::reflection) const FILE_WEAK: u32 = 11;
+    pub(in crate::reflection) const FILE_SYNTAX: u32 = 12;
+    pub(in crate::reflection) const FILE_EDITION: u32 = 14;
     pub(in crate::reflection) const FILE_OPTION_IMPORT: u32 = 15;
     pub(in crate::reflection) const MESSAGE_FIELD: u32 = 2;
     pub(in crate::reflection) const MESSAGE_NESTED: u32 = 3;
     pub(in crate::reflection) const MESSAGE_ENUM: u32 = 4;
     pub(in crate::reflection) const MESSAGE_EXTENSION: u32 = 6;
+    pub(in crate::reflection) const MESSAGE_RESERVED_RANGE: u32 = 9;
+    pub(in crate::reflection) const MESSAGE_RESERVED_NAME: u32 = 10;
     pub(in crate::reflection) const FIELD_EXTENDEE: u32 = 2;
     pub(in crate::reflection) const FIELD_TYPE_NAME: u32 = 6;
+    pub(in crate::reflection) const FIELD_JSON_NAME: u32 = 10;
     pub(in crate::reflection) const ENUM_VALUE: u32 = 2;
     pub(in crate::reflection) const SERVICE_METHOD: u32 = 2;
     pub(in crate::reflection) const METHOD_INPUT: u32 = 2;
     pub(in crate::reflection) const METHOD_OUTPUT: u32 = 3;
     pub(in crate::reflection) const METHOD_OPTIONS: u32 = 4;
-    pub(in crate::reflection) const FILE_OPTIONS: u32 = 8;
-    pub(in crate::reflection) const FILE_SYNTAX: u32 = 12;
-    pub(in crate::reflection) const FILE_EDITION: u32 = 14;
-    pub(in crate::reflection) const MESSAGE_RESERVED_RANGE: u32 = 9;
-    pub(in crate::reflection) const MESSAGE_RESERVED_NAME: u32 = 10;
-    pub(in crate::reflection) const FIELD_JSON_NAME: u32 = 10;
     /// The extension `google.api.http`.
     pub(in crate::reflection) const HTTP_RULE: u32 = 72_295_728;
 }
-
-/// Longest name of a file, and longest full name of anything in it.
-const NAME_BYTES_MAX: usize = 1_024;
-/// Deepest nesting of messages in messages.
-const NESTING_MAX: usize = 64;
 
 /// A file descriptor.
 #[derive(Debug, Clone)]
@@ -159,8 +158,8 @@ impl File {
         out
     }
 
-    /// The file without the methods of services that `keeps` does not want. The services stay, empty: comments are found
-    /// by place.
+    /// The file without the methods of services that `keeps` does not want. The services stay, empty: comments are
+    /// found by place.
     pub(super) fn without_methods(&self, keeps: impl Fn(&str) -> bool) -> Vec<u8> {
         let package = last_text(&self.bytes, tag::FILE_PACKAGE).unwrap_or_default();
         let mut out = Vec::with_capacity(self.bytes.len());
@@ -197,11 +196,10 @@ impl File {
                     let mut places = Vec::new();
                     let _ = numbers(&part, &mut places);
                     for at in places {
-                        let Some(import) = self.imports.get(at).filter(|import| keeps(&import.name)) else {
+                        if !self.imports.get(at).is_some_and(|import| keeps(&import.name)) {
                             continue;
-                        };
+                        }
                         let before = self.imports[..at].iter().filter(|other| keeps(&other.name)).count();
-                        debug_assert!(keeps(&import.name));
                         wire::put_varint(&mut out, part.number, before as u64);
                     }
                 }
@@ -210,91 +208,6 @@ impl File {
             }
         }
         out
-    }
-}
-
-/// What a descriptor consists of.
-enum Part<'f> {
-    /// A message or an enum, by full name.
-    Type(&'f str),
-    /// A service, by full name.
-    Service(&'f str),
-    /// A field, an enum value or a method.
-    Member,
-    /// The name of a type.
-    Use(&'f str),
-}
-
-fn visit(file: &[u8], each: &mut dyn FnMut(Part<'_>)) -> Result<(), Malformed> {
-    let package = last_text(file, tag::FILE_PACKAGE)?;
-    for part in fields(file) {
-        let part = part?;
-        match part.number {
-            tag::FILE_MESSAGE => visit_message(part.bytes()?, package, NESTING_MAX, each)?,
-            tag::FILE_ENUM => visit_enum(part.bytes()?, package, each)?,
-            tag::FILE_EXTENSION => visit_field(part.bytes()?, each)?,
-            tag::FILE_SERVICE => {
-                let service = part.bytes()?;
-                each(Part::Service(&joined(package, last_text(service, tag::NAME)?)?));
-                for method in fields_of(service, tag::SERVICE_METHOD) {
-                    let method = method?.bytes()?;
-                    each(Part::Member);
-                    each(Part::Use(last_text(method, tag::METHOD_INPUT)?));
-                    each(Part::Use(last_text(method, tag::METHOD_OUTPUT)?));
-                }
-            }
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
-fn visit_message(
-    message: &[u8],
-    scope: &str,
-    nesting_left: usize,
-    each: &mut dyn FnMut(Part<'_>),
-) -> Result<(), Malformed> {
-    let nesting_left = nesting_left.checked_sub(1).ok_or(Malformed)?;
-    let name = joined(scope, last_text(message, tag::NAME)?)?;
-    each(Part::Type(&name));
-    for part in fields(message) {
-        let part = part?;
-        match part.number {
-            tag::MESSAGE_FIELD | tag::MESSAGE_EXTENSION => visit_field(part.bytes()?, each)?,
-            tag::MESSAGE_NESTED => visit_message(part.bytes()?, &name, nesting_left, each)?,
-            tag::MESSAGE_ENUM => visit_enum(part.bytes()?, &name, each)?,
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
-fn visit_enum(descriptor: &[u8], scope: &str, each: &mut dyn FnMut(Part<'_>)) -> Result<(), Malformed> {
-    each(Part::Type(&joined(scope, last_text(descriptor, tag::NAME)?)?));
-    for value in fields_of(descriptor, tag::ENUM_VALUE) {
-        value?;
-        each(Part::Member);
-    }
-    Ok(())
-}
-
-fn visit_field(field: &[u8], each: &mut dyn FnMut(Part<'_>)) -> Result<(), Malformed> {
-    each(Part::Member);
-    for part in fields(field) {
-        let part = part?;
-        if matches!(part.number, tag::FIELD_EXTENDEE | tag::FIELD_TYPE_NAME) {
-            each(Part::Use(part.text()?));
-        }
-    }
-    Ok(())
-}
-
-/// The last text of a number; empty if there is none.
-fn last_text(message: &[u8], number: u32) -> Result<&str, Malformed> {
-    match fields_of(message, number).last() {
-        Some(field) => field?.text(),
-        None => Ok(""),
     }
 }
 
@@ -316,22 +229,4 @@ fn numbers(part: &wire::Field<'_>, out: &mut Vec<usize>) -> Result<(), Malformed
 fn file_name(name: &str) -> Result<&str, Malformed> {
     let is_plain = !name.is_empty() && name.len() <= NAME_BYTES_MAX && !name.contains(char::is_control);
     if is_plain { Ok(name) } else { Err(Malformed) }
-}
-
-/// Whether a text can be the full name of a service.
-pub(super) fn is_full_name(name: &str) -> bool {
-    let is_word = |word: &str| {
-        !word.is_empty()
-            && !word.starts_with(|first: char| first.is_ascii_digit())
-            && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-    };
-    name.len() <= NAME_BYTES_MAX && name.split('.').all(is_word)
-}
-
-fn joined(scope: &str, name: &str) -> Result<String, Malformed> {
-    let full = match scope {
-        "" => name.to_owned(),
-        scope => format!("{scope}.{name}"),
-    };
-    if is_full_name(&full) { Ok(full) } else { Err(Malformed) }
 }

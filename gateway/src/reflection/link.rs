@@ -80,8 +80,8 @@ fn stripped(file: &File) -> Option<String> {
     let imports_them = file.imports.iter().any(|import| import.name == ANNOTATIONS);
     (imports_them && !file.services.is_empty() && !file.has_rules).then(|| {
         format!(
-            "{} imports {ANNOTATIONS}, but no method has a rule: the server's reflection seems to drop options; give the \
-             descriptors as a file, or the rules by setting",
+            "{} imports {ANNOTATIONS}, but no method has a rule: the server's reflection seems to drop options; give \
+             the descriptors as a file, or the rules by setting",
             file.name
         )
     })

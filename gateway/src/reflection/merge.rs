@@ -1,10 +1,10 @@
 //! Several servers behind one gateway: their descriptors in one set.
 //!
 //! A service belongs to one server. Files are another matter: two servers carry `google/api/http.proto` of different
-//! years, a shared `money.proto` of which one has a field more, or each its own `service.proto`. So files of one name are
-//! compared by what they say: of two versions of which one says all that the other says, that one is taken; two files
-//! that have nothing but their name in common both stay, one under another name; the same types under two names are
-//! taken once. Only types that contradict each other are refused. (A set of descriptors per server would need no
+//! years, a shared `money.proto` of which one has a field more, or each its own `service.proto`. So files of one name
+//! are compared by what they say: of two versions of which one says all that the other says, that one is taken; two
+//! files that have nothing but their name in common both stay, one under another name; the same types under two names
+//! are taken once. Only types that contradict each other are refused. (A set of descriptors per server would need no
 //! comparison, but then one name could mean two types in one API: in `Any`, in OpenAPI and in error details.)
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,7 +31,8 @@ pub struct Source {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Merged {
-    /// An encoded `google.protobuf.FileDescriptorSet`, imports first. Services that nobody offers have no methods in it.
+    /// An encoded `google.protobuf.FileDescriptorSet`, imports first. Services that nobody offers have no methods in
+    /// it.
     pub descriptor_set: Vec<u8>,
     /// The services of each source, in the order of the sources; sorted.
     pub services: Vec<Vec<String>>,

@@ -1,8 +1,9 @@
 //! One conversation with a server's reflection service: questions in order, each with its answer.
 //!
-//! All questions go over one stream, so that one server answers them behind a load balancer, and a few at a time, so that
-//! a schema of many files does not take a round trip for each. Some servers end the stream where they should answer that
-//! a file is not there (tonic's does): the end is then the answer to the oldest question, and the others are asked again.
+//! All questions go over one stream, so that one server answers them behind a load balancer, and a few at a time, so
+//! that a schema of many files does not take a round trip for each. Some servers end the stream where they should
+//! answer that a file is not there (tonic's does): the end is then the answer to the oldest question, and the others
+//! are asked again.
 
 use std::collections::VecDeque;
 

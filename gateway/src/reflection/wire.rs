@@ -1,5 +1,5 @@
-//! The protobuf wire as far as reflection and descriptors need it: fields one after the other, nothing allocated, so that
-//! an answer of a million empty entries costs what its bytes cost.
+//! The protobuf wire as far as reflection and descriptors need it: fields one after the other, nothing allocated, so
+//! that an answer of a million empty entries costs what its bytes cost.
 
 /// Bytes that are no message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

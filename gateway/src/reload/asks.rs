@@ -53,8 +53,8 @@ impl Reloads {
         self.standing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// `POST /schema/reload` for the admin listener: 200 if the schema is up to date, 409 if it would break callers, 503
-    /// if it cannot be had.
+    /// `POST /schema/reload` for the admin listener: 200 if the schema is up to date, 409 if it would break callers,
+    /// 503 if it cannot be had.
     pub fn action(&self) -> Action {
         let reloads = self.clone();
         Action::new(RELOAD_PATH, move || {

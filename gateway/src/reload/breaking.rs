@@ -1,5 +1,5 @@
-//! What breaks between two versions of a message, for who reads or writes its JSON or its bytes: a field that is gone, or
-//! has another number, name, type or label; an enum value that is gone, renamed or renumbered.
+//! What breaks between two versions of a message, for who reads or writes its JSON or its bytes: a field that is gone,
+//! or has another number, name, type or label; an enum value that is gone, renamed or renumbered.
 
 use std::collections::BTreeSet;
 

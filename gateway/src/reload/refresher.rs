@@ -17,6 +17,7 @@ use super::said::{Asked, Said};
 use super::sources::{LoadError, SchemaSource};
 use super::swap::Swappable;
 use crate::body::BoxError;
+use crate::causes::with_causes;
 use crate::drain;
 use crate::gateway::{Gateway, HttpService};
 use crate::reflection::{MergeError, Merged};
@@ -245,7 +246,7 @@ impl Refresher {
         let built = building
             .await
             .map_err(|_| "the new schema made the gateway fail".to_owned())?;
-        let (merged, built, changes) = built.map_err(|error| explained(error.as_ref()))?;
+        let (merged, built, changes) = built.map_err(|error| with_causes(error.as_ref()))?;
         report.changes = changes;
         if report.changes.iter().any(|change| change.breaking) && !self.settings.allow_breaking {
             report.outcome = Outcome::Refused;
@@ -261,12 +262,6 @@ fn warn(merged: &Merged) {
     for warning in &merged.warnings {
         tracing::warn!("{warning}");
     }
-}
-
-/// An error with what caused it.
-fn explained(error: &(dyn std::error::Error + 'static)) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 async fn hangup(hangups: &mut Option<Hangups>) {

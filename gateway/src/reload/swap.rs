@@ -1,5 +1,5 @@
-//! What a port serves, exchanged while it serves. A call holds the service that it began with until its answer has ended:
-//! an exchange neither waits for calls nor touches them.
+//! What a port serves, exchanged while it serves. A call holds the service that it began with until its answer has
+//! ended: an exchange neither waits for calls nor touches them.
 
 use std::convert::Infallible;
 use std::sync::Arc;

@@ -1,10 +1,10 @@
-//! The body of a client's stream: JSON in, one message after the other out. It is read as fast as the inner service takes
-//! messages and no faster, so that a slow service slows the caller's upload; and no more of it is kept than one element
-//! that is not whole yet.
+//! The body of a client's stream: JSON in, one message after the other out. It is read as fast as the inner service
+//! takes messages and no faster, so that a slow service slows the caller's upload; and no more of it is kept than one
+//! element that is not whole yet.
 //!
-//! The answer may begin before the body has ended, over HTTP/1.1 as over HTTP/2. HTTP allows it (RFC 9110, 7.5), and there
-//! is no better way: a service that answers each message as it comes would stop reading if nobody took its answers, so to
-//! hold them back would need memory without bound.
+//! The answer may begin before the body has ended, over HTTP/1.1 as over HTTP/2. HTTP allows it (RFC 9110, 7.5), and
+//! there is no better way: a service that answers each message as it comes would stop reading if nobody took its
+//! answers, so to hold them back would need memory without bound.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -25,10 +25,12 @@ use crate::gateway::Gateway;
 use crate::guard::{Guard, UploadEnd};
 use crate::metadata;
 use crate::rest::elements::{ElementError, Elements, Notation};
+use crate::rest::headers::{header_fields, inner_headers};
 use crate::rest::memory::{BodyMemory, Held};
-use crate::rest::{Bound, Incoming, Matched, header_fields, inner_headers, payload};
+use crate::rest::{Bound, Incoming, Matched, payload};
 
-/// Messages that are there go inwards together, up to this size: an HTTP/2 peer has but a small budget for small frames.
+/// Messages that are there go inwards together, up to this size: an HTTP/2 peer has but a small budget for small
+/// frames.
 const CHUNK_BYTES: usize = 16 * 1024;
 
 /// The types of a body of lines.
@@ -116,7 +118,8 @@ fn notation(headers: &HeaderMap, has_body: bool) -> Result<Notation, Failure> {
         Ok(Notation::Array)
     } else {
         Err(Failure::unsupported_media(
-            "the body must be an array as `Content-Type: application/json`, or lines as `application/x-ndjson`, in UTF-8",
+            "the body must be an array as `Content-Type: application/json`, or lines as `application/x-ndjson`, \
+             in UTF-8",
         ))
     }
 }

@@ -1,5 +1,5 @@
-//! The elements of a streamed body, found as its chunks come: pure, and without regard to what an element means. Only as
-//! much is looked at as tells where an element ends; whether it is JSON says the codec, to which it goes as a whole.
+//! The elements of a streamed body, found as its chunks come: pure, and without regard to what an element means. Only
+//! as much is looked at as tells where an element ends; whether it is JSON says the codec, to which it goes as a whole.
 
 use bytes::{Buf, Bytes, BytesMut};
 use millrace_transcode::Position;

@@ -1,5 +1,5 @@
-//! The memory of all REST bodies that are there at one time: one budget, taken from as bytes arrive, given back when their
-//! calls have ended. Without it a few hundred callers with bodies of the largest size could fill the machine.
+//! The memory of all REST bodies that are there at one time: one budget, taken from as bytes arrive, given back when
+//! their calls have ended. Without it a few hundred callers with bodies of the largest size could fill the machine.
 
 use std::sync::Arc;
 

@@ -54,8 +54,8 @@ pub(super) async fn read(headers: &HeaderMap, mut body: RequestBody, bounds: &Bo
     read
 }
 
-/// A refusal that was decided before the body was read: the body is read on first, unless the caller waits to be asked or
-/// was too slow already.
+/// A refusal that was decided before the body was read: the body is read on first, unless the caller waits to be asked
+/// or was too slow already.
 pub(super) async fn refuse(failure: Failure, parts: &Parts, body: RequestBody) -> Failure {
     if !parts.headers.contains_key(header::EXPECT) && !failure.is_too_slow() {
         discard(body).await;
@@ -101,8 +101,8 @@ async fn read_json(headers: &HeaderMap, body: &mut RequestBody, bounds: &Bounds<
     }
 }
 
-/// Reads to the end. A body of one frame is that frame; the frames of others are copied into one piece as they come, for
-/// a small frame may keep a large buffer of the connection's.
+/// Reads to the end. A body of one frame is that frame; the frames of others are copied into one piece as they come,
+/// for a small frame may keep a large buffer of the connection's.
 async fn collect(body: &mut RequestBody, bounds: &Bounds<'_>) -> Result<Payload, Failure> {
     let mut payload = Payload::default();
     let mut joined = BytesMut::new();

@@ -1,5 +1,5 @@
-//! Who is at the other end of a connection. It travels in the extensions of each request, inwards on every door, so that
-//! whoever bounds what one stranger may hold can tell strangers apart.
+//! Who is at the other end of a connection. It travels in the extensions of each request, inwards on every door, so
+//! that whoever bounds what one stranger may hold can tell strangers apart.
 
 use std::net::{IpAddr, Ipv6Addr};
 

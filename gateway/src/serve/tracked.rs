@@ -11,8 +11,8 @@ use http_body::{Frame, SizeHint};
 
 use super::activity::{InProgress, Owed};
 
-/// Largest piece: the frame size of HTTP/2 unless a peer asks for more. Of a larger one a slow peer could not show that it
-/// takes it.
+/// Largest piece: the frame size of HTTP/2 unless a peer asks for more. Of a larger one a slow peer could not show that
+/// it takes it.
 const PIECE_BYTES_MAX: usize = 16 << 10;
 
 pin_project_lite::pin_project! {

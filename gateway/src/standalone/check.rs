@@ -28,7 +28,9 @@ impl Check {
         let gateway = match schema::gateway(&settings, &source) {
             Ok(gateway) => gateway,
             // What cannot be read is no answer to the question whether the rules are good.
-            Err(error @ LoadError::Descriptors(_)) => return Err(schema::unloadable(error)),
+            Err(error @ (LoadError::Descriptors(_) | LoadError::Inconsistent)) => {
+                return Err(schema::unloadable(error));
+            }
             Err(error) => {
                 let source = std::error::Error::source(&error).map(|source| format!(": {source}"));
                 output::line(format_args!("refused: {error}{}", source.unwrap_or_default()))?;

@@ -1,4 +1,5 @@
-//! Standard output for data, standard error for notes. A reader that goes away, as `head` does, is no failure and no panic.
+//! Standard output for data, standard error for notes. A reader that goes away, as `head` does, is no failure and no
+//! panic.
 
 use std::io::{self, Write};
 

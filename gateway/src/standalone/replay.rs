@@ -1,11 +1,11 @@
-//! `millrace-gateway check --replay ACCESS_LOG`: what the rules in force would refuse of recorded traffic, grouped by rule,
-//! before anybody switches. A log has no bodies, so what a body would be refused for is not seen.
+//! `millrace-gateway check --replay ACCESS_LOG`: what the rules in force would refuse of recorded traffic, grouped by
+//! rule, before anybody switches. A log has no bodies, so what a body would be refused for is not seen.
 
 mod line;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
 use super::settings::Settings;
@@ -29,9 +29,10 @@ pub(super) fn replay(settings: &Settings, schema: &Schema, path: &Path) -> Resul
         Failure::new(Exit::Unreachable, message, error)
     };
     let file = File::open(path).map_err(refuse)?;
+    let mut log = BufReader::new(file);
     let mut tally = Tally::default();
-    for bytes in BufReader::new(file).split(b'\n') {
-        let bytes = bytes.map_err(refuse)?;
+    let mut bytes = Vec::new();
+    while next_line(&mut log, &mut bytes).map_err(refuse)? {
         if bytes.len() > LINE_BYTES_MAX {
             tally.unreadable += 1;
             continue;
@@ -48,6 +49,22 @@ pub(super) fn replay(settings: &Settings, schema: &Schema, path: &Path) -> Resul
     } else {
         Exit::CheckFailed
     })
+}
+
+/// Reads the next line, without its end; false at the end of the log. Of a line that is too long one byte more than the
+/// bound is kept, whatever its length.
+fn next_line(log: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<bool> {
+    line.clear();
+    let kept_max = LINE_BYTES_MAX as u64 + 1;
+    if log.by_ref().take(kept_max).read_until(b'\n', line)? == 0 {
+        return Ok(false);
+    }
+    if line.last() == Some(&b'\n') {
+        line.pop();
+    } else if line.len() > LINE_BYTES_MAX {
+        log.skip_until(b'\n')?;
+    }
+    Ok(true)
 }
 
 /// Whether a call is one for a route: not gRPC, not a page of the gateway's own, not a preflight.
@@ -192,6 +209,19 @@ fn without_values(message: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_is_never_kept_whole_if_it_is_too_long() {
+        let long = |letter: &str, bytes: usize| letter.repeat(bytes);
+        let (fitting, too_long) = (long("b", LINE_BYTES_MAX), long("x", 3 * LINE_BYTES_MAX));
+        let text = format!("a\n{too_long}\n{fitting}\n\nc");
+        let mut log = text.as_bytes();
+        let (mut line, mut lengths) = (Vec::new(), Vec::new());
+        while next_line(&mut log, &mut line).unwrap() {
+            lengths.push(line.len());
+        }
+        assert_eq!(lengths, [1, LINE_BYTES_MAX + 1, LINE_BYTES_MAX, 0, 1]);
+    }
 
     #[test]
     fn values_do_not_make_groups() {

@@ -123,7 +123,7 @@ fn build_all(settings: &Settings, source: &Source, options: Options) -> Result<G
 /// Says what to do about a schema that does not load.
 pub(super) fn unloadable(error: LoadError) -> Failure {
     let help = match &error {
-        LoadError::Descriptors(_) => {
+        LoadError::Descriptors(_) | LoadError::Inconsistent => {
             "give the descriptors with all imports: `protoc --include_imports --include_source_info -o FILE`"
         }
         LoadError::Selector { .. } | LoadError::OverrideSelector { .. } => {

@@ -1,6 +1,7 @@
-//! `text/event-stream` for an `EventSource`, which reconnects after every end, also a good one. So the last event has an id
-//! with the mark `;end`: a browser that comes back with it is answered 204, and stays away. A stream that the server cuts
-//! ends without that mark and without an error: the browser comes back with the id of the last event, and goes on there.
+//! `text/event-stream` for an `EventSource`, which reconnects after every end, also a good one. So the last event has
+//! an id with the mark `;end`: a browser that comes back with it is answered 204, and stays away. A stream that the
+//! server cuts ends without that mark and without an error: the browser comes back with the id of the last event, and
+//! goes on there.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! The body of a server's answer as the doors read it: pulled only as fast as they read, watched by the call's deadline,
-//! and always ended by trailers if it did not come to its own end. Dropping it resets the stream.
+//! The body of a server's answer as the doors read it: pulled only as fast as they read, watched by the call's
+//! deadline, and always ended by trailers if it did not come to its own end. Dropping it resets the stream.
 
 use std::future::Future;
 use std::pin::Pin;

@@ -15,6 +15,7 @@ use tonic::body::Body;
 
 use crate::call::{AnswersInStream, CallRecord};
 use crate::deadline::{self, GRPC_TIMEOUT};
+use crate::reply;
 use crate::upstream::Shared;
 use crate::upstream::answer::{Answer, Live};
 use crate::upstream::fault::Fault;
@@ -160,9 +161,7 @@ impl Call<'_> {
 
 /// Whether an answer is gRPC: it has a status, or is a success of gRPC's content type.
 fn is_grpc(status: StatusCode, headers: &HeaderMap) -> bool {
-    let content_type = headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
-    headers.contains_key("grpc-status")
-        || (status == StatusCode::OK && content_type.is_some_and(|kind| kind.starts_with(b"application/grpc")))
+    headers.contains_key("grpc-status") || (status == StatusCode::OK && reply::is_grpc(headers))
 }
 
 /// The head of a call as the server sees it.
@@ -218,10 +217,7 @@ impl Life {
         let (ends, is_stream_limit) = match request.headers().get(GRPC_TIMEOUT) {
             Some(timeout) => {
                 let timeout = timeout.to_str().ok().and_then(deadline::parse_grpc);
-                (
-                    Instant::now().checked_add(timeout.ok_or(Fault::MalformedTimeout)?),
-                    false,
-                )
+                (now.checked_add(timeout.ok_or(Fault::MalformedTimeout)?), false)
             }
             None if is_stream => (now.checked_add(shared.settings.stream_deadline), true),
             None => (now.checked_add(shared.settings.deadline), false),

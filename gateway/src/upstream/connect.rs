@@ -1,5 +1,5 @@
-//! One attempt to connect: the name is resolved anew, its addresses are tried in turn, and a connection counts only when
-//! the server has sent its SETTINGS: until then it may be anything that accepts connections.
+//! One attempt to connect: the name is resolved anew, its addresses are tried in turn, and a connection counts only
+//! when the server has sent its SETTINGS: until then it may be anything that accepts connections.
 
 use std::future::{Future, poll_fn};
 use std::io;
@@ -30,9 +30,9 @@ const SEND_BUFFER_BYTES: usize = 256 << 10;
 const FRAME_BYTES_MAX: u32 = 64 << 10;
 /// HTTP/2's largest window.
 const WINDOW_BYTES_MAX: usize = i32::MAX as usize;
-/// How much overhead of small frames a connection may have unread, as a multiple of its window. h2 charges 256 bytes for a
-/// shorter frame; by its own bound, half a window, a few hundred slow readers of short messages would end everybody's
-/// connection.
+/// How much overhead of small frames a connection may have unread, as a multiple of its window. h2 charges 256 bytes
+/// for a shorter frame; by its own bound, half a window, a few hundred slow readers of short messages would end
+/// everybody's connection.
 const SMALL_FRAMES: usize = 5;
 
 /// Connects to one server.

@@ -1,5 +1,5 @@
-//! A connection while it lives: its frames are moved, it is in the pool as long as it takes calls, and a peer who does not
-//! answer pings is given up.
+//! A connection while it lives: its frames are moved, it is in the pool as long as it takes calls, and a peer who does
+//! not answer pings is given up.
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};

@@ -4,14 +4,15 @@
 use std::time::Duration;
 
 use h2::Reason;
-use http::{HeaderValue, Response, StatusCode, header};
+use http::{HeaderValue, Response, StatusCode};
 use millrace_transcode::status;
 use tonic::body::Body;
 use tonic::{Code, Status};
 
+use crate::answer::{GRPC, trailers_only};
+use crate::causes::with_causes;
 use crate::error::Failure;
 use crate::upstream::framing::TooLarge;
-use crate::upstream::keep::chain;
 
 /// When a caller may come again whom no connection took.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -42,8 +43,8 @@ pub(super) enum Fault {
 }
 
 impl Fault {
-    /// Whether the server has certainly done nothing for the call: it refused the stream, or said on leaving that it never
-    /// looked at it.
+    /// Whether the server has certainly done nothing for the call: it refused the stream, or said on leaving that it
+    /// never looked at it.
     pub(super) fn is_unprocessed(&self) -> bool {
         match self {
             Self::Broken(error) => {
@@ -88,17 +89,12 @@ impl Fault {
 
     /// The whole answer to a call that has none.
     pub(super) fn response(&self) -> Response<Body> {
-        let mut response = Response::new(Body::empty());
-        *response.headers_mut() = self.failure().trailers();
-        response
-            .headers_mut()
-            .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
-        response
+        trailers_only(&self.failure(), GRPC)
     }
 
     /// Writes down what callers are not told.
     pub(super) fn log(&self, upstream: &str, request_id: &str) {
-        let reason = chain(self);
+        let reason = with_causes(self);
         match self {
             // The connections' own lines say what is wrong, or the call's own line says all.
             Self::Unreachable | Self::DeadlineExceeded | Self::LifeOver | Self::MalformedTimeout | Self::Upload(_) => {
@@ -125,7 +121,8 @@ fn broken(error: &h2::Error) -> Failure {
     Failure::upstream_failed(code, message)
 }
 
-/// The status of an answer that is not gRPC, by gRPC's table of HTTP statuses; of one that is HTTP's success, UNAVAILABLE.
+/// The status of an answer that is not gRPC, by gRPC's table of HTTP statuses; of one that is HTTP's success,
+/// UNAVAILABLE.
 fn foreign(status: StatusCode, content_type: Option<&HeaderValue>) -> Failure {
     let code = match status {
         StatusCode::OK => Code::Unavailable,

@@ -1,4 +1,5 @@
-//! Watches the frames of an answer as they pass, without keeping any of it: a message may not be larger than the bound. Pure.
+//! Watches the frames of an answer as they pass, without keeping any of it: a message may not be larger than the bound.
+//! Pure.
 
 use crate::frame::HEADER_BYTES;
 
@@ -69,7 +70,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_message_passes_up_to_the_bound_however_it_is_cut(sizes in prop::collection::vec(0..40_usize, 1..6), cut in 1..9_usize) {
+        fn a_message_passes_up_to_the_bound_however_it_is_cut(
+            sizes in prop::collection::vec(0..40_usize, 1..6),
+            cut in 1..9_usize,
+        ) {
             let body: Vec<u8> = sizes.iter().flat_map(|size| framed(&vec![7; *size])).collect();
             let mut framing = Framing::new(30);
             let passed = body.chunks(cut).try_for_each(|chunk| framing.pass(chunk));

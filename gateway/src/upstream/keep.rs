@@ -1,5 +1,5 @@
-//! Keeps an upstream's connections: a few slots, each of which connects, waits until its connection takes no more calls,
-//! and connects again.
+//! Keeps an upstream's connections: a few slots, each of which connects, waits until its connection takes no more
+//! calls, and connects again.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,6 +8,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use crate::causes::with_causes;
 use crate::drain::begun;
 use crate::upstream::backoff::Backoff;
 use crate::upstream::connect::ConnectError;
@@ -17,8 +18,8 @@ use crate::upstream::{Health, Shared};
 /// A connection that lived this long was a success: the next attempt follows at once.
 const SUCCESS: Duration = Duration::from_secs(10);
 
-/// After the last call ended, connections stay for this long, in case the listeners that are stopping too still take what
-/// callers had sent before they could know.
+/// After the last call ended, connections stay for this long, in case the listeners that are stopping too still take
+/// what callers had sent before they could know.
 const LINGER: Duration = Duration::from_millis(250);
 
 /// See [`crate::upstream::Upstream::run`].
@@ -62,7 +63,7 @@ async fn keep(shared: Arc<Shared>, slot: usize, mut closing: watch::Receiver<boo
                     let ended = drive(driver, &driven.settings, closed).await;
                     tracing::debug!(
                         upstream = driven.address.name,
-                        reason = chain(&ended),
+                        reason = with_causes(&ended),
                         "a connection ended"
                     );
                 });
@@ -128,22 +129,10 @@ fn note_failed(shared: &Shared, error: &ConnectError) {
         }
         is_news
     });
-    let (upstream, reason) = (&shared.address.name, chain(error));
+    let (upstream, reason) = (&shared.address.name, with_causes(error));
     if is_news {
         tracing::warn!(upstream, reason, "the upstream cannot be reached; attempts go on");
     } else {
         tracing::debug!(upstream, reason, "an attempt to connect failed");
     }
-}
-
-/// An error with its sources, for the log.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        source = error.source();
-    }
-    text
 }

@@ -1,5 +1,6 @@
-//! The body of a call on its way to the server. One that is there as a whole, as every REST request's is, is handed over at
-//! once and can be sent again; any other is pumped by a task of its own, at the speed that the server's window allows.
+//! The body of a call on its way to the server. One that is there as a whole, as every REST request's is, is handed
+//! over at once and can be sent again; any other is pumped by a task of its own, at the speed that the server's window
+//! allows.
 
 use std::future::poll_fn;
 use std::pin::Pin;

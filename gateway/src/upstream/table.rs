@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use http::{HeaderValue, Request, Response, header};
+use http::Request;
 use tonic::body::Body;
 use tower::util::BoxCloneSyncService;
 
+use crate::answer::{GRPC, trailers_only};
 use crate::error::Failure;
 use crate::gateway::GrpcService;
 use crate::upstream::{Upstream, call};
@@ -82,7 +83,7 @@ impl Table {
             async move {
                 Ok::<_, Infallible>(match upstream {
                     Some(upstream) => call::answer(&upstream.shared, request).await,
-                    None => unknown(),
+                    None => trailers_only(&Failure::no_upstream(), GRPC),
                 })
             }
         }))
@@ -93,15 +94,6 @@ impl Table {
 fn service_of(path: &str) -> &str {
     let name = path.strip_prefix('/').unwrap_or(path);
     name.rsplit_once('/').map_or(name, |(service, _)| service)
-}
-
-fn unknown() -> Response<Body> {
-    let mut response = Response::new(Body::empty());
-    *response.headers_mut() = Failure::no_upstream().trailers();
-    response
-        .headers_mut()
-        .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
-    response
 }
 
 #[cfg(test)]

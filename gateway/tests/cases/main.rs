@@ -1,5 +1,5 @@
-//! The transcoding cases: each over real HTTP, against a gRPC upstream that keeps what it is sent, in process and behind
-//! the proxy. A file for each section of the list; `ids.rs` says which cases there are.
+//! The transcoding cases: each over real HTTP, against a gRPC upstream that keeps what it is sent, in process and
+//! behind the proxy. A file for each section of the list; `ids.rs` says which cases there are.
 
 #![expect(clippy::unwrap_used, reason = "a test that panics is a test that fails")]
 

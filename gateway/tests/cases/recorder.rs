@@ -1,5 +1,5 @@
-//! The upstream: a gRPC server that keeps what it was sent, and answers what the case scripts. It is served in process as
-//! it is, and on a socket by HTTP/2.
+//! The upstream: a gRPC server that keeps what it was sent, and answers what the case scripts. It is served in process
+//! as it is, and on a socket by HTTP/2.
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};

@@ -24,8 +24,8 @@ thread_local! {
 /// Keeps lines in `LINES`.
 struct Recorder;
 
-/// Starts to keep lines, in the whole program: a subscriber for one test could come while another test's thread decides,
-/// for good, that nobody wants a line.
+/// Starts to keep lines, in the whole program: a subscriber for one test could come while another test's thread
+/// decides, for good, that nobody wants a line.
 pub(crate) fn start() {
     static STARTED: Once = Once::new();
     STARTED.call_once(|| tracing::subscriber::set_global_default(Recorder).unwrap());

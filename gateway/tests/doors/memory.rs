@@ -1,5 +1,5 @@
-//! What long streams cost in memory: nothing that grows with them. Measured in a process of its own, by the most that was
-//! ever resident.
+//! What long streams cost in memory: nothing that grows with them. Measured in a process of its own, by the most that
+//! was ever resident.
 
 #![cfg(target_os = "linux")]
 

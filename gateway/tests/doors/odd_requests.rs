@@ -1,5 +1,5 @@
-//! Requests that are unusual and right, and such as look right and are not: paths, repeated headers, bodies where none is
-//! bound.
+//! Requests that are unusual and right, and such as look right and are not: paths, repeated headers, bodies where none
+//! is bound.
 
 use bytes::Bytes;
 use http::Request;

@@ -1,5 +1,5 @@
-//! REST, what stands beside the messages: trailers, values that gRPC cannot say, the way by which a call came, and what an
-//! upstream says in places where it should not.
+//! REST, what stands beside the messages: trailers, values that gRPC cannot say, the way by which a call came, and what
+//! an upstream says in places where it should not.
 
 use bytes::Bytes;
 use http::{HeaderValue, Request};

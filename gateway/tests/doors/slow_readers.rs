@@ -1,5 +1,6 @@
 //! Hundreds of slow readers of short messages behind one connection to the upstream: they cost each other nothing. An
-//! HTTP/2 peer allows a connection but so much overhead of unread small frames, and closes it, with all streams, above that.
+//! HTTP/2 peer allows a connection but so much overhead of unread small frames, and closes it, with all streams, above
+//! that.
 
 use futures_util::future::join_all;
 use http::Request;

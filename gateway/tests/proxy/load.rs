@@ -175,7 +175,8 @@ async fn slow_readers_hold_up_nobody_else() {
     }
 }
 
-/// Answers a unary call with an item, and any other with messages of 40 bytes, a frame each, for as long as they are taken.
+/// Answers a unary call with an item, and any other with messages of 40 bytes, a frame each, for as long as they are
+/// taken.
 async fn short_messages(mut call: raw::Call, sent: Arc<AtomicUsize>) {
     let mut body = call.answer.send_response(raw::head(), false).unwrap();
     if call.request.uri().path().ends_with("/GetItem") {

@@ -1,5 +1,5 @@
-//! The gateway before gRPC servers on sockets: calls over HTTP, as callers make them, to servers that work, vanish, hang
-//! and lie.
+//! The gateway before gRPC servers on sockets: calls over HTTP, as callers make them, to servers that work, vanish,
+//! hang and lie.
 
 #![expect(clippy::unwrap_used, reason = "a test that panics is a test that fails")]
 

@@ -175,8 +175,8 @@ async fn answer(request: Request<Body>, seen: Arc<Seen>) -> Response<Body> {
     response
 }
 
-/// `items/hang` hangs, `items/wait` waits to be let go, `items/missing` does not exist; others are found. Their number is
-/// what the caller's deadline is in seconds, rounded up.
+/// `items/hang` hangs, `items/wait` waits to be let go, `items/missing` does not exist; others are found. Their number
+/// is what the caller's deadline is in seconds, rounded up.
 async fn get(call: tonic::Request<Name>, seen: Arc<Seen>) -> Result<tonic::Response<Item>, Status> {
     let timeout = call.metadata().get("grpc-timeout").cloned();
     let name = call.into_inner().name;

@@ -1,9 +1,9 @@
-//! The testee of protobuf's conformance runner: `conformance DESCRIPTORS`, then requests on stdin, answers on stdout, each
-//! with its length before it in four bytes. `tests/run` starts it.
+//! The testee of protobuf's conformance runner: `conformance DESCRIPTORS`, then requests on stdin, answers on stdout,
+//! each with its length before it in four bytes. `tests/run` starts it.
 //!
-//! Every case that touches JSON goes through the codec in its default, strict profile; answers leave out defaults, as the
-//! suite wants them. Protobuf to protobuf is nothing that the gateway does, so prost-reflect answers it; text format is
-//! skipped. At the end the cases of each message type are counted on stderr.
+//! Every case that touches JSON goes through the codec in its default, strict profile; answers leave out defaults, as
+//! the suite wants them. Protobuf to protobuf is nothing that the gateway does, so prost-reflect answers it; text
+//! format is skipped. At the end the cases of each message type are counted on stderr.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};

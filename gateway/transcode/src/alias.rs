@@ -1,5 +1,5 @@
-//! A name in a path that stands for another one, as `users/me` stands for `users/7`. What is read under the alias has the
-//! other name in it, and must be fit to be sent back.
+//! A name in a path that stands for another one, as `users/me` stands for `users/7`. What is read under the alias has
+//! the other name in it, and must be fit to be sent back.
 
 /// A resource name, or the beginning of one, with another that means the same for the caller of one request.
 #[derive(Debug, Clone, PartialEq, Eq)]

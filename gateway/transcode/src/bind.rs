@@ -154,8 +154,8 @@ impl<'s> Bound<'s> {
         }
     }
 
-    /// Binds everything and returns the message. What stands here afterwards is what path, query and headers have bound,
-    /// also when something is refused; on the wire that is the end of the message, and the start is the body's.
+    /// Binds everything and returns the message. What stands here afterwards is what path, query and headers have
+    /// bound, also when something is refused; on the wire that is the end of the message, and the start is the body's.
     pub(crate) fn request(
         &mut self,
         matched: &Matched<'_>,

@@ -1,5 +1,5 @@
-//! The body of a client's stream, message by message. It owns what it needs of the route, as a `Renderer` does, so that it
-//! can go with the request's body for as long as the stream lasts.
+//! The body of a client's stream, message by message. It owns what it needs of the route, as a `Renderer` does, so that
+//! it can go with the request's body for as long as the stream lasts.
 //!
 //! What path, query and headers bind is in every message, not in the first alone: each message then says itself what it
 //! belongs to, and none can contradict the path that a proxy in front may have checked.
@@ -46,8 +46,8 @@ impl Binder {
         }
     }
 
-    /// Makes a message, on the wire and without a frame, of one element of the body: its number from 0, and where in the
-    /// body it begins.
+    /// Makes a message, on the wire and without a frame, of one element of the body: its number from 0, and where in
+    /// the body it begins.
     ///
     /// # Errors
     /// The first thing in the element that is wrong, with its number, its field and its place in the whole body.

@@ -1,8 +1,8 @@
 //! Profiles for those who come from another gateway: the options under which requests that work there work here.
 //!
-//! A profile only loosens. What stays refused under each, because it is an accident or a hole there: a value in query or
-//! body that overrides the path (here the path wins in silence), text after the JSON value of a body, a trailing comma in
-//! it, a key that is given twice, a singular parameter that is given twice, integers in hexadecimal or octal.
+//! A profile only loosens. What stays refused under each, because it is an accident or a hole there: a value in query
+//! or body that overrides the path (here the path wins in silence), text after the JSON value of a body, a trailing
+//! comma in it, a key that is given twice, a singular parameter that is given twice, integers in hexadecimal or octal.
 
 use crate::settings::{Options, PathDecoding};
 
@@ -35,13 +35,14 @@ impl Compat {
 
     /// The options of the profile, to be changed further.
     ///
-    /// `grpc-gateway`: unknown names in queries and bodies are dropped, as are bodies that no rule binds and parameters of
-    /// fields that the body binds; path variables are decoded whole (a `%2F` there splits segments before the match, which
-    /// is not imitated) and may be empty.
+    /// `grpc-gateway`: unknown names in queries and bodies are dropped, as are bodies that no rule binds and parameters
+    /// of fields that the body binds; path variables are decoded whole (a `%2F` there splits segments before the match,
+    /// which is not imitated) and may be empty.
     ///
-    /// `envoy`: the same of unknown names (as with `ignore_unknown_query_parameters`, without which Envoy hands the request
-    /// on as it is); a query fills fields beside and inside the body; reserved characters stay encoded in variables of
-    /// several segments; a trailing `/` is stripped; `+` in a query is a `+`; defaults are left out of answers.
+    /// `envoy`: the same of unknown names (as with `ignore_unknown_query_parameters`, without which Envoy hands the
+    /// request on as it is); a query fills fields beside and inside the body; reserved characters stay encoded in
+    /// variables of several segments; a trailing `/` is stripped; `+` in a query is a `+`; defaults are left out of
+    /// answers.
     pub fn options(self) -> Options {
         let common = Options {
             query_unknown_ignored: true,

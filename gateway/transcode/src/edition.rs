@@ -1,9 +1,9 @@
 //! Files of an edition, made into proto2 or proto3 files that say the same: the library that loads descriptors knows no
 //! editions.
 //!
-//! Features are resolved here, from the file inwards, and written as what those have for them: labels, `packed`, groups,
-//! `optional`. What the chosen syntax has no word for (an open enum in proto2, a field without presence) is kept beside
-//! the file, by full name. The rest of a file is copied as it stands, so that no option is lost.
+//! Features are resolved here, from the file inwards, and written as what those have for them: labels, `packed`,
+//! groups, `optional`. What the chosen syntax has no word for (an open enum in proto2, a field without presence) is
+//! kept beside the file, by full name. The rest of a file is copied as it stands, so that no option is lost.
 
 mod wire;
 

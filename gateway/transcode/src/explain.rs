@@ -1,8 +1,8 @@
 //! Why a request is answered as it is: the route and why that one, the routes that are not taken and why, each field with
 //! its source, the message; or what refuses it, and the setting that would allow it.
 //!
-//! Nothing is decided here. The look-up and the binding are those of a call; the reasons are found by looking the path up
-//! among one route at a time.
+//! Nothing is decided here. The look-up and the binding are those of a call; the reasons are found by looking the path
+//! up among one route at a time.
 
 mod fields;
 mod refusal;
@@ -122,7 +122,7 @@ fn why(method: &str, path: &str, matched: &Matched<'_>, rejected: &[Rejected]) -
     if let Some(verb) = &route.template.verb {
         why.push(format!("`:{verb}` is its verb"));
     }
-    let is_stripped = path.ends_with('/') && !schema_fits_slash(matched, method, path);
+    let is_stripped = path.ends_with('/') && !fits_unstripped(matched, method, path);
     if is_stripped {
         why.push("the last `/` is stripped".to_owned());
     }
@@ -133,8 +133,8 @@ fn why(method: &str, path: &str, matched: &Matched<'_>, rejected: &[Rejected]) -
     why.join("; ")
 }
 
-/// Whether the route fits the path with its last `/`.
-fn schema_fits_slash(matched: &Matched<'_>, method: &str, path: &str) -> bool {
+/// Whether the route takes the path as it is, with its last `/`.
+fn fits_unstripped(matched: &Matched<'_>, method: &str, path: &str) -> bool {
     let segments: Vec<&str> = path.split('/').skip(1).collect();
     rejected::fits(matched.schema, matched.route, method, &segments)
 }

@@ -28,12 +28,12 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! How strict all that is, and how answers look, is [`Options`], for all routes or for some ([`RouteOptions`]); [`Compat`]
-//! has profiles for those who come from another gateway. [`Schema::report`] says what may be wrong with routes that load,
-//! [`Schema::explain`] why a request is answered as it is.
+//! How strict all that is, and how answers look, is [`Options`], for all routes or for some ([`RouteOptions`]);
+//! [`Compat`] has profiles for those who come from another gateway. [`Schema::report`] says what may be wrong with
+//! routes that load, [`Schema::explain`] why a request is answered as it is.
 //!
-//! `load`, `rule` and `template` are load-time; `openapi` describes the routes; `reason` and `options` read what the schema
-//! declares about errors and methods, by full name.
+//! `load`, `rule` and `template` are load-time; `openapi` describes the routes; `reason` and `options` read what the
+//! schema declares about errors and methods, by full name.
 
 #![deny(missing_docs)]
 

@@ -31,7 +31,8 @@ pub struct Matched<'s> {
 }
 
 impl<'s> Matched<'s> {
-    /// The same, where a variable of the path may be an alias: a body that says what it stands for does not contradict it.
+    /// The same, where a variable of the path may be an alias: a body that says what it stands for does not contradict
+    /// it.
     #[must_use]
     pub fn with_alias(self, alias: Option<Alias>) -> Self {
         Self { alias, ..self }
@@ -80,8 +81,8 @@ impl<'s> Matched<'s> {
         bind::bind(self, query, body, headers)
     }
 
-    /// The reader of a body that is a stream of messages: what path, query and headers bind is in each of them. `schema`
-    /// is the one of the match.
+    /// The reader of a body that is a stream of messages: what path, query and headers bind is in each of them.
+    /// `schema` is the one of the match.
     ///
     /// # Errors
     /// As [`Matched::bind`], for all but the body.

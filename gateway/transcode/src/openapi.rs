@@ -1,7 +1,7 @@
 //! The OpenAPI 3.1 document of a schema's routes: what is bound is described, nothing else, and always in one order.
 //!
-//! Paths are written with one parameter per wildcard (`/v1/users/{user}/orders`), since OpenAPI has none that holds a `/`.
-//! Descriptions are the comments of the proto files.
+//! Paths are written with one parameter per wildcard (`/v1/users/{user}/orders`), since OpenAPI has none that holds a
+//! `/`. Descriptions are the comments of the proto files.
 
 mod access;
 mod comment;

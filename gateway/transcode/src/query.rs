@@ -1,7 +1,7 @@
 //! Query parameters into fields, in the order in which they stand.
 //!
-//! `a.b=1` reaches into messages, `a=1&a=2` repeats, `m[key]=v` and `m.key=v` fill maps of scalars; proto and JSON names
-//! both work. `+` is a space, `&` the only separator. `Struct`, `Value` and `ListValue` take JSON text.
+//! `a.b=1` reaches into messages, `a=1&a=2` repeats, `m[key]=v` and `m.key=v` fill maps of scalars; proto and JSON
+//! names both work. `+` is a space, `&` the only separator. `Struct`, `Value` and `ListValue` take JSON text.
 
 use prost_reflect::{FieldDescriptor, Kind, MapKey, Value};
 

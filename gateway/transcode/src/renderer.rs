@@ -1,5 +1,5 @@
-//! What is left of a route once its call is under way: how to write the answers. It owns what it needs, so that the body of
-//! a stream can keep it for as long as the stream lasts, whatever became of the schema meanwhile.
+//! What is left of a route once its call is under way: how to write the answers. It owns what it needs, so that the
+//! body of a stream can keep it for as long as the stream lasts, whatever became of the schema meanwhile.
 
 use std::sync::Arc;
 

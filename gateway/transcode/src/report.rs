@@ -1,6 +1,6 @@
-//! What a schema's author may want to know about its routes, beyond what refuses to load: routes that hide parts of each
-//! other, fields that no request can set and no answer shows, RPCs that REST does not reach. Made on demand, by the router
-//! and the rules of binding themselves.
+//! What a schema's author may want to know about its routes, beyond what refuses to load: routes that hide parts of
+//! each other, fields that no request can set and no answer shows, RPCs that REST does not reach. Made on demand, by
+//! the router and the rules of binding themselves.
 
 mod fields;
 mod shadow;

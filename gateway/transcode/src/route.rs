@@ -1,11 +1,12 @@
 //! The routing trie: a method and a raw path in, the most specific template out.
 //!
 //! Segment by segment a literal beats `*` beats `**`, with backtracking, so a node that lacks the method hides nothing.
-//! Within `**` the longer literal suffix wins, then the longer verb, then a verb before none. A `:` separates a verb only
-//! where that verb is bound; else it belongs to the segment. `%3A` never separates.
+//! Within `**` the longer literal suffix wins, then the longer verb, then a verb before none. A `:` separates a verb
+//! only where that verb is bound; else it belongs to the segment. `%3A` never separates.
 //!
-//! A look-up splits the path once and allocates nothing per candidate. Only literals may follow `**`, so `**` is compared
-//! from the end of the path and never searched for: the walk is as deep as the longest template, whatever the path.
+//! A look-up splits the path once and allocates nothing per candidate. Only literals may follow `**`, so `**` is
+//! compared from the end of the path and never searched for: the walk is as deep as the longest template, whatever the
+//! path.
 
 mod search;
 
@@ -195,7 +196,8 @@ impl Router {
 
     /// Ways to read the last segment: text and verb, the longest bound verb first, no verb last.
     fn splits<'p>(&self, last: &'p str) -> Vec<(&'p str, Option<&'p str>)> {
-        // A verb is at most so long, hence so few colons matter: a segment of 64,000 colons costs no more than one of 128.
+        // A verb is at most so long, hence so few colons matter: a segment of 64,000 colons costs no more than one of
+        // 128.
         let colons = last
             .bytes()
             .enumerate()

@@ -1,7 +1,7 @@
 //! HTTP rules: read from `google.api.http`, or given beside the schema by selector; checked against the messages.
 //!
-//! A checked rule is a [`Route`]: its variables, its body and its `response_body` are field descriptors, so that nothing
-//! about names is left to be decided per request. Whatever is wrong refuses to load and names the RPC.
+//! A checked rule is a [`Route`]: its variables, its body and its `response_body` are field descriptors, so that
+//! nothing about names is left to be decided per request. Whatever is wrong refuses to load and names the RPC.
 
 use std::sync::Arc;
 

@@ -1,4 +1,5 @@
-//! A loaded schema: descriptors, RPCs, routes, reasons. Built once (`load`), immutable, shared behind an `Arc` by callers.
+//! A loaded schema: descriptors, RPCs, routes, reasons. Built once (`load`), immutable, shared behind an `Arc` by
+//! callers.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -211,8 +212,8 @@ impl Schema {
         openapi::document(self, info)
     }
 
-    /// Says why a request is answered as it is, without a call: the route, the fields and their sources, the message, or
-    /// the refusal and the setting that would allow it.
+    /// Says why a request is answered as it is, without a call: the route, the fields and their sources, the message,
+    /// or the refusal and the setting that would allow it.
     ///
     /// ```
     /// use millrace_transcode::{HeaderFields, Schema};
@@ -240,9 +241,9 @@ impl Schema {
         explain::refusal(self, method, path_and_query, headers, body)
     }
 
-    /// What may be wrong with the routes, although they load: which hide parts of each other, which fields nothing sets or
-    /// shows, which RPCs have none. Takes time that grows with the square of the number of routes: about a second for ten
-    /// thousand.
+    /// What may be wrong with the routes, although they load: which hide parts of each other, which fields nothing sets
+    /// or shows, which RPCs have none. Takes time that grows with the square of the number of routes: about a second
+    /// for ten thousand.
     pub fn report(&self) -> Report {
         Report::of(self)
     }

@@ -1,13 +1,14 @@
 //! How strict a schema is and how it writes: for all routes ([`Options`]), for some of them by selector
-//! ([`RouteOptions`]), and as the routes of one RPC have it in the end ([`RouteSettings`]). All of it is decided at load; a
-//! call reads plain values.
+//! ([`RouteOptions`]), and as the routes of one RPC have it in the end ([`RouteSettings`]). All of it is decided at
+//! load; a call reads plain values.
 
 use std::time::Duration;
 
 use crate::codec::{ReadOptions, WriteOptions};
 use crate::rule::HttpRule;
 
-/// How strict the schema is. The default is the profile for serving in process: everything is refused that is not bound.
+/// How strict the schema is. The default is the profile for serving in process: everything is refused that is not
+/// bound.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
     /// `query.ignore`: query parameters that are dropped; a trailing `*` matches any rest (`utm_*`).
@@ -16,8 +17,8 @@ pub struct Options {
     pub query_unknown_ignored: bool,
     /// `query.with_body`: lets a query fill fields beside `body: "*"`.
     pub query_with_body: bool,
-    /// `query.in_body_field`: lets a query fill fields inside the field that is the body. A repeated field has the body's
-    /// elements first.
+    /// `query.in_body_field`: lets a query fill fields inside the field that is the body. A repeated field has the
+    /// body's elements first.
     pub query_in_body_field: bool,
     /// `query.body_bound = "ignore"`: drops query parameters of fields that only the body may set.
     pub query_body_bound_ignored: bool,
@@ -46,10 +47,11 @@ pub struct Options {
     pub json_proto_names: bool,
     /// `json.int64_as_number`: writes 64-bit integers as numbers, which JavaScript does not read exactly.
     pub json_int64_as_number: bool,
-    /// `json.unknown_any = "refuse"`: an answer that holds an `Any` of a type that the schema lacks is an error, not shown
-    /// as its bytes.
+    /// `json.unknown_any = "refuse"`: an answer that holds an `Any` of a type that the schema lacks is an error, not
+    /// shown as its bytes.
     pub json_unknown_any_refused: bool,
-    /// `json.pretty`: writes unary answers on several lines, indented. Streams stay as they are: there a line is a frame.
+    /// `json.pretty`: writes unary answers on several lines, indented. Streams stay as they are: there a line is a
+    /// frame.
     pub json_pretty: bool,
     /// `rpc_paths`: RPCs without a rule are bound as `POST /package.Service/Method` with `body: "*"`, streams too.
     pub rpc_paths: bool,
@@ -61,8 +63,8 @@ pub struct Options {
     pub overrides: Vec<(String, RouteOptions)>,
 }
 
-/// What stays percent-encoded in the value of a path variable that covers several segments. A variable of one segment is
-/// always decoded whole.
+/// What stays percent-encoded in the value of a path variable that covers several segments. A variable of one segment
+/// is always decoded whole.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum PathDecoding {
     /// `slash`: `%2F` stays, all else is decoded, as `google/api/http.proto` says.

@@ -29,16 +29,23 @@ const LICENCES: &[&str] = &[
 
 /// Packages that are there in several versions until those that need the older ones move on, and in how many.
 const SEVERAL: &[(&str, usize)] = &[
+    ("base64", 2),
+    ("getrandom", 2),
     ("hashbrown", 2),
     ("itertools", 3),
     ("prettyplease", 2),
     ("syn", 2),
+    ("synstructure", 2),
     ("unicode-width", 2),
     ("wasi", 2),
+    ("windows-sys", 2),
 ];
 
-/// What ARCHITECTURE.md says was left out: TLS, libpq, and a protobuf compiler that must be installed.
-const BANNED: &[&str] = &["native-tls", "openssl-sys", "pq-sys", "rustls"];
+/// What ARCHITECTURE.md says was left out: any TLS but rustls with ring, and libpq.
+const BANNED: &[&str] = &["aws-lc-sys", "native-tls", "openssl-sys", "pq-sys"];
+
+/// What only the stand-alone gateway needs: the platform embeds its library without the feature.
+const STANDALONE_ONLY: &[&str] = &["rustls", "serde-saphyr"];
 
 /// A dependency that no source names, and why it is there.
 const UNNAMED: &[(&str, &str)] = &[
@@ -208,6 +215,27 @@ fn all_comes_from_one_registry_and_nothing_that_was_trimmed_is_back() {
         }
     }
     report(complaints);
+}
+
+#[test]
+fn the_platform_leaves_out_what_only_the_proxy_needs() {
+    let cargo = parts::optional("CARGO").unwrap_or_else(|| "cargo".to_owned());
+    let tree = parts::run(
+        Command::new(cargo)
+            .args([
+                "tree",
+                "--locked",
+                "--package=millrace-server",
+                "--edges=normal",
+                "--prefix=none",
+            ])
+            .current_dir(root()),
+    );
+    assert!(tree.success, "{}", tree.err);
+    let taken: BTreeSet<&str> = tree.out.lines().filter_map(|line| line.split(' ').next()).collect();
+    assert!(taken.contains("millrace-gateway"), "{}", tree.out);
+    let complaints = STANDALONE_ONLY.iter().filter(|name| taken.contains(**name));
+    report(complaints.map(|name| format!("millrace-server takes {name}")).collect());
 }
 
 #[test]

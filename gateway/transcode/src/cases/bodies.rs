@@ -129,8 +129,8 @@ fn bodies() {
             ("D54", "GET /book", r#"{"x":1}"#, "body.unbound"),
         ],
     );
-    // D33, D34, D45's depths and D48 are with the codec (`codec/read/tests.rs`); D13 is below; D46, D49 to D52, D55 and D57
-    // are HTTP's.
+    // D33, D34, D45's depths and D48 are with the codec (`codec/read/tests.rs`); D13 is below; D46, D49 to D52, D55 and
+    // D57 are HTTP's.
 }
 
 #[test]

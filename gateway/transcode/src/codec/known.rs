@@ -1,4 +1,5 @@
-//! Well-known types with a text form: timestamps, durations, field masks; and which types have a JSON form of their own.
+//! Well-known types with a text form: timestamps, durations, field masks; and which types have a JSON form of their
+//! own.
 
 use prost_reflect::{DynamicMessage, MessageDescriptor, Value};
 

@@ -1,5 +1,5 @@
-//! JSON to wire in one pass: the tokens of a body go straight to the bytes of a message, by the plan of its type. Nothing
-//! is kept of the body but the place in it; a path is made only when something is wrong, on the way out.
+//! JSON to wire in one pass: the tokens of a body go straight to the bytes of a message, by the plan of its type.
+//! Nothing is kept of the body but the place in it; a path is made only when something is wrong, on the way out.
 
 mod any;
 mod claims;
@@ -54,7 +54,8 @@ impl<'p, 'j> Reader<'p, 'j> {
         Ok(self.out)
     }
 
-    /// Reads a body that is one field of a message, and returns the message; with a mask field, also what the body names.
+    /// Reads a body that is one field of a message, and returns the message; with a mask field, also what the body
+    /// names.
     pub(crate) fn field(
         mut self,
         message: &'p MessagePlan,

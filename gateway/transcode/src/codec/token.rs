@@ -1,8 +1,8 @@
-//! A strict JSON tokenizer (RFC 8259) over one body. It hands out what comes next and knows where that stands; what comes
-//! next is asked by whoever knows the field, so there is no tree and no event.
+//! A strict JSON tokenizer (RFC 8259) over one body. It hands out what comes next and knows where that stands; what
+//! comes next is asked by whoever knows the field, so there is no tree and no event.
 //!
-//! Strict where readers differ: duplicate keys, trailing data, a byte-order mark, lone surrogates and anything that is not
-//! UTF-8 are refused. Numbers stay text, so that no 64-bit integer passes through a float.
+//! Strict where readers differ: duplicate keys, trailing data, a byte-order mark, lone surrogates and anything that is
+//! not UTF-8 are refused. Numbers stay text, so that no 64-bit integer passes through a float.
 
 mod keys;
 mod scan;

@@ -1,7 +1,7 @@
 //! The protobuf wire: tags, varints, lengths; appended to a buffer, or taken from the front of a slice.
 //!
-//! A nested message gets one byte for its length, which is enough for most; a longer one is moved once by the bytes that
-//! its length needs more.
+//! A nested message gets one byte for its length, which is enough for most; a longer one is moved once by the bytes
+//! that its length needs more.
 
 /// How the bytes after a tag are laid out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

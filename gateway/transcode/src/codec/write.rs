@@ -1,10 +1,10 @@
 //! Wire to JSON in one pass, by the plan of the message's type. The same message is always the same bytes: fields by
 //! number, map entries by key.
 //!
-//! Encoders write fields in the order of their numbers, so the pass first trusts that. A message that breaks it (a field
-//! that comes again, a sub-message in pieces, another member of a oneof) ends the pass, and a second one brings each such
-//! message into order before it is written (`order`). So no message is gone through more than twice at its own level,
-//! whoever made it.
+//! Encoders write fields in the order of their numbers, so the pass first trusts that. A message that breaks it (a
+//! field that comes again, a sub-message in pieces, another member of a oneof) ends the pass, and a second one brings
+//! each such message into order before it is written (`order`). So no message is gone through more than twice at its
+//! own level, whoever made it.
 
 mod any;
 mod failure;

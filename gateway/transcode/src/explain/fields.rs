@@ -47,8 +47,8 @@ pub(super) fn of(matched: &Matched<'_>, bound: &Bound<'_>, wire: &[u8]) -> Vec<B
     fields
 }
 
-/// The fields of path, query and headers, in the order in which they were bound; then those that share a repeated field with
-/// the body.
+/// The fields of path, query and headers, in the order in which they were bound; then those that share a repeated field
+/// with the body.
 pub(super) fn before_body(matched: &Matched<'_>, bound: &Bound<'_>) -> Vec<BoundField> {
     let mut fields = Vec::new();
     for claim in &bound.claims {

@@ -1,5 +1,5 @@
-//! Routes that take requests from each other: for each two whose templates can fit one path, such a path is made and looked
-//! up.
+//! Routes that take requests from each other: for each two whose templates can fit one path, such a path is made and
+//! looked up.
 
 use super::{Binding, SHADOWED_MAX, Shadowed};
 use crate::percent;
@@ -11,8 +11,8 @@ use crate::template::{Segment, Template};
 /// What stands for a wildcard in a path that is made up.
 const ANY_SEGMENT: &str = "x";
 
-/// Every pair, by the routes' order. Templates that differ in a literal are told apart at once, so that ten thousand routes
-/// are a matter of a second.
+/// Every pair, by the routes' order. Templates that differ in a literal are told apart at once, so that ten thousand
+/// routes are a matter of a second.
 pub(super) fn shadowed(schema: &Schema) -> Vec<Shadowed> {
     let mut found = Vec::new();
     for (at, one) in schema.routes.iter().enumerate() {

@@ -90,8 +90,8 @@ impl Failure {
         }
     }
 
-    /// A failure as gRPC sends it. `details` is the decoded `grpc-status-details-bin`, an encoded `google.rpc.Status`; the
-    /// flag says that it was there and could not be read: the failure stands without it.
+    /// A failure as gRPC sends it. `details` is the decoded `grpc-status-details-bin`, an encoded `google.rpc.Status`;
+    /// the flag says that it was there and could not be read: the failure stands without it.
     pub fn from_grpc(code: i32, message: impl Into<String>, details: &[u8]) -> (Self, bool) {
         let failure = Self::new(code, message);
         match RpcStatus::decode(details) {
@@ -312,7 +312,8 @@ fn title(code: i32) -> String {
         .unwrap_or_default()
 }
 
-/// A detail as JSON. Anything that has no JSON form is shown as its bytes, so that a failure is never lost in its details.
+/// A detail as JSON. Anything that has no JSON form is shown as its bytes, so that a failure is never lost in its
+/// details.
 fn detail_json(detail: &Detail, schema: &Schema) -> Value {
     let name = detail.type_url.rsplit_once('/').map_or("", |(_, name)| name);
     let written = || {

@@ -1,4 +1,5 @@
-//! From a name to an index, for the fields of a message and the values of an enum: a table of slots with linear probing.
+//! From a name to an index, for the fields of a message and the values of an enum: a table of slots with linear
+//! probing.
 //!
 //! The names are the schema's, so nobody outside can make them collide; a stranger's key costs one comparison with each
 //! name of its slot's run.

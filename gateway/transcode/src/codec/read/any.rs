@@ -1,7 +1,7 @@
 //! `google.protobuf.Any`: `@type` may stand anywhere among the members.
 //!
-//! The type is sought ahead, over values that are then read again: where it does not come first, an `Any` inside another
-//! is gone through once more for each level around it, of which there are at most as many as JSON may nest.
+//! The type is sought ahead, over values that are then read again: where it does not come first, an `Any` inside
+//! another is gone through once more for each level around it, of which there are at most as many as JSON may nest.
 
 use std::borrow::Cow;
 

@@ -1,5 +1,5 @@
-//! What path, query and headers have bound, as a tree beside the message: a body may repeat it, not contradict it, nor set
-//! another member of its oneof.
+//! What path, query and headers have bound, as a tree beside the message: a body may repeat it, not contradict it, nor
+//! set another member of its oneof.
 
 use prost::Message;
 use prost_reflect::{DynamicMessage, ReflectMessage, Value};
@@ -73,8 +73,8 @@ impl<'c> Claims<'c> {
         self.find(field).is_some_and(|claimed| claimed.whole.is_some())
     }
 
-    /// Compares a field that the body has set; `written` is that field on the wire, with its tag. False if the field is to
-    /// be dropped.
+    /// Compares a field that the body has set; `written` is that field on the wire, with its tag. False if the field is
+    /// to be dropped.
     pub(super) fn check(
         &self,
         message: &MessagePlan,
@@ -116,8 +116,8 @@ fn contradiction(offset: usize, text: String, claim: &Claim) -> Box<Problem> {
     }
 }
 
-/// Whether the claim's value, or what it stands for, is the one on the wire. Only a field that is given twice comes here,
-/// so it may be decoded.
+/// Whether the claim's value, or what it stands for, is the one on the wire. Only a field that is given twice comes
+/// here, so it may be decoded.
 fn says(claim: &Claim, written: &[u8]) -> bool {
     let (Some(value), Some(field)) = (&claim.value, claim.path.last()) else {
         return false;

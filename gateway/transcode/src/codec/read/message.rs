@@ -103,8 +103,8 @@ impl<'p, 'j> Reader<'p, 'j> {
         }
     }
 
-    /// Reads the value of a member, whatever a mask says about it; false if it was dropped, since something else than the
-    /// body says what the field is.
+    /// Reads the value of a member, whatever a mask says about it; false if it was dropped, since something else than
+    /// the body says what the field is.
     pub(super) fn member_alone(
         &mut self,
         plan: &'p MessagePlan,

@@ -148,7 +148,8 @@ impl Reader<'_, '_> {
     }
 }
 
-/// An integer that is written plainly, in quotes or not, and the length of the token; `None` leaves it to the full rules.
+/// An integer that is written plainly, in quotes or not, and the length of the token; `None` leaves it to the full
+/// rules.
 #[inline]
 fn small_integer(text: &[u8]) -> Option<(i64, usize)> {
     let is_quoted = text.first() == Some(&b'"');

@@ -1,7 +1,7 @@
 //! A message whose fields do not come in order, brought into it: by number, and what belongs together side by side.
 //!
-//! Of a singular field the last occurrence stays, of a singular message the pieces become one, of a oneof the last member
-//! stays. Fields that the plan lacks are left out.
+//! Of a singular field the last occurrence stays, of a singular message the pieces become one, of a oneof the last
+//! member stays. Fields that the plan lacks are left out.
 
 use std::borrow::Cow;
 use std::ops::Range;

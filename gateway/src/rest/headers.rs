@@ -1,0 +1,64 @@
+//! What the headers of a request become: fields of its message, and metadata of the inner call.
+
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderValue, header};
+use millrace_transcode::HeaderFields;
+
+use crate::accept::Media;
+use crate::answer::GRPC;
+use crate::call::CallRecord;
+use crate::deadline::{self, GRPC_TIMEOUT};
+use crate::error::Failure;
+use crate::gateway::Gateway;
+use crate::rest::Form;
+
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
+pub(super) const LAST_EVENT_ID: &str = "last-event-id";
+
+/// The headers that become fields.
+pub(super) fn header_fields(headers: &HeaderMap, form: Form) -> Result<HeaderFields<'_>, Failure> {
+    let resumes_at = (form == Form::Stream(Media::EventStream)).then_some(LAST_EVENT_ID);
+    Ok(HeaderFields {
+        idempotency_key: text(headers, Some(IDEMPOTENCY_KEY))?,
+        last_event_id: text(headers, resumes_at)?,
+    })
+}
+
+/// The headers of the inner call.
+pub(super) fn inner_headers(
+    headers: &HeaderMap,
+    deadline: Option<Duration>,
+    record: &CallRecord,
+    gateway: &Gateway,
+) -> Result<HeaderMap, Failure> {
+    let mut metadata = gateway
+        .request_headers()
+        .pick(headers)
+        .map_err(|error| Failure::bad_header(error.header(), &error))?;
+    metadata.insert(header::CONTENT_TYPE, HeaderValue::from_static(GRPC));
+    metadata.insert(header::TE, HeaderValue::from_static("trailers"));
+    if let Some(timeout) = deadline {
+        // The body has taken its part of it.
+        let left = timeout.saturating_sub(record.elapsed());
+        metadata.insert(GRPC_TIMEOUT, deadline::to_grpc(left));
+    }
+    Ok(metadata)
+}
+
+/// The text of a header that becomes a field. One that contradicts itself is refused: whoever reads it next may take
+/// the other value.
+fn text<'h>(headers: &'h HeaderMap, name: Option<&str>) -> Result<Option<&'h str>, Failure> {
+    let Some((name, value)) = name.and_then(|name| Some((name, headers.get(name)?))) else {
+        return Ok(None);
+    };
+    let refuse = |problem: &str| {
+        let violation = (name.to_owned(), problem.to_owned());
+        Failure::invalid(format!("header `{name}` {problem}"), &[violation])
+    };
+    if headers.get_all(name).iter().any(|other| other != value) {
+        return Err(refuse("is given twice, with different values"));
+    }
+    let text = std::str::from_utf8(value.as_bytes());
+    text.map(Some).map_err(|_| refuse("is not UTF-8"))
+}
