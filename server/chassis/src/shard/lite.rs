@@ -2,7 +2,9 @@
 //! done, and on a current-thread runtime one seed replays a whole run.
 
 use std::error::Error;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use diesel::sqlite::SqliteConnection;
@@ -64,6 +66,9 @@ pub enum FileError {
     /// A connection was given back in a transaction; the pool replaces it.
     #[error("the connection is broken")]
     Broken,
+    /// The file was removed, or another one put in its place, while this process had it open.
+    #[error("the file is no longer the one that was opened; put that one back, or restart")]
+    Replaced,
 }
 
 /// Makes connections to one file.
@@ -71,15 +76,33 @@ pub enum FileError {
 pub struct LiteManager {
     path: PathBuf,
     role: Role,
+    /// Which file it is: the one that was there first.
+    file: OnceLock<FileId>,
 }
+
+/// Device and inode: what stays of a file whatever its path leads to.
+type FileId = (u64, u64);
 
 impl LiteManager {
     pub(crate) fn new(path: &Path, role: Role) -> Self {
+        let file = file_id(path).map(OnceLock::from).unwrap_or_default();
         Self {
             path: path.to_owned(),
             role,
+            file,
         }
     }
+
+    /// Whether the path still leads to the file. A connection writes on into a file that was removed, and all that it
+    /// writes is lost when the last of them closes: SQLite itself minds this only without a WAL.
+    fn is_in_place(&self) -> bool {
+        file_id(&self.path).is_some_and(|now| *self.file.get_or_init(|| now) == now)
+    }
+}
+
+fn file_id(path: &Path) -> Option<FileId> {
+    let metadata = std::fs::metadata(path).ok()?;
+    Some((metadata.dev(), metadata.ino()))
 }
 
 /// Turns a path into a `file:` URI, so that no character of it is taken for a parameter and, with `mode=rw`, a file
@@ -110,6 +133,9 @@ impl bb8::ManageConnection for LiteManager {
             make_private(&self.path);
         }
         let mut conn = Lite::establish(&uri(&self.path, mode).ok_or(FileError::Path)?).await?;
+        if !self.is_in_place() {
+            return Err(FileError::Replaced);
+        }
         // The time limit comes first: the others may have to wait for a lock.
         conn.batch_execute(&busy_timeout(BUSY_MAX)).await?;
         conn.batch_execute("PRAGMA foreign_keys = ON; PRAGMA synchronous = FULL;")
@@ -121,9 +147,12 @@ impl bb8::ManageConnection for LiteManager {
         Ok(conn)
     }
 
+    /// Asked before each loan; a look at the file takes about a microsecond.
     async fn is_valid(&self, conn: &mut Lite) -> Result<(), FileError> {
         if PoolableConnection::is_broken(conn) {
             Err(FileError::Broken)
+        } else if !self.is_in_place() {
+            Err(FileError::Replaced)
         } else {
             Ok(())
         }
@@ -136,7 +165,34 @@ impl bb8::ManageConnection for LiteManager {
 
 #[cfg(test)]
 mod tests {
+    use bb8::ManageConnection as _;
+
     use super::*;
+
+    #[tokio::test]
+    async fn a_file_that_was_removed_or_replaced_is_lent_to_nobody() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, aside) = (folder.path().join("a.db"), folder.path().join("aside.db"));
+        let connect = async |role| LiteManager::new(&path, role).connect().await;
+        drop(connect(Role::Admin).await.unwrap());
+        let manager = LiteManager::new(&path, Role::Writer);
+        let mut conn = manager.connect().await.unwrap();
+        manager.is_valid(&mut conn).await.unwrap();
+
+        std::fs::rename(&path, &aside).unwrap();
+        let refused = manager.is_valid(&mut conn).await.unwrap_err();
+        assert!(matches!(refused, FileError::Replaced), "{refused}");
+
+        drop(connect(Role::Admin).await.unwrap());
+        for refused in [manager.is_valid(&mut conn).await, manager.connect().await.map(drop)] {
+            let refused = refused.unwrap_err();
+            assert!(matches!(refused, FileError::Replaced), "{refused}");
+        }
+
+        std::fs::rename(&aside, &path).unwrap();
+        manager.is_valid(&mut conn).await.unwrap();
+        drop(manager.connect().await.unwrap());
+    }
 
     #[test]
     fn paths_cannot_smuggle_parameters() {

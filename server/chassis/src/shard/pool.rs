@@ -118,8 +118,8 @@ impl Pool {
         Self::make(location, name, role, limits, None)
     }
 
-    /// Makes a pool whose connections lead to this database of this cluster, or are refused. (A file that is open
-    /// cannot become another.)
+    /// Makes a pool whose connections lead to this database of this cluster, or are refused. (That a file
+    /// stays the one that was opened, its manager sees to.)
     pub(super) fn of_cluster(
         location: &Location,
         name: DatabaseName,
