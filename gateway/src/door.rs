@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use http::{HeaderMap, Method, Version, header};
+use http::{HeaderMap, HeaderValue, Method, Version, header};
 use tower::Service;
 
 use crate::answer::{GRPC, Shape};
@@ -59,10 +59,11 @@ impl Door {
 
     /// The door that a request asks for: one of gRPC, gRPC-Web, REST.
     pub(crate) fn of(headers: &HeaderMap) -> Self {
-        let content_type = headers
-            .get(header::CONTENT_TYPE)
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or("");
+        let mut types = headers.get_all(header::CONTENT_TYPE).iter();
+        // Of two types each reader may believe another; REST refuses them.
+        let (Some(Ok(content_type)), None) = (types.next().map(HeaderValue::to_str), types.next()) else {
+            return Self::Rest;
+        };
         let (Some(start), Some(rest)) = (content_type.get(..GRPC.len()), content_type.get(GRPC.len()..)) else {
             return Self::Rest;
         };
@@ -167,8 +168,6 @@ impl Service<HttpRequest> for Doors {
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
-
     use super::*;
 
     #[test]
@@ -190,6 +189,11 @@ mod tests {
             assert_eq!(Door::of(&headers), expected, "{content_type}");
         }
         assert_eq!(Door::of(&HeaderMap::new()), Door::Rest);
+        let two =
+            ["application/grpc-web", "application/json"].map(|of| (header::CONTENT_TYPE, HeaderValue::from_static(of)));
+        let mut both = HeaderMap::new();
+        both.extend(two);
+        assert_eq!(Door::of(&both), Door::Rest);
         for door in [Door::Edge, Door::Grpc, Door::GrpcWeb, Door::Rest, Door::Builtin] {
             assert_eq!(Door::from_u8(door as u8), door);
         }
