@@ -59,7 +59,7 @@ impl Live {
             }
             Poll::Ready(Err(fault)) => {
                 let failed = self.upload.as_ref().and_then(Upload::failure);
-                Poll::Ready(Err(failed.map_or(fault, Fault::Upload)))
+                Poll::Ready(Err(failed.map_or_else(|| self.life.blame(fault), Fault::Upload)))
             }
             polled => polled,
         }

@@ -130,7 +130,7 @@ impl Call<'_> {
                 let failed = sent.upload.as_ref().and_then(Upload::failure);
                 return match failed {
                     Some(status) => Err((Fault::Upload(status), None)),
-                    None => Err((Fault::Broken(error), Some(life))),
+                    None => Err((life.blame(Fault::Broken(error)), Some(life))),
                 };
             }
             Err(fault) => {
@@ -246,6 +246,15 @@ impl Life {
             biased;
             output = future => Ok(output),
             () = &mut self.sleep => Err(self.fault()),
+        }
+    }
+
+    /// A server that sees the end of the time first cancels the call, as grpc-go does; its reason is the time.
+    pub(super) fn blame(&self, fault: Fault) -> Fault {
+        if fault.is_cancel() && self.is_over() {
+            self.fault()
+        } else {
+            fault
         }
     }
 

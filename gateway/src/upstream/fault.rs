@@ -55,6 +55,12 @@ impl Fault {
         }
     }
 
+    /// Whether the server cancelled the call.
+    pub(super) fn is_cancel(&self) -> bool {
+        matches!(self, Self::Broken(error)
+            if error.is_remote() && error.is_reset() && error.reason() == Some(Reason::CANCEL))
+    }
+
     /// What the caller is told.
     pub(super) fn failure(&self) -> Failure {
         match self {
