@@ -222,7 +222,13 @@ fn the_platform_leaves_out_what_only_the_proxy_needs() {
     let cargo = parts::optional("CARGO").unwrap_or_else(|| "cargo".to_owned());
     let tree = parts::run(
         Command::new(cargo)
-            .args(["tree", "--locked", "--package=millrace-server", "--edges=normal", "--prefix=none"])
+            .args([
+                "tree",
+                "--locked",
+                "--package=millrace-server",
+                "--edges=normal",
+                "--prefix=none",
+            ])
             .current_dir(root()),
     );
     assert!(tree.success, "{}", tree.err);
