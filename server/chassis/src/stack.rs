@@ -82,8 +82,9 @@ impl Layers {
             let body = message_limit::bound(body, limit);
             // Concurrency cap: the cheapest refusal, before a credential costs a look-up. Arrival: inside it, since a
             // call whose one message does not come gives its place to others.
-            let message = arrival::whole(rule, body, limit);
-            let (body, mut places) = self.concurrency.admit(rule, &parts.extensions, message).await?;
+            let begun = arrival::begun(rule, body, limit);
+            let admitted = self.concurrency.admit(rule, &parts.extensions, begun, arrival::ended);
+            let (body, mut places) = admitted.await?;
             let request = Request::from_parts(parts, body);
             // Authentication: who calls. A bad credential is refused here, on public methods too.
             let caller = self.authentication.identify(request.headers()).await?;

@@ -15,13 +15,28 @@ use super::rules::Rule;
 /// How long a stream without a deadline may take to its first message.
 const FIRST_MESSAGE_MAX: Duration = Duration::from_secs(10);
 
-/// Waits for the message of a method that takes one, and for the end of the request, and returns the body from its
-/// beginning. A method that takes a stream of them has the body as it is: its client may wait for an answer first.
-pub(crate) async fn whole(rule: &Rule, body: Body, limit: usize) -> Result<Body, Status> {
+/// What is there of a request once it has begun.
+pub(crate) enum Begun {
+    /// The message of a method that takes one; its end is still to come.
+    Message(First),
+    /// The body of a method that takes a stream, as it is: its client may wait for an answer first.
+    Stream(Body),
+}
+
+/// Waits for the message of a method that takes one.
+pub(crate) async fn begun(rule: &Rule, body: Body, limit: usize) -> Result<Begun, Status> {
     if rule.client_streaming() {
-        return Ok(body);
+        return Ok(Begun::Stream(body));
     }
-    in_time(async { First::read(body, limit).await?.alone().await }).await
+    Ok(Begun::Message(first_message(body, limit).await?))
+}
+
+/// Waits for the end of a request with one message, and returns the body from its beginning.
+pub(crate) async fn ended(begun: Begun) -> Result<Body, Status> {
+    match begun {
+        Begun::Message(first) => in_time(first.alone()).await,
+        Begun::Stream(body) => Ok(body),
+    }
 }
 
 /// Reads the first message.

@@ -2,7 +2,8 @@
 //!
 //! A call has its place before its request is there, so that requests that never come cannot fill the memory either. But
 //! whoever opens calls and sends nothing must not keep others out: where no place is free, a new call gets the place of
-//! the one that has waited longest for its request.
+//! the one that has waited longest for its message. A call whose message is there, but not the end of its request, gives
+//! way only to one that has as much: else a call without anything could end one that is only a packet short.
 //!
 //! A stream that needs no key ends only when its caller wants it to, so strangers have a share of the streams, together
 //! and from each address; what is left is for callers with a key.
@@ -59,22 +60,23 @@ impl Concurrency {
         }
     }
 
-    /// Takes a place until it is dropped, and waits for the request.
-    pub(crate) async fn admit<R>(
+    /// Takes a place until it is dropped, and waits for the request: for its message, and then for its end.
+    pub(crate) async fn admit<B, R, E: Future<Output = Result<R, Status>>>(
         &self,
         rule: &Rule,
         extensions: &Extensions,
-        request: impl Future<Output = Result<R, Status>>,
+        begun: impl Future<Output = Result<B, Status>>,
+        ended: impl FnOnce(B) -> E,
     ) -> Result<(R, Places), Status> {
         if rule.always_admitted() || extensions.get::<Admitted>().is_some() {
-            return Ok((request.await?, Places::default()));
+            return Ok((ended(begun.await?).await?, Places::default()));
         }
         let cap = if rule.server_streaming() {
             &self.streams
         } else {
             &self.calls
         };
-        let (request, permit) = cap.admit(request).await?;
+        let (request, permit) = cap.admit(begun, ended).await?;
         let places = Places {
             of_all: Some(permit),
             of_keyless: None,
@@ -105,10 +107,18 @@ struct Cap {
     waiting: Mutex<Waiting>,
 }
 
-/// The calls that wait for their requests, by age. They own their places here, so that each has one owner.
+/// What a call waits for; who waits for more gives way first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum For {
+    Message,
+    End,
+}
+
+/// The calls that wait for their requests, by what they wait for, and then by age. They own their places here, so that
+/// each has one owner.
 #[derive(Default)]
 struct Waiting {
-    calls: BTreeMap<u64, Place>,
+    calls: BTreeMap<(For, u64), Place>,
     next: u64,
 }
 
@@ -126,43 +136,63 @@ impl Cap {
         }
     }
 
-    async fn admit<R>(
+    async fn admit<B, R, E: Future<Output = Result<R, Status>>>(
         &self,
-        request: impl Future<Output = Result<R, Status>>,
+        begun: impl Future<Output = Result<B, Status>>,
+        ended: impl FnOnce(B) -> E,
     ) -> Result<(R, OwnedSemaphorePermit), Status> {
-        let permit = self.place()?;
-        let mut request = pin!(request);
-        // Most requests are there with their heads: no list for them.
-        if let Poll::Ready(request) = poll_fn(|cx| Poll::Ready(request.as_mut().poll(cx))).await {
-            return Ok((request?, permit));
-        }
-        let (entry, lost) = self.wait(permit);
-        let request = tokio::select! {
-            biased;
-            request = request => request?,
-            _ = lost => return Err(Refusal::Overloaded.into()),
+        let mut begun = pin!(begun);
+        // Most messages are there with their heads: no list for them.
+        let now = poll_fn(|cx| Poll::Ready(begun.as_mut().poll(cx))).await;
+        let permit = self.place(if now.is_ready() { For::End } else { For::Message })?;
+        let (begun, permit) = match now {
+            Poll::Ready(begun) => (begun?, permit),
+            Poll::Pending => self.hold(permit, For::Message, begun).await?,
         };
-        Ok((request, entry.take().ok_or(Refusal::Overloaded)?))
+        let mut ended = pin!(ended(begun));
+        match poll_fn(|cx| Poll::Ready(ended.as_mut().poll(cx))).await {
+            Poll::Ready(ended) => Ok((ended?, permit)),
+            Poll::Pending => self.hold(permit, For::End, ended).await,
+        }
     }
 
-    /// A free place, or that of the call that has waited longest for its request.
-    fn place(&self) -> Result<OwnedSemaphorePermit, Refusal> {
+    /// A free place, or that of the call that has waited longest: for no less than `at_most`.
+    fn place(&self, at_most: For) -> Result<OwnedSemaphorePermit, Refusal> {
         if let Ok(permit) = Arc::clone(&self.places).try_acquire_owned() {
             return Ok(permit);
         }
-        let oldest = self.with_waiting(|waiting| waiting.calls.pop_first());
-        oldest.map(|(_, place)| place.permit).ok_or(Refusal::Overloaded)
+        let given = self.with_waiting(|waiting| {
+            let first = waiting.calls.first_entry()?;
+            (first.key().0 <= at_most).then(|| first.remove())
+        });
+        given.map(|place| place.permit).ok_or(Refusal::Overloaded)
     }
 
-    fn wait(&self, permit: OwnedSemaphorePermit) -> (Entry<'_>, oneshot::Receiver<()>) {
+    /// Waits with a place that others may get.
+    async fn hold<T>(
+        &self,
+        permit: OwnedSemaphorePermit,
+        what: For,
+        waited: impl Future<Output = Result<T, Status>>,
+    ) -> Result<(T, OwnedSemaphorePermit), Status> {
+        let (entry, lost) = self.wait(permit, what);
+        let came = tokio::select! {
+            biased;
+            came = waited => came?,
+            _ = lost => return Err(Refusal::Overloaded.into()),
+        };
+        Ok((came, entry.take().ok_or(Refusal::Overloaded)?))
+    }
+
+    fn wait(&self, permit: OwnedSemaphorePermit, what: For) -> (Entry<'_>, oneshot::Receiver<()>) {
         let (held, lost) = oneshot::channel();
-        let number = self.with_waiting(|waiting| {
-            let number = waiting.next;
+        let key = self.with_waiting(|waiting| {
+            let key = (what, waiting.next);
             waiting.next += 1;
-            waiting.calls.insert(number, Place { permit, _held: held });
-            number
+            waiting.calls.insert(key, Place { permit, _held: held });
+            key
         });
-        (Entry { cap: self, number }, lost)
+        (Entry { cap: self, key }, lost)
     }
 
     fn with_waiting<T>(&self, act: impl FnOnce(&mut Waiting) -> T) -> T {
@@ -174,13 +204,13 @@ impl Cap {
 /// A call's line in the list; it goes with the call, however that ends.
 struct Entry<'c> {
     cap: &'c Cap,
-    number: u64,
+    key: (For, u64),
 }
 
 impl Entry<'_> {
     /// The place, if it has not gone to another call.
     fn take(&self) -> Option<OwnedSemaphorePermit> {
-        let place = self.cap.with_waiting(|waiting| waiting.calls.remove(&self.number));
+        let place = self.cap.with_waiting(|waiting| waiting.calls.remove(&self.key));
         place.map(|place| place.permit)
     }
 }
@@ -199,24 +229,44 @@ mod tests {
 
     use super::*;
 
+    /// The end of a request that ends with its message.
+    async fn whole(begun: ()) -> Result<(), Status> {
+        Ok(begun)
+    }
+
+    #[tokio::test]
+    async fn a_call_with_its_message_gives_way_only_to_another() {
+        let cap = Cap::new(1);
+        let unended = |()| pending::<Result<(), Status>>();
+        let mut short = pin!(cap.admit(ready(Ok(())), unended));
+        assert!(short.as_mut().now_or_never().is_none());
+        let silent = cap.admit(pending::<Result<(), Status>>(), whole).now_or_never();
+        assert!(silent.expect("it is refused at once").is_err());
+        assert!(short.as_mut().now_or_never().is_none(), "it kept its place");
+        let (_, place) = cap.admit(ready(Ok(())), whole).await.expect("a place");
+        assert!(short.await.is_err());
+        drop(place);
+        assert_eq!(cap.places.available_permits(), 1);
+    }
+
     #[tokio::test]
     async fn a_call_that_waits_for_its_request_gives_way_oldest_first() {
         let cap = Cap::new(2);
         let (send, sent) = oneshot::channel::<()>();
-        let mut silent = pin!(cap.admit(pending::<Result<(), Status>>()));
-        let mut slow = pin!(cap.admit(async { sent.await.map_err(|_| Status::cancelled("dropped")) }));
+        let mut silent = pin!(cap.admit(pending::<Result<(), Status>>(), whole));
+        let mut slow = pin!(cap.admit(async { sent.await.map_err(|_| Status::cancelled("dropped")) }, whole));
         assert!(silent.as_mut().now_or_never().is_none());
         assert!(slow.as_mut().now_or_never().is_none());
 
         // Both places are taken; the older of the two gives way.
-        let (_, first) = cap.admit(ready(Ok(()))).await.expect("a place");
+        let (_, first) = cap.admit(ready(Ok(())), whole).await.expect("a place");
         let refused = silent.await.expect_err("its place is gone");
         assert_eq!(refused.code(), tonic::Code::Unavailable);
         send.send(()).expect("the slow one waits");
         let ((), second) = slow.await.expect("the slow one kept its place");
 
         // Whoever has a request keeps its place.
-        let full = cap.admit(ready(Ok(()))).await.expect_err("no place");
+        let full = cap.admit(ready(Ok(())), whole).await.expect_err("no place");
         assert_eq!(full.code(), tonic::Code::Unavailable);
         drop((first, second));
         assert_eq!(cap.places.available_permits(), 2);
@@ -225,8 +275,16 @@ mod tests {
     #[tokio::test]
     async fn a_place_is_free_when_its_call_gives_up() {
         let cap = Cap::new(1);
-        assert!(cap.admit(pending::<Result<(), Status>>()).now_or_never().is_none());
-        assert!(cap.admit(ready(Err::<(), _>(Status::cancelled("")))).await.is_err());
+        assert!(
+            cap.admit(pending::<Result<(), Status>>(), whole)
+                .now_or_never()
+                .is_none()
+        );
+        assert!(
+            cap.admit(ready(Err::<(), _>(Status::cancelled(""))), whole)
+                .await
+                .is_err()
+        );
         assert_eq!(cap.places.available_permits(), 1);
         assert!(cap.with_waiting(|waiting| waiting.calls.is_empty()));
     }
