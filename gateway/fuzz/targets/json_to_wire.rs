@@ -22,8 +22,14 @@ fuzz_target!(|json: &[u8]| {
         .json_to_wire(&target, &written)
         .expect("what was written can be read");
     let second = DynamicMessage::decode(sink().clone(), again.as_ref()).expect("what was read again decodes");
-    // As text: NaN does not equal itself.
-    assert_eq!(first.to_text_format(), second.to_text_format());
+    // NaN does not equal itself, nor do the bytes of an Any whose maps have been put in order: as JSON they do.
+    if first != second {
+        let mut rewritten = Vec::new();
+        codec
+            .wire_to_json(sink(), None, &again, &mut rewritten)
+            .expect("what was read again can be written");
+        assert_eq!(String::from_utf8(written), String::from_utf8(rewritten));
+    }
     // With a part bound elsewhere, and a mask to fill.
     for (method, path) in [("POST", "/shelves/7/books"), ("PATCH", "/shelves/7/books")] {
         if let Ok(matched) = schema().find(method, path) {

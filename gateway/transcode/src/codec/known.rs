@@ -40,6 +40,19 @@ pub(crate) const ANY_VALUE_TAG: u8 = 2 << 3 | 2;
 
 const NANOS_PER_SECOND: i64 = 1_000_000_000;
 const SECONDS_PER_DAY: i64 = 86_400;
+/// What a fraction of so many digits counts.
+const NANOS_PER_UNIT: [i64; 10] = [
+    NANOS_PER_SECOND,
+    100_000_000,
+    10_000_000,
+    1_000_000,
+    100_000,
+    10_000,
+    1_000,
+    100,
+    10,
+    1,
+];
 /// 0001-01-01T00:00:00Z and 9999-12-31T23:59:59Z.
 const TIMESTAMP_SECONDS: std::ops::RangeInclusive<i64> = -62_135_596_800..=253_402_300_799;
 /// About 10,000 years.
@@ -94,7 +107,7 @@ pub(crate) fn from_text(kind: &MessageDescriptor, text: &str) -> Option<Result<D
         make(kind, [(SECONDS, Value::I64(seconds)), (NANOS, Value::I32(nanos))])
     };
     match kind.full_name() {
-        TIMESTAMP => Some(time(parse_timestamp(text))),
+        TIMESTAMP => Some(time(parse_timestamp(text.as_bytes()))),
         DURATION => Some(time(parse_duration(text))),
         FIELD_MASK => Some(parse_mask(text).and_then(|paths| {
             let paths = paths.into_iter().map(Value::String).collect();
@@ -105,35 +118,14 @@ pub(crate) fn from_text(kind: &MessageDescriptor, text: &str) -> Option<Result<D
 }
 
 /// RFC 3339, with any offset; seconds since the epoch and nanoseconds.
-pub(crate) fn parse_timestamp(text: &str) -> Result<(i64, i32), String> {
+pub(crate) fn parse_timestamp(text: &[u8]) -> Result<(i64, i32), String> {
     let malformed = || "not a timestamp as in 2026-01-31T10:00:00.5Z".to_owned();
-    let bytes = text.as_bytes();
-    let digits = |from: usize, count: usize| number_at(bytes, from, count).ok_or_else(malformed);
-    let expect = |at: usize, byte: u8| {
-        if bytes.get(at) == Some(&byte) {
-            Ok(())
-        } else {
-            Err(malformed())
-        }
-    };
-    let (year, month, day) = (digits(0, 4)?, digits(5, 2)?, digits(8, 2)?);
-    let (hour, minute, second) = (digits(11, 2)?, digits(14, 2)?, digits(17, 2)?);
-    for (at, byte) in [(4, b'-'), (7, b'-'), (10, b'T'), (13, b':'), (16, b':')] {
-        expect(at, byte)?;
-    }
-    let (nanos, end) = fraction(bytes, 19).ok_or_else(malformed)?;
-    let offset = match bytes.get(end) {
-        Some(b'Z') if bytes.len() == end + 1 => 0,
-        Some(sign @ (b'+' | b'-')) if bytes.len() == end + 6 => {
-            expect(end + 3, b':')?;
-            let (hours, minutes) = (digits(end + 1, 2)?, digits(end + 4, 2)?);
-            if hours > 23 || minutes > 59 {
-                return Err(malformed());
-            }
-            let seconds = hours * 3600 + minutes * 60;
-            if *sign == b'-' { -seconds } else { seconds }
-        }
-        _ => return Err(malformed()),
+    let (date_time, rest) = text.split_first_chunk::<19>().ok_or_else(malformed)?;
+    let [year, month, day, hour, minute, second] = date_and_time(date_time).ok_or_else(malformed)?;
+    let (nanos, end) = fraction(rest, 0).ok_or_else(malformed)?;
+    let offset = match &rest[end..] {
+        b"Z" => 0,
+        offset => offset_seconds(offset).ok_or_else(malformed)?,
     };
     let valid = (1..=12).contains(&month) && (1..=days_in_month(year, month)).contains(&day);
     if !valid || hour > 23 || minute > 59 || second > 59 {
@@ -144,6 +136,47 @@ pub(crate) fn parse_timestamp(text: &str) -> Result<(i64, i32), String> {
         return Err("timestamp is not between year 1 and year 9999".to_owned());
     }
     Ok((seconds, nanos))
+}
+
+/// Year, month, day, hour, minute and second of `2026-01-31T10:00:00`, in digits that may be no date.
+#[inline]
+fn date_and_time(text: &[u8; 19]) -> Option<[i64; 6]> {
+    let (date, time) = (text.first_chunk()?, text.last_chunk()?);
+    let between = text[8..].first_chunk()?;
+    let date = numbers(date, b"0000-00-")?;
+    let day = numbers(between, b"00T00:00")?[0];
+    let time = numbers(time, b"00:00:00")?;
+    let year = i64::from(date[0]) * 100 + i64::from(date[2]);
+    Some([
+        year,
+        date[5].into(),
+        day.into(),
+        time[0].into(),
+        time[3].into(),
+        time[6].into(),
+    ])
+}
+
+/// At each place the number whose two digits begin there, if the text is as the pattern but for its zeros.
+#[inline]
+fn numbers(text: &[u8; 8], pattern: &[u8; 8]) -> Option<[u8; 8]> {
+    const HIGHS: u64 = 0x8080_8080_8080_8080;
+    // A digit becomes its value, anything else of the pattern zero; more than that carries into the top bit.
+    let values = u64::from_le_bytes(*text) ^ u64::from_le_bytes(*pattern);
+    let room = u64::from_le_bytes(pattern.map(|byte| if byte == b'0' { 0x7f - 9 } else { 0x7f }));
+    let is_like = (values.wrapping_add(room) | values) & HIGHS == 0;
+    is_like.then(|| (values * 10 + (values >> 8)).to_le_bytes())
+}
+
+/// The offset from UTC, as `+02:00`.
+fn offset_seconds(text: &[u8]) -> Option<i64> {
+    let [sign @ (b'+' | b'-'), _, _, b':', _, _] = text else {
+        return None;
+    };
+    let (hours, minutes) = (number_at(text, 1, 2)?, number_at(text, 4, 2)?);
+    let seconds = hours * 3600 + minutes * 60;
+    let is_valid = hours < 24 && minutes < 60;
+    is_valid.then_some(if *sign == b'-' { -seconds } else { seconds })
 }
 
 /// Appends RFC 3339 in UTC with 0, 3, 6 or 9 digits; `None` out of range.
@@ -281,10 +314,18 @@ fn fraction(bytes: &[u8], at: usize) -> Option<(i32, usize)> {
     if bytes.get(at) != Some(&b'.') {
         return Some((0, at));
     }
-    let digits = bytes[at + 1..].iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let number = number_at(bytes, at + 1, digits).filter(|_| (1..=9).contains(&digits))?;
-    let nanos = number * 10_i64.pow(9 - digits as u32);
-    Some((nanos as i32, at + 1 + digits))
+    let (mut number, mut digits) = (0, 0);
+    while let Some(digit) = bytes.get(at + 1 + digits).map(|byte| byte.wrapping_sub(b'0'))
+        && digit < 10
+    {
+        if digits == 9 {
+            return None;
+        }
+        number = number * 10 + i64::from(digit);
+        digits += 1;
+    }
+    let nanos = number * NANOS_PER_UNIT[digits];
+    (digits > 0).then_some((nanos as i32, at + 1 + digits))
 }
 
 fn put_fraction(out: &mut Vec<u8>, nanos: u32) {
@@ -311,14 +352,18 @@ fn days_in_month(year: i64, month: i64) -> i64 {
     }
 }
 
-/// Days from 1970-01-01 in the Gregorian calendar. Years are counted from March, so that the leap day comes last.
+/// Days from 1970-01-01 in the Gregorian calendar, of a year from 0 on. Years are counted from March, so that the leap
+/// day comes last, and 400 years more, so that there is nothing below zero.
 fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
-    let year = if month <= 2 { year - 1 } else { year };
-    let era = year.div_euclid(400);
-    let year_of_era = year.rem_euclid(400);
-    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-    era * 146_097 + day_of_era - 719_468
+    let (from_march, year) = if month <= 2 {
+        (month + 9, year + 399)
+    } else {
+        (month - 3, year + 400)
+    };
+    let (from_march, year) = (from_march as u32, year as u32);
+    let day_of_year = (153 * from_march + 2) / 5 + day as u32 - 1;
+    let days = year * 365 + year / 4 - year / 100 + year / 400 + day_of_year;
+    i64::from(days) - (719_468 + 146_097)
 }
 
 /// The inverse of [`days_from_civil`].
@@ -372,13 +417,36 @@ mod tests {
             ("2020-01-01T00:00:00+24:00", None),
             ("2020-01-01T24:00:00Z", None),
             ("2020-01-01", None),
+            ("0000-12-31T23:59:59-00:01", Some("0001-01-01T00:00:59Z")),
+            (
+                "2020-01-01T00:00:00.123456789+23:59",
+                Some("2019-12-31T00:01:00.123456789Z"),
+            ),
+            ("2020-01-01T00:00:00+00:60", None),
+            ("2020-01-01T00:00:00+0:000", None),
+            ("2020-01-01T00:00:00+00-00", None),
+            ("2020-01-01T00:00:00.1234567890Z", None),
+            ("2020-01-01T00:00:00ZZ", None),
             ("null", None),
             ("", None),
         ] {
-            let parsed = parse_timestamp(text)
+            let parsed = parse_timestamp(text.as_bytes())
                 .ok()
                 .and_then(|(seconds, nanos)| shown(|out| put_timestamp(out, seconds, nanos)));
             assert_eq!(parsed.as_deref(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_timestamp_is_refused_with_any_byte_changed_to_no_digit() {
+        let text = b"2019-10-11T12:13:14.5Z";
+        assert!(parse_timestamp(text).is_ok());
+        for at in 0..text.len() {
+            for byte in (0..=u8::MAX).filter(|byte| !byte.is_ascii_digit() && *byte != text[at]) {
+                let mut other = *text;
+                other[at] = byte;
+                assert!(parse_timestamp(&other).is_err(), "{byte} at {at}");
+            }
         }
     }
 

@@ -13,6 +13,7 @@ use std::collections::HashMap;
 pub(crate) use bits::Bits;
 use names::Names;
 
+use crate::codec::token::Expected;
 use crate::codec::wire::{Tag, WireType};
 
 /// Index of a message in [`Plans`].
@@ -32,6 +33,7 @@ pub(crate) struct Plans {
 /// One message.
 #[derive(Debug)]
 pub(crate) struct MessagePlan {
+    pub(crate) id: MessageId,
     pub(crate) name: Box<str>,
     pub(crate) form: Form,
     /// By number.
@@ -68,6 +70,8 @@ pub(crate) struct FieldPlan {
     pub(crate) oneof: Option<u16>,
     /// The name in the schema, as error paths say it.
     pub(crate) name: Box<str>,
+    /// The JSON name, as the reader expects it.
+    pub(crate) expected: Expected,
     /// `,"jsonName":`
     pub(crate) json_key: Box<[u8]>,
     /// `,"proto_name":`
@@ -184,8 +188,9 @@ impl MessagePlan {
     }
 
     /// Index of the field with this JSON name or proto name.
-    pub(crate) fn by_name(&self, name: &str) -> Option<usize> {
-        self.names.find(name.as_bytes())
+    #[inline]
+    pub(crate) fn by_name(&self, name: &[u8]) -> Option<usize> {
+        self.names.find(name)
     }
 
     /// Whether it has a form of its own; in an `Any` that form stands under `value`.
@@ -204,12 +209,6 @@ impl FieldPlan {
     #[inline]
     pub(crate) fn wire_type(&self) -> WireType {
         wire_type(self.kind, self.shape)
-    }
-
-    /// `"jsonName":`
-    #[inline]
-    pub(crate) fn quoted(&self) -> &[u8] {
-        &self.json_key[1..]
     }
 
     /// As JSON escapes it.
@@ -241,8 +240,9 @@ impl EnumPlan {
     }
 
     /// The number of a name.
-    pub(crate) fn number(&self, name: &str) -> Option<i32> {
-        self.names.find(name.as_bytes()).map(|at| self.numbers[at])
+    #[inline]
+    pub(crate) fn number(&self, name: &[u8]) -> Option<i32> {
+        self.names.find(name).map(|at| self.numbers[at])
     }
 
     /// The number of a name whose letters may be in any case; of two such names the first declared.

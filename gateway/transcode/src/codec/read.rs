@@ -3,6 +3,7 @@
 
 mod any;
 mod claims;
+mod guess;
 mod map;
 mod mask;
 mod message;
@@ -18,6 +19,7 @@ pub(crate) use problem::{Problem, Result, Step};
 use crate::codec::ReadOptions;
 use crate::codec::plan::{FieldPlan, MessageId, MessagePlan, Plans};
 use crate::codec::token::{Keys, SyntaxError, Tokens};
+use guess::Guesses;
 use mask::Mask;
 
 /// Reads one body.
@@ -27,6 +29,7 @@ pub(crate) struct Reader<'p, 'j> {
     tokens: Tokens<'j>,
     out: Vec<u8>,
     keys: Keys<'j>,
+    guesses: Guesses,
     mask: Option<Mask>,
 }
 
@@ -36,13 +39,14 @@ impl<'p, 'j> Reader<'p, 'j> {
         options: ReadOptions,
         body: &'j [u8],
         out: Vec<u8>,
-    ) -> std::result::Result<Self, SyntaxError> {
+    ) -> std::result::Result<Self, Box<SyntaxError>> {
         Ok(Self {
             plans,
             options,
             tokens: Tokens::new(body)?,
             out,
             keys: Keys::default(),
+            guesses: Guesses::new(),
             mask: None,
         })
     }

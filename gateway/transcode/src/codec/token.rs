@@ -4,14 +4,18 @@
 //! Strict where readers differ: duplicate keys, trailing data, a byte-order mark, lone surrogates and anything that is
 //! not UTF-8 are refused. Numbers stay text, so that no 64-bit integer passes through a float.
 
+mod expected;
 mod keys;
+mod number;
 mod scan;
 mod skip;
 mod string;
 
 use std::borrow::Cow;
 
+pub(crate) use expected::Expected;
 pub(crate) use keys::{Duplicate, Key, Keys};
+pub(crate) use number::is_number;
 pub(crate) use scan::find_escaped_in_text;
 
 /// Deepest nesting of arrays and objects.
@@ -24,7 +28,18 @@ pub(crate) struct SyntaxError {
     pub(crate) problem: String,
 }
 
-type Result<T> = std::result::Result<T, SyntaxError>;
+impl SyntaxError {
+    #[cold]
+    fn new(offset: usize, problem: impl Into<String>) -> Box<Self> {
+        Box::new(Self {
+            offset,
+            problem: problem.into(),
+        })
+    }
+}
+
+/// Boxed: what goes well is then handed back in registers.
+type Result<T> = std::result::Result<T, Box<SyntaxError>>;
 
 /// A body and a place in it.
 #[derive(Debug, Clone)]
@@ -60,19 +75,11 @@ impl Start {
     }
 }
 
-/// Whether the text is a JSON number and nothing else.
-pub(crate) fn is_number(text: &str) -> bool {
-    let mut tokens = Tokens::over(text);
-    tokens.number().is_ok() && tokens.at == text.len()
-}
-
 impl<'j> Tokens<'j> {
     /// Starts before the first value. The whole body is checked to be UTF-8 here, so that no string has to be.
     pub(crate) fn new(body: &'j [u8]) -> Result<Self> {
-        let text = std::str::from_utf8(body).map_err(|error| SyntaxError {
-            offset: error.valid_up_to(),
-            problem: "the body is not UTF-8".to_owned(),
-        })?;
+        let text = std::str::from_utf8(body)
+            .map_err(|error| SyntaxError::new(error.valid_up_to(), "the body is not UTF-8"))?;
         let mut tokens = Self::over(text);
         tokens.space();
         Ok(tokens)
@@ -185,7 +192,7 @@ impl<'j> Tokens<'j> {
     #[inline]
     pub(crate) fn open(&mut self, closing: u8) -> Result<bool> {
         if self.depth == DEPTH_MAX {
-            return Err(self.error(self.at, format!("nested deeper than {DEPTH_MAX} levels")));
+            return Err(self.too_deep());
         }
         self.depth += 1;
         self.at += 1;
@@ -198,24 +205,46 @@ impl<'j> Tokens<'j> {
     /// After an element or a member: true if another follows, which is then next.
     #[inline]
     pub(crate) fn more(&mut self, closing: u8) -> Result<bool> {
-        self.space();
-        if self.eat(b',') {
-            self.space();
-            return Ok(true);
+        match self.peek() {
+            Some(b',') => {
+                self.at += 1;
+                self.space();
+                Ok(true)
+            }
+            Some(byte) if byte == closing => {
+                self.at += 1;
+                self.depth -= 1;
+                Ok(false)
+            }
+            Some(b' ' | b'\t' | b'\r' | b'\n') => {
+                self.spaces();
+                self.more_after_space(closing)
+            }
+            _ => Err(self.unclosed(closing)),
         }
-        if self.eat(closing) {
-            self.depth -= 1;
-            return Ok(false);
-        }
-        Err(self.unexpected(if closing == b'}' { "`,` or `}`" } else { "`,` or `]`" }))
     }
 
-    /// Takes a key, written as `"key":`, if that is what stands here; the value is next.
+    #[inline(never)]
+    fn more_after_space(&mut self, closing: u8) -> Result<bool> {
+        self.more(closing)
+    }
+
+    #[cold]
+    fn too_deep(&self) -> Box<SyntaxError> {
+        SyntaxError::new(self.at, format!("nested deeper than {DEPTH_MAX} levels"))
+    }
+
+    #[cold]
+    fn unclosed(&self, closing: u8) -> Box<SyntaxError> {
+        self.unexpected(if closing == b'}' { "`,` or `}`" } else { "`,` or `]`" })
+    }
+
+    /// Takes a key with its colon, if it is the expected one; the value is next.
     #[inline]
-    pub(crate) fn eat_key(&mut self, quoted: &[u8]) -> bool {
-        let found = self.rest().starts_with(quoted);
+    pub(crate) fn eat_key(&mut self, expected: &Expected) -> bool {
+        let found = expected.begins(self.rest());
         if found {
-            self.at += quoted.len();
+            self.at += expected.len();
             self.space();
         }
         found
@@ -227,56 +256,27 @@ impl<'j> Tokens<'j> {
             return Err(self.unexpected("a key in double quotes"));
         }
         let key = self.text()?;
+        self.colon()?;
+        Ok(key)
+    }
+
+    /// Takes what stands between a key and its value.
+    #[inline]
+    pub(crate) fn colon(&mut self) -> Result<()> {
         self.space();
         if !self.eat(b':') {
             return Err(self.unexpected("`:`"));
         }
         self.space();
-        Ok(key)
-    }
-
-    /// Takes a number, as it is written.
-    pub(crate) fn number(&mut self) -> Result<&'j str> {
-        let start = self.at;
-        self.eat(b'-');
-        if !self.eat(b'0') {
-            self.digits()?;
-        }
-        if self.eat(b'.') {
-            self.digits()?;
-        }
-        if self.eat(b'e') || self.eat(b'E') {
-            let _sign = self.eat(b'+') || self.eat(b'-');
-            self.digits()?;
-        }
-        Ok(&self.text[start..self.at])
-    }
-
-    fn digits(&mut self) -> Result<()> {
-        let start = self.at;
-        while self.peek().is_some_and(|byte| byte.is_ascii_digit()) {
-            self.at += 1;
-        }
-        if start == self.at {
-            Err(self.unexpected("a digit"))
-        } else {
-            Ok(())
-        }
-    }
-
-    pub(crate) fn error(&self, offset: usize, problem: impl Into<String>) -> SyntaxError {
-        SyntaxError {
-            offset,
-            problem: problem.into(),
-        }
+        Ok(())
     }
 
     #[cold]
-    pub(crate) fn unexpected(&self, expected: &str) -> SyntaxError {
+    pub(crate) fn unexpected(&self, expected: &str) -> Box<SyntaxError> {
         let problem = match self.text.get(self.at..).and_then(|rest| rest.chars().next()) {
             Some(found) => format!("expected {expected}, found {found:?}"),
             None => format!("expected {expected}, found the end of the body"),
         };
-        self.error(self.at, problem)
+        SyntaxError::new(self.at, problem)
     }
 }

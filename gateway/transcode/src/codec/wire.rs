@@ -58,13 +58,17 @@ impl Tag {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn put(&self, out: &mut Vec<u8>) {
         match self.length {
             1 => out.push(self.bytes[0]),
-            2 => out.extend_from_slice(&[self.bytes[0], self.bytes[1]]),
-            length => out.extend_from_slice(&self.bytes[..usize::from(length)]),
+            _ => self.put_long(out),
         }
+    }
+
+    #[inline(never)]
+    fn put_long(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.bytes[..usize::from(self.length)]);
     }
 
     /// Takes this tag from the front of `wire`, if it is there in its shortest form.

@@ -10,6 +10,7 @@ use prost_reflect::{
 use super::names::{self, Names};
 use super::{EnumId, EnumPlan, FieldPlan, Form, Kind, MessageId, MessagePlan, OneofPlan, Plans, Shape};
 use crate::codec::known;
+use crate::codec::token::Expected;
 use crate::codec::wire::{Tag, WireType};
 use crate::codec::write::text;
 use crate::edition::Beyond;
@@ -112,6 +113,7 @@ impl Ids<'_> {
             .map(|(at, field)| (json_name(message, field), at));
         let proto_names = fields.iter().enumerate().map(|(at, field)| (field.name.clone(), at));
         MessagePlan {
+            id: self.messages.get(message.full_name()).copied().unwrap_or_default(),
             name: message.full_name().into(),
             form: form(message),
             dense: dense(&fields),
@@ -155,6 +157,7 @@ impl Ids<'_> {
             shown_unset: (implicit || shape != Shape::Single) && !field.is_extension,
             required: field.is_required,
             oneof: None,
+            expected: Expected::new(&key(&field.json_name)[1..]),
             json_key: key(&field.json_name),
             proto_key: key(&field.name),
             name: field.name.into(),

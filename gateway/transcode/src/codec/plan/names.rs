@@ -66,16 +66,16 @@ impl Names {
     }
 }
 
-/// Mixes the length with the first and the last eight bytes: names differ there.
+/// Mixes the length with the first and the last eight bytes (of a shorter name, four): names differ there.
 #[inline]
 fn slot(name: &[u8]) -> usize {
-    let word = |bytes: &[u8]| {
-        let mut word = [0; 8];
-        let length = bytes.len().min(8);
-        word[..length].copy_from_slice(&bytes[..length]);
-        u64::from_le_bytes(word)
+    let (first, last) = if let (Some(first), Some(last)) = (name.first_chunk(), name.last_chunk()) {
+        (u64::from_le_bytes(*first), u64::from_le_bytes(*last))
+    } else if let (Some(first), Some(last)) = (name.first_chunk(), name.last_chunk()) {
+        (u32::from_le_bytes(*first).into(), u32::from_le_bytes(*last).into())
+    } else {
+        (name.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)), 0)
     };
-    let (first, last) = (word(name), word(&name[name.len().saturating_sub(8)..]));
     let mixed = (first ^ last.rotate_left(29) ^ name.len() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     (mixed >> 40) as usize
 }

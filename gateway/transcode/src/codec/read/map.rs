@@ -11,6 +11,7 @@ use crate::codec::{scalar, wire};
 
 impl<'p, 'j> Reader<'p, 'j> {
     /// Reads an object of entries.
+    #[inline(never)]
     pub(super) fn map(&mut self, field: &'p FieldPlan, key_kind: Kind) -> Result<()> {
         if self.tokens.peek() != Some(b'{') {
             return Err(self.mismatch("an object"));
@@ -72,7 +73,7 @@ impl<'p, 'j> Reader<'p, 'j> {
             Kind::Uint64 | Kind::Fixed64 => scalar::integer(&text, 0, u64::MAX.into())?,
             _ => scalar::integer(&text, i64::MIN.into(), i64::MAX.into())?,
         };
-        self.put_integer(kind, number);
+        self.put_integer(kind, number as u64);
         Ok(Key::Number(number as u64))
     }
 }

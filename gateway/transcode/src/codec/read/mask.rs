@@ -43,6 +43,7 @@ impl<'p> Reader<'p, '_> {
     }
 
     /// Reads a member and names it, or has its own members named.
+    #[inline(never)]
     pub(super) fn member_with_mask(
         &mut self,
         message: &'p MessagePlan,

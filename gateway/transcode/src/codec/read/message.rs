@@ -38,26 +38,28 @@ impl<'p, 'j> Reader<'p, 'j> {
         let offset = self.tokens.at();
         let (mut seen, mut present) = (Bits::default(), Bits::default());
         let unknown = self.keys.open();
-        // Members mostly come in the order of the fields.
+        // Index of the field after the one before.
         let mut next = 0;
         let mut more = self.tokens.open(b'}')?;
         while more {
             let key_offset = self.tokens.at();
-            let expected = plan.fields.get(next);
-            let index = if expected.is_some_and(|field| self.tokens.eat_key(field.quoted())) {
-                Some(next)
-            } else {
-                self.key(plan, key_offset, unknown, in_any)?
-            };
-            if let Some(index) = index {
-                let field = &plan.fields[index];
-                if !seen.insert(index) {
-                    return Err(twice(self.tokens.rest_from(key_offset), key_offset, field));
-                }
-                self.member(plan, index, &mut present, claims)
-                    .map_err(|problem| problem.under(|| Step::Field(field.name.to_string())))?;
-                next = index + 1;
+            let mut index = self.guesses.get(plan, next);
+            let expected = plan.fields.get(index);
+            if !expected.is_some_and(|field| self.tokens.eat_key(&field.expected)) {
+                let Some(found) = self.key(plan, unknown, in_any)? else {
+                    more = self.tokens.more(b'}')?;
+                    continue;
+                };
+                index = found;
+                self.guesses.set(plan, next, index);
             }
+            let field = &plan.fields[index];
+            if !seen.insert(index) {
+                return Err(twice(self.tokens.rest_from(key_offset), key_offset, field));
+            }
+            self.member(plan, index, &mut present, claims)
+                .map_err(|problem| problem.under(|| Step::Field(field.name.to_string())))?;
+            next = index + 1;
             more = self.tokens.more(b'}')?;
         }
         if self.options.unknown_ignored || in_any {
@@ -72,9 +74,18 @@ impl<'p, 'j> Reader<'p, 'j> {
     }
 
     /// Takes a key and finds its field; `None` if the member was dropped with it.
-    fn key(&mut self, plan: &MessagePlan, offset: usize, unknown: usize, in_any: bool) -> Result<Option<usize>> {
+    #[inline(never)]
+    fn key(&mut self, plan: &MessagePlan, unknown: usize, in_any: bool) -> Result<Option<usize>> {
+        if let Some(name) = self.tokens.next_plain()
+            && let Some(index) = plan.by_name(name)
+        {
+            self.tokens.take_plain(name);
+            self.tokens.colon()?;
+            return Ok(Some(index));
+        }
+        let offset = self.tokens.at();
         let key = self.tokens.key()?;
-        if let Some(index) = plan.by_name(&key) {
+        if let Some(index) = plan.by_name(key.as_bytes()) {
             return Ok(Some(index));
         }
         let is_type = in_any && key == TYPE_KEY;
@@ -89,7 +100,7 @@ impl<'p, 'j> Reader<'p, 'j> {
     }
 
     /// Reads the value of a member.
-    #[inline]
+    #[inline(always)]
     pub(super) fn member(
         &mut self,
         plan: &'p MessagePlan,
@@ -98,14 +109,27 @@ impl<'p, 'j> Reader<'p, 'j> {
         claims: Option<&Claims<'_>>,
     ) -> Result<()> {
         match self.mask {
-            None => self.member_alone(plan, index, present, claims).map(drop),
+            None => self.member_here(plan, index, present, claims).map(drop),
             Some(_) => self.member_with_mask(plan, index, present, claims),
         }
     }
 
     /// Reads the value of a member, whatever a mask says about it; false if it was dropped, since something else than
     /// the body says what the field is.
+    #[inline(never)]
     pub(super) fn member_alone(
+        &mut self,
+        plan: &'p MessagePlan,
+        index: usize,
+        present: &mut Bits,
+        claims: Option<&Claims<'_>>,
+    ) -> Result<bool> {
+        self.member_here(plan, index, present, claims)
+    }
+
+    /// The same; a part of its caller, so that nothing is called between a key and its value.
+    #[inline(always)]
+    fn member_here(
         &mut self,
         plan: &'p MessagePlan,
         index: usize,
@@ -142,7 +166,7 @@ impl<'p, 'j> Reader<'p, 'j> {
     }
 
     /// Reads one value with its tag; false if an unknown enum name was dropped.
-    #[inline]
+    #[inline(always)]
     fn single(&mut self, field: &'p FieldPlan, claims: Option<&Claims<'_>>) -> Result<bool> {
         let start = self.out.len();
         field.tag.put(&mut self.out);
@@ -157,6 +181,7 @@ impl<'p, 'j> Reader<'p, 'j> {
     }
 
     /// Reads an array.
+    #[inline(never)]
     pub(super) fn repeated(&mut self, field: &'p FieldPlan, packed: bool) -> Result<()> {
         if self.tokens.peek() != Some(b'[') {
             return Err(self.mismatch("an array"));
@@ -197,6 +222,7 @@ impl<'p, 'j> Reader<'p, 'j> {
         self.value(kind, number, None)
     }
 
+    #[inline(never)]
     fn check_oneof(&self, plan: &MessagePlan, field: &FieldPlan, oneof: usize, present: &Bits) -> Result<()> {
         let oneof = &plan.oneofs[oneof];
         let mut members = oneof.members.iter().map(|member| usize::from(*member));

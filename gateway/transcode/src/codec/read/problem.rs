@@ -28,9 +28,9 @@ pub(crate) enum Step {
     Key(String),
 }
 
-impl From<SyntaxError> for Box<Problem> {
+impl From<Box<SyntaxError>> for Box<Problem> {
     #[cold]
-    fn from(error: SyntaxError) -> Self {
+    fn from(error: Box<SyntaxError>) -> Self {
         Box::new(Problem {
             offset: error.offset,
             text: error.problem,

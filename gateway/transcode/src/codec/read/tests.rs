@@ -40,6 +40,34 @@ fn fields() {
     ]);
 }
 
+/// Members that come as before are guessed; those that do not are found all the same, and twice is twice.
+#[test]
+fn members_in_any_order() {
+    let in_order = r#"{"rM":[{"id":"1","theme":"a"},{"id":"2","theme":"b"}]}"#;
+    check(&[
+        (in_order, in_order),
+        (r#"{"rM":[{"theme":"a","id":"1"},{"theme":"b","id":"2"}]}"#, in_order),
+        (r#"{"r_m":[{"theme":"a","id":1},{"id":2,"theme":"b"}]}"#, in_order),
+        (
+            r#"{"rM":[{"theme":"a","id":1},{"theme":"b"},{"id":2}]}"#,
+            r#"{"rM":[{"id":"1","theme":"a"},{"theme":"b"},{"id":"2"}]}"#,
+        ),
+        (
+            r#"{"rM":[{"theme":"a","id":1},{"theme":"b","theme":"c"}]}"#,
+            "r_m[1].theme: duplicate key",
+        ),
+        (r#"{"rM":[{"theme":"a","id":1},{"theme":"b","ids":2}]}"#, "r_m[1].ids: "),
+        (
+            r#"{ "rM" : [ { "theme" : "a" , "id" : 1 } , { "theme" : "b" , "id" : 2 } ] }"#,
+            in_order,
+        ),
+        (
+            r#"{"r\u004d":[{"them\u0065":"a","\u0069d":1},{"\u0069d":2,"theme":"b"}]}"#,
+            in_order,
+        ),
+    ]);
+}
+
 #[test]
 fn scalars() {
     check(&[
@@ -49,6 +77,21 @@ fn scalars() {
         (r#"{"i32":1.0}"#, r#"{"i32":1}"#),
         (r#"{"i32":1e2}"#, r#"{"i32":100}"#),
         (r#"{"i32":"7"}"#, r#"{"i32":7}"#),
+        (
+            r#"{"i32":-2147483648,"u32":4294967295}"#,
+            r#"{"i32":-2147483648,"u32":4294967295}"#,
+        ),
+        (r#"{"i32":-2147483649}"#, "not between"),
+        (r#"{"u32":4294967296}"#, "not between"),
+        (r#"{"i64":-9223372036854775808}"#, r#"{"i64":"-9223372036854775808"}"#),
+        (r#"{"i64":-9223372036854775809}"#, "not between"),
+        (r#"{"i64":"999999999999999999"}"#, r#"{"i64":"999999999999999999"}"#),
+        (r#"{"i64":01}"#, "expected `,` or `}`"),
+        (r#"{"i64":"01"}"#, "not an integer"),
+        (r#"{"i64":"1}"#, "string is not closed"),
+        (r#"{"i64":1"}"#, "expected `,` or `}`"),
+        (r#"{"i64":"-"}"#, "not an integer"),
+        (r#"{"i64":-0}"#, "{}"),
         (r#"{"i32":1.1}"#, "not an integer"),
         (r#"{"i32":2147483648}"#, "not between"),
         (r#"{"u32":-1}"#, "not between"),

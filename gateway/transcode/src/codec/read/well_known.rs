@@ -12,10 +12,13 @@ impl<'p> Reader<'p, '_> {
         if self.tokens.peek() != Some(b'"') {
             return Err(self.mismatch("a string"));
         }
-        let text = self.tokens.text()?;
-        let parsed = match form {
-            Form::Timestamp => known::parse_timestamp(&text),
-            _ => known::parse_duration(&text),
+        let parsed = match (form, self.tokens.next_plain()) {
+            (Form::Timestamp, Some(plain)) => {
+                self.tokens.take_plain(plain);
+                known::parse_timestamp(plain)
+            }
+            (Form::Timestamp, None) => known::parse_timestamp(self.tokens.text()?.as_bytes()),
+            _ => known::parse_duration(&self.tokens.text()?),
         };
         let (seconds, nanos) = parsed.map_err(|text| Problem::new(offset, text))?;
         if seconds != 0 {

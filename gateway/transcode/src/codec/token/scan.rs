@@ -14,8 +14,11 @@ const fn equal(word: u64, byte: u8) -> u64 {
 
 /// Marks what cannot stand in a JSON string: `"`, `\` and control characters.
 const fn special_in_json(word: u64) -> u64 {
-    let control = word.wrapping_sub(ONES * 0x20) & !word & HIGHS;
-    control | equal(word, b'"') | equal(word, b'\\')
+    // Each difference has its top bit where its byte is sought, or where the byte is not ASCII: one mask serves all.
+    let control = word.wrapping_sub(ONES * 0x20);
+    let quote = (word ^ (ONES * b'"' as u64)).wrapping_sub(ONES);
+    let backslash = (word ^ (ONES * b'\\' as u64)).wrapping_sub(ONES);
+    (control | quote | backslash) & !word & HIGHS
 }
 
 /// Marks what we write escaped: the same, DEL, and the first byte of U+2028 and U+2029 (and of others).
@@ -37,14 +40,15 @@ pub(crate) fn find_escaped_in_text(bytes: &[u8], from: usize) -> usize {
 
 #[inline(always)]
 fn find(bytes: &[u8], from: usize, special: fn(u64) -> u64) -> usize {
-    let mut at = from;
-    while let Some(chunk) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
+    let mut rest = bytes.get(from..).unwrap_or_default();
+    while let Some((chunk, after)) = rest.split_first_chunk::<8>() {
         let marks = special(u64::from_le_bytes(*chunk));
         if marks != 0 {
-            return at + (marks.trailing_zeros() / 8) as usize;
+            return bytes.len() - rest.len() + (marks.trailing_zeros() / 8) as usize;
         }
-        at += 8;
+        rest = after;
     }
+    let mut at = bytes.len() - rest.len();
     // The same marks, byte by byte: what is not looked at is filled with letters.
     while let Some(byte) = bytes.get(at) {
         if special(u64::from(*byte) | (ONES * u64::from(b'a')) << 8) != 0 {

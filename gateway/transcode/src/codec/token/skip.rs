@@ -1,7 +1,7 @@
 //! Values that nobody asks for: gone through and checked, not kept.
 
 use super::keys::Key;
-use super::{Keys, Result, Start, Tokens, scan};
+use super::{Keys, Result, Start, SyntaxError, Tokens, scan};
 
 impl<'j> Tokens<'j> {
     /// Takes any value. With `keys`, duplicate keys in it are refused; without, the value is read again later.
@@ -31,14 +31,14 @@ impl<'j> Tokens<'j> {
             let key = self.key()?;
             if let Some(keys) = keys.as_deref_mut() {
                 keys.insert(open, Key::Text(key), offset)
-                    .map_err(|duplicate| self.error(duplicate.offset, duplicate.problem()))?;
+                    .map_err(|duplicate| SyntaxError::new(duplicate.offset, duplicate.problem()))?;
             }
             self.skip(keys.as_deref_mut())?;
             more = self.more(b'}')?;
         }
         if let Some(keys) = keys {
             keys.close(open)
-                .map_err(|duplicate| self.error(duplicate.offset, duplicate.problem()))?;
+                .map_err(|duplicate| SyntaxError::new(duplicate.offset, duplicate.problem()))?;
         }
         Ok(())
     }
@@ -55,10 +55,10 @@ impl<'j> Tokens<'j> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{DEPTH_MAX, SyntaxError};
+    use super::super::DEPTH_MAX;
     use super::*;
 
-    fn parse(text: &[u8]) -> std::result::Result<(), SyntaxError> {
+    fn parse(text: &[u8]) -> Result<()> {
         let mut tokens = Tokens::new(text)?;
         tokens.skip(Some(&mut Keys::default()))?;
         tokens.finish()
