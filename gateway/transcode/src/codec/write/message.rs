@@ -7,16 +7,28 @@ use crate::codec::wire::{self, WireError};
 
 impl<'p> Writer<'p> {
     /// Writes a message of any form.
+    #[inline(always)]
     pub(super) fn message(&mut self, id: MessageId, wire: &[u8], depth_left: usize) -> Result<'p, ()> {
         let plan = self.plans.message(id);
         let depth_left = depth_left.checked_sub(1).ok_or(WireError::Depth)?;
         match plan.form {
-            Form::Plain | Form::Empty => {
-                let start = self.out.end();
-                self.fields(plan, wire, depth_left)?;
-                self.close(start);
-                Ok(())
-            }
+            Form::Plain => self.object(plan, wire, depth_left),
+            _ => self.known(plan, wire, depth_left),
+        }
+    }
+
+    fn object(&mut self, plan: &'p MessagePlan, wire: &[u8], depth_left: usize) -> Result<'p, ()> {
+        let start = self.out.end();
+        self.fields(plan, wire, depth_left)?;
+        self.close(start);
+        Ok(())
+    }
+
+    /// Writes a well-known message. Apart from the others, which need more of the stack.
+    #[inline(never)]
+    fn known(&mut self, plan: &'p MessagePlan, wire: &[u8], depth_left: usize) -> Result<'p, ()> {
+        match plan.form {
+            Form::Plain | Form::Empty => self.object(plan, wire, depth_left),
             Form::Any => self.any(wire, depth_left),
             Form::Timestamp | Form::Duration => self.time(plan, wire, depth_left),
             Form::FieldMask => self.field_mask(plan, wire, depth_left),
@@ -40,10 +52,15 @@ impl<'p> Writer<'p> {
     /// Writes the fields of a message, each with a comma before it.
     #[inline(always)]
     pub(super) fn fields(&mut self, plan: &'p MessagePlan, wire: &[u8], depth_left: usize) -> Result<'p, ()> {
-        let ordered = match self.is_ordering {
-            true => self.ordered(plan, wire, depth_left)?,
-            false => None,
-        };
+        match self.is_ordering {
+            true => self.fields_ordered(plan, wire, depth_left),
+            false => self.fields_in_order(plan, wire, depth_left),
+        }
+    }
+
+    #[cold]
+    fn fields_ordered(&mut self, plan: &'p MessagePlan, wire: &[u8], depth_left: usize) -> Result<'p, ()> {
+        let ordered = self.ordered(plan, wire, depth_left)?;
         self.fields_in_order(plan, ordered.as_deref().unwrap_or(wire), depth_left)
     }
 
@@ -94,11 +111,15 @@ impl<'p> Writer<'p> {
     }
 
     /// Writes the fields that are shown although they have no value.
-    #[inline]
+    #[inline(always)]
     pub(super) fn unset(&mut self, fields: &'p [FieldPlan]) {
-        if self.options.defaults_omitted {
-            return;
+        if !fields.is_empty() && !self.options.defaults_omitted {
+            self.shown_unset(fields);
         }
+    }
+
+    #[inline(never)]
+    fn shown_unset(&mut self, fields: &'p [FieldPlan]) {
         for field in fields.iter().filter(|field| field.shown_unset) {
             self.key(field);
             self.empty(field);

@@ -174,7 +174,7 @@ impl Output {
     }
 
     /// Puts a string in quotes. The bytes are not checked to be UTF-8.
-    #[inline]
+    #[inline(never)]
     pub(crate) fn put_string(&mut self, string: &[u8]) {
         let room = self.room(string.len() + 2 + text::SLACK);
         room[0] = b'"';

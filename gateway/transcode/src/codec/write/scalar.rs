@@ -77,10 +77,10 @@ impl<'p> Writer<'p> {
     }
 
     /// Writes a string, which is checked here only if one of them is known to be none.
-    #[inline]
+    #[inline(always)]
     pub(super) fn string(&mut self, text: &[u8]) -> Result<'p, ()> {
-        if self.is_checking && std::str::from_utf8(text).is_err() {
-            return Err(Failure::wire(WireError::Utf8));
+        if self.is_checking {
+            std::str::from_utf8(text).map_err(|_| WireError::Utf8)?;
         }
         // Only a text that has to be escaped is longer in JSON, and at most six times.
         self.check_room(text.len())?;
