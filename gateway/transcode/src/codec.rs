@@ -58,6 +58,9 @@ pub struct WriteOptions {
     pub int64_as_number: bool,
     /// Refuses an `Any` of a type that the schema lacks, or that does not decode, instead of showing its bytes.
     pub unknown_any_refused: bool,
+    /// Most bytes of one message; more are refused. Without it only the wire bounds them, and a byte of it can be
+    /// hundreds in JSON: an element of two bytes shows every field that it leaves unset.
+    pub bytes_max: Option<usize>,
 }
 
 /// Where a JSON body goes, and what it must agree with.
@@ -189,19 +192,25 @@ impl Codec {
             source,
         };
         let id = self.id(message).ok_or_else(|| failed(String::new(), WireError::Tag))?;
-        let index = field.map(|field| self.plans.message(id).by_number(field.number()));
-        // JSON is about twice as long as its wire: room at once, instead of growing there.
-        out.reserve(2 * wire.len());
-        let mut writer = Writer::new(&self.plans, write, out);
+        let index = field.map(|field| {
+            let index = self.plans.message(id).by_number(field.number());
+            index.ok_or_else(|| failed(String::new(), WireError::Tag))
+        });
+        let index = index.transpose()?;
+        let mut writer = Writer::new(&self.plans, write, std::mem::take(out), wire.len());
         let written = match index {
             None => writer.whole(id, wire),
-            Some(Some(index)) => writer.field(id, index, wire),
-            Some(None) => return Err(failed(String::new(), WireError::Tag)),
+            Some(index) => writer.field(id, index, wire),
         };
+        *out = writer.finish();
         written.map_err(|failure| match failure.reason {
             Reason::Wire(error) => failed(failure.field(), error),
             // A second pass has everything in order.
             Reason::Disorder => failed(failure.field(), WireError::Tag),
+            Reason::TooLarge => RenderError::TooLarge {
+                field: failure.field(),
+                bytes_max: write.bytes_max.unwrap_or_default(),
+            },
             Reason::NoForm(name) => RenderError::NoForm {
                 message: name.to_owned(),
                 field: failure.field(),

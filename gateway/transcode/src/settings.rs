@@ -53,6 +53,10 @@ pub struct Options {
     /// `json.pretty`: writes unary answers on several lines, indented. Streams stay as they are: there a line is a
     /// frame.
     pub json_pretty: bool,
+    /// `limits.response_json_bytes`: the most bytes of JSON that a message of an answer may have; more is an error. For
+    /// the whole schema: no selector changes it. Without it the wire alone bounds them, of which a byte can be hundreds
+    /// in JSON.
+    pub json_bytes_max: Option<usize>,
     /// `rpc_paths`: RPCs without a rule are bound as `POST /package.Service/Method` with `body: "*"`, streams too.
     pub rpc_paths: bool,
     /// HTTP rules beside the schema, by selector; they replace the annotation of the RPCs that they select. Of two that
@@ -192,6 +196,7 @@ impl Options {
             proto_names: self.json_proto_names,
             int64_as_number: self.json_int64_as_number,
             unknown_any_refused: self.json_unknown_any_refused,
+            bytes_max: self.json_bytes_max,
         }
     }
 

@@ -69,6 +69,14 @@ pub enum RenderError {
         /// What is wrong.
         source: WireError,
     },
+    /// The JSON would be larger than it may be.
+    #[error("the answer has more than {bytes_max} bytes as JSON")]
+    TooLarge {
+        /// Path of the field where it became so.
+        field: String,
+        /// The bound.
+        bytes_max: usize,
+    },
     /// A value that ProtoJSON has no form for (a timestamp out of range, NaN in a `Value`).
     #[error("the answer holds a {message} without a JSON form")]
     NoForm {

@@ -3,6 +3,8 @@
 
 use prost_reflect::{DynamicMessage, MessageDescriptor, Value};
 
+use crate::codec::write::{self, Short};
+
 pub(crate) const ANY: &str = "google.protobuf.Any";
 pub(crate) const TIMESTAMP: &str = "google.protobuf.Timestamp";
 pub(crate) const DURATION: &str = "google.protobuf.Duration";
@@ -179,24 +181,23 @@ fn offset_seconds(text: &[u8]) -> Option<i64> {
     is_valid.then_some(if *sign == b'-' { -seconds } else { seconds })
 }
 
-/// Appends RFC 3339 in UTC with 0, 3, 6 or 9 digits; `None` out of range.
-pub(crate) fn put_timestamp(out: &mut Vec<u8>, seconds: i64, nanos: i32) -> Option<()> {
+/// RFC 3339 in UTC with 0, 3, 6 or 9 digits, in quotes; `None` out of range.
+pub(crate) fn timestamp(seconds: i64, nanos: i32) -> Option<Short> {
     if !TIMESTAMP_SECONDS.contains(&seconds) || !(0..NANOS_PER_SECOND).contains(&nanos.into()) {
         return None;
     }
+    let of_day = seconds.rem_euclid(SECONDS_PER_DAY) as u32;
     let (year, month, day) = civil_from_days(seconds.div_euclid(SECONDS_PER_DAY));
-    let of_day = seconds.rem_euclid(SECONDS_PER_DAY);
-    let mut text = *b"0000-00-00T00:00:00";
-    let parts = [(0, year / 100), (2, year % 100), (5, month), (8, day)];
-    let times = [(11, of_day / 3600), (14, of_day / 60 % 60), (17, of_day % 60)];
-    for (at, number) in parts.into_iter().chain(times) {
-        text[at] += (number / 10) as u8;
-        text[at + 1] += (number % 10) as u8;
-    }
-    out.extend_from_slice(&text);
-    put_fraction(out, nanos.unsigned_abs());
-    out.push(b'Z');
-    Some(())
+    let date = write::eight(year * 10_000 + month * 100 + day);
+    let time = write::eight(of_day / 3_600 * 10_000 + of_day / 60 % 60 * 100 + of_day % 60);
+    let mut text = *b"\"0000-00-00T00:00:00.000000000Z\"";
+    text[1..5].copy_from_slice(&date[..4]);
+    text[6..8].copy_from_slice(&date[4..6]);
+    text[9..11].copy_from_slice(&date[6..]);
+    text[12..14].copy_from_slice(&time[2..4]);
+    text[15..17].copy_from_slice(&time[4..6]);
+    text[18..20].copy_from_slice(&time[6..]);
+    Some(with_fraction(text, 20, nanos.unsigned_abs(), *b"Z\""))
 }
 
 /// Decimal seconds and `s`.
@@ -222,21 +223,21 @@ pub(crate) fn parse_duration(text: &str) -> Result<(i64, i32), String> {
     }
 }
 
-/// Appends decimal seconds with 0, 3, 6 or 9 digits; `None` out of range or with two signs.
-pub(crate) fn put_duration(out: &mut Vec<u8>, seconds: i64, nanos: i32) -> Option<()> {
+/// Decimal seconds with 0, 3, 6 or 9 digits, in quotes; `None` out of range or with two signs.
+pub(crate) fn duration(seconds: i64, nanos: i32) -> Option<Short> {
     let in_range = (-DURATION_SECONDS_MAX..=DURATION_SECONDS_MAX).contains(&seconds)
         && i64::from(nanos.unsigned_abs()) < NANOS_PER_SECOND;
     let signs_agree = seconds == 0 || nanos == 0 || (seconds < 0) == (nanos < 0);
     if !in_range || !signs_agree {
         return None;
     }
-    if seconds < 0 || nanos < 0 {
-        out.push(b'-');
-    }
-    out.extend_from_slice(itoa::Buffer::new().format(seconds.unsigned_abs()).as_bytes());
-    put_fraction(out, nanos.unsigned_abs());
-    out.push(b's');
-    Some(())
+    let mut text = [0; 32];
+    text[..2].copy_from_slice(b"\"-");
+    let start = if seconds < 0 || nanos < 0 { 2 } else { 1 };
+    let mut digits = [0; write::DECIMAL_BYTES];
+    let length = write::decimal(seconds.unsigned_abs(), &mut digits);
+    text[start..start + write::DECIMAL_BYTES].copy_from_slice(&digits);
+    Some(with_fraction(text, start + length, nanos.unsigned_abs(), *b"s\""))
 }
 
 /// As in JSON, where paths are in lowerCamelCase only; as snake_case.
@@ -273,19 +274,19 @@ fn to_snake(camel: &str) -> String {
     snake
 }
 
-/// Appends the lowerCamelCase of a snake_case path; `None` if it could not be read back.
-pub(crate) fn put_camel(out: &mut Vec<u8>, snake: &[u8]) -> Option<()> {
+/// Puts the lowerCamelCase of a snake_case path; `None` if it could not be read back.
+pub(crate) fn put_camel(mut put: impl FnMut(u8), snake: &[u8]) -> Option<()> {
     let mut letters = snake.iter();
     while let Some(letter) = letters.next() {
         match letter {
-            b'_' => out.push(
+            b'_' => put(
                 letters
                     .next()
                     .filter(|next| next.is_ascii_lowercase())?
                     .to_ascii_uppercase(),
             ),
             b'A'..=b'Z' => return None,
-            _ => out.push(*letter),
+            _ => put(*letter),
         }
     }
     Some(())
@@ -294,7 +295,7 @@ pub(crate) fn put_camel(out: &mut Vec<u8>, snake: &[u8]) -> Option<()> {
 /// lowerCamelCase of a snake_case path; `None` if it could not be read back.
 fn to_camel(snake: &str) -> Option<String> {
     let mut camel = Vec::with_capacity(snake.len());
-    put_camel(&mut camel, snake.as_bytes())?;
+    put_camel(|letter| camel.push(letter), snake.as_bytes())?;
     String::from_utf8(camel).ok()
 }
 
@@ -328,19 +329,24 @@ fn fraction(bytes: &[u8], at: usize) -> Option<(i32, usize)> {
     (digits > 0).then_some((nanos as i32, at + 1 + digits))
 }
 
-fn put_fraction(out: &mut Vec<u8>, nanos: u32) {
-    let (mut number, digits) = match nanos {
-        0 => return,
-        _ if nanos.is_multiple_of(1_000_000) => (nanos / 1_000_000, 3),
-        _ if nanos.is_multiple_of(1_000) => (nanos / 1_000, 6),
-        _ => (nanos, 9),
+/// Puts a fraction of a second at a place of a text, of as many digits as it needs, and what stands behind it.
+fn with_fraction(mut text: [u8; 32], at: usize, nanos: u32, end: [u8; 2]) -> Short {
+    let length = match nanos {
+        0 => at,
+        _ if nanos.is_multiple_of(1_000_000) => at + 4,
+        _ if nanos.is_multiple_of(1_000) => at + 7,
+        _ => at + 10,
     };
-    let mut text = *b".000000000";
-    for digit in text[1..=digits].iter_mut().rev() {
-        *digit += (number % 10) as u8;
-        number /= 10;
+    if nanos > 0 {
+        text[at] = b'.';
+        text[at + 1] = b'0' + (nanos / 100_000_000) as u8;
+        text[at + 2..at + 10].copy_from_slice(&write::eight(nanos % 100_000_000));
     }
-    out.extend_from_slice(&text[..=digits]);
+    text[length..length + 2].copy_from_slice(&end);
+    Short {
+        bytes: text,
+        length: length + 2,
+    }
 }
 
 fn days_in_month(year: i64, month: i64) -> i64 {
@@ -366,10 +372,11 @@ fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
     i64::from(days) - (719_468 + 146_097)
 }
 
-/// The inverse of [`days_from_civil`].
-fn civil_from_days(days: i64) -> (i64, i64, i64) {
-    let days = days + 719_468;
-    let (era, day_of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
+/// The inverse of [`days_from_civil`], from year 1 on.
+fn civil_from_days(days: i64) -> (u32, u32, u32) {
+    // Not negative: year 1 begins 719,162 days before 1970.
+    let days = (days + 719_468) as u32;
+    let (era, day_of_era) = (days / 146_097, days % 146_097);
     let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted_month = (5 * day_of_year + 2) / 153;
@@ -379,17 +386,17 @@ fn civil_from_days(days: i64) -> (i64, i64, i64) {
     } else {
         shifted_month - 9
     };
-    (era * 400 + year_of_era + i64::from(month <= 2), month, day)
+    (era * 400 + year_of_era + u32::from(month <= 2), month, day)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn shown(put: impl FnOnce(&mut Vec<u8>) -> Option<()>) -> Option<String> {
-        let mut out = Vec::new();
-        put(&mut out)?;
-        String::from_utf8(out).ok()
+    /// Without the quotes.
+    fn shown(text: Option<Short>) -> Option<String> {
+        let text = text?;
+        String::from_utf8(text.bytes[1..text.length - 1].to_vec()).ok()
     }
 
     #[test]
@@ -432,7 +439,7 @@ mod tests {
         ] {
             let parsed = parse_timestamp(text.as_bytes())
                 .ok()
-                .and_then(|(seconds, nanos)| shown(|out| put_timestamp(out, seconds, nanos)));
+                .and_then(|(seconds, nanos)| shown(timestamp(seconds, nanos)));
             assert_eq!(parsed.as_deref(), expected, "{text}");
         }
     }
@@ -458,7 +465,7 @@ mod tests {
                 for day in 1..=days_in_month(year, month) {
                     let number = days_from_civil(year, month, day);
                     assert!(number >= days, "{year}-{month}-{day}");
-                    assert_eq!(civil_from_days(number), (year, month, day));
+                    assert_eq!(civil_from_days(number), (year as u32, month as u32, day as u32));
                     days = number;
                 }
             }
@@ -488,10 +495,10 @@ mod tests {
         ] {
             let parsed = parse_duration(text)
                 .ok()
-                .and_then(|(seconds, nanos)| shown(|out| put_duration(out, seconds, nanos)));
+                .and_then(|(seconds, nanos)| shown(duration(seconds, nanos)));
             assert_eq!(parsed.as_deref(), expected, "{text}");
         }
-        assert_eq!(shown(|out| put_duration(out, 1, -1)), None);
+        assert_eq!(shown(duration(1, -1)), None);
     }
 
     #[test]

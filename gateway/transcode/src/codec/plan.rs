@@ -15,6 +15,7 @@ use names::Names;
 
 use crate::codec::token::Expected;
 use crate::codec::wire::{Tag, WireType};
+use crate::codec::write::Words;
 
 /// Index of a message in [`Plans`].
 pub(crate) type MessageId = u32;
@@ -74,8 +75,10 @@ pub(crate) struct FieldPlan {
     pub(crate) expected: Expected,
     /// `,"jsonName":`
     pub(crate) json_key: Box<[u8]>,
+    /// The same, to be written.
+    pub(crate) json_words: Words,
     /// `,"proto_name":`
-    pub(crate) proto_key: Box<[u8]>,
+    pub(crate) proto_key: Words,
 }
 
 /// How many values a field holds.
@@ -137,7 +140,7 @@ pub(crate) enum Form {
 pub(crate) struct EnumPlan {
     pub(crate) name: Box<str>,
     /// By number: the name in quotes. Of two names for one number the first declared.
-    values: Box<[(i32, Box<[u8]>)]>,
+    values: Box<[(i32, Words)]>,
     names: Names,
     numbers: Box<[i32]>,
     pub(crate) default: i32,
@@ -208,7 +211,7 @@ impl FieldPlan {
     /// The wire type of our tag.
     #[inline]
     pub(crate) fn wire_type(&self) -> WireType {
-        wire_type(self.kind, self.shape)
+        self.tag.wire_type
     }
 
     /// As JSON escapes it.
@@ -228,7 +231,7 @@ fn wire_type(kind: Kind, shape: Shape) -> WireType {
 
 impl EnumPlan {
     /// The name of a number, in quotes.
-    pub(crate) fn quoted(&self, number: i32) -> Option<&[u8]> {
+    pub(crate) fn quoted(&self, number: i32) -> Option<&Words> {
         // Most enums count from zero without a gap.
         if let Some((found, text)) = usize::try_from(number).ok().and_then(|at| self.values.get(at))
             && *found == number

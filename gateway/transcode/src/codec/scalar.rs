@@ -136,14 +136,15 @@ pub(crate) fn put_decoded(text: &str, out: &mut Vec<u8>) -> Result<(), String> {
     Ok(())
 }
 
-/// Appends standard, padded base64.
-pub(crate) fn put_base64(out: &mut Vec<u8>, bytes: &[u8]) {
-    let start = out.len();
-    let length = base64::encoded_len(bytes.len(), true).unwrap_or_default();
-    out.resize(start + length, 0);
-    // The room is exactly what the engine says it needs.
-    let written = base64::prelude::BASE64_STANDARD.encode_slice(bytes, &mut out[start..]);
-    out.truncate(start + written.unwrap_or_default());
+/// How long the base64 of some bytes is.
+pub(crate) fn base64_len(bytes: &[u8]) -> usize {
+    base64::encoded_len(bytes.len(), true).unwrap_or(usize::MAX)
+}
+
+/// Writes standard, padded base64 to the front of `room`, which has [`base64_len`] bytes, and returns its length.
+pub(crate) fn put_base64(bytes: &[u8], room: &mut [u8]) -> usize {
+    let written = base64::prelude::BASE64_STANDARD.encode_slice(bytes, room);
+    written.unwrap_or_default()
 }
 
 /// Standard, padded base64.

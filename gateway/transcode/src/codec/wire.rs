@@ -44,6 +44,7 @@ impl WireType {
 pub(crate) struct Tag {
     bytes: [u8; 5],
     length: u8,
+    pub(crate) wire_type: WireType,
 }
 
 impl Tag {
@@ -55,6 +56,7 @@ impl Tag {
         Self {
             bytes,
             length: encoded.len() as u8,
+            wire_type,
         }
     }
 
@@ -174,7 +176,7 @@ pub enum WireError {
 }
 
 /// Takes a varint.
-#[inline]
+#[inline(always)]
 pub(crate) fn varint(wire: &mut &[u8]) -> Result<u64, WireError> {
     match *wire {
         [first, rest @ ..] if *first < 0x80 => {
@@ -191,6 +193,29 @@ pub(crate) fn varint(wire: &mut &[u8]) -> Result<u64, WireError> {
 
 #[inline(never)]
 fn long_varint(wire: &mut &[u8]) -> Result<u64, WireError> {
+    if let Some(word) = wire.first_chunk::<8>().map(|word| u64::from_le_bytes(*word)) {
+        let ends = !word & CONTINUED;
+        if ends != 0 {
+            // Bits of the last byte and of those before it.
+            let taken = ends ^ (ends - 1);
+            *wire = &wire[taken.count_ones() as usize / 8..];
+            return Ok(sevens(word & taken));
+        }
+    }
+    varint_by_bytes(wire)
+}
+
+/// Marks bytes of a varint after which another comes.
+const CONTINUED: u64 = 0x8080_8080_8080_8080;
+
+/// The bits of up to eight bytes of a varint, seven of each: pairs of bytes are joined, then pairs of those, then both.
+fn sevens(word: u64) -> u64 {
+    let pairs = word & 0x007f_007f_007f_007f | (word & 0x7f00_7f00_7f00_7f00) >> 1;
+    let fours = pairs & 0x0000_3fff_0000_3fff | (pairs & 0x3fff_0000_3fff_0000) >> 2;
+    fours & 0x0fff_ffff | (fours & 0x0fff_ffff_0000_0000) >> 4
+}
+
+fn varint_by_bytes(wire: &mut &[u8]) -> Result<u64, WireError> {
     let mut value = 0;
     for (at, byte) in wire.iter().take(10).enumerate() {
         // The tenth byte has room for one bit.
@@ -290,11 +315,16 @@ mod tests {
 
     #[test]
     fn varints() {
-        for value in [0, 1, 127, 128, 16_383, 16_384, u64::from(u32::MAX), u64::MAX] {
+        let edges = (0..10).flat_map(|bytes| [(1 << (7 * bytes)) - 1, 1 << (7 * bytes), 0x5555_5555_5555_5555 >> bytes]);
+        for value in edges.chain([0, 1, 127, 128, 16_383, 16_384, u64::from(u32::MAX), u64::MAX]) {
             let mut out = Vec::new();
             put_varint(&mut out, value);
             let mut wire = out.as_slice();
             assert_eq!((varint(&mut wire), wire.len()), (Ok(value), 0));
+            // The same where a whole word can be looked at.
+            let longer = [out.as_slice(), &[0xff; 8]].concat();
+            let mut wire = longer.as_slice();
+            assert_eq!((varint(&mut wire), wire.len()), (Ok(value), 8));
             for cut in 0..out.len() {
                 assert_eq!(varint(&mut &out[..cut]), Err(WireError::Truncated), "{value}");
             }

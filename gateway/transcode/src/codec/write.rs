@@ -7,31 +7,40 @@
 //! own level, whoever made it.
 
 mod any;
+mod digits;
 mod failure;
 mod field;
 mod map;
 mod message;
 mod order;
+mod output;
 mod scalar;
 #[cfg(test)]
 mod tests;
-pub(crate) mod text;
+mod text;
 mod well_known;
 
+pub(crate) use digits::{DECIMAL_BYTES, decimal, eight};
 pub(crate) use failure::Reason;
+pub(crate) use output::{Output, Short, Words};
 
 use crate::codec::WriteOptions;
 use crate::codec::plan::{FieldPlan, MessageId, Plans};
-use failure::Result;
+use failure::{Failure, Result};
+
+/// Room for the fields that are shown although they are not on the wire.
+const ROOM: usize = 128;
 
 /// Deepest nesting of messages, as in prost and everywhere else.
 pub(crate) const DEPTH_MAX: usize = 100;
 
 /// Writes JSON at the end of a buffer.
-pub(crate) struct Writer<'p, 'o> {
+pub(crate) struct Writer<'p> {
     plans: &'p Plans,
     options: WriteOptions,
-    out: &'o mut Vec<u8>,
+    out: Output,
+    /// Where the output has to end at the latest.
+    end_max: usize,
     /// Entries of the maps that are open, the innermost last.
     entries: Vec<map::Entry>,
     /// Messages are brought into order first.
@@ -40,16 +49,26 @@ pub(crate) struct Writer<'p, 'o> {
     is_checking: bool,
 }
 
-impl<'p, 'o> Writer<'p, 'o> {
-    pub(crate) fn new(plans: &'p Plans, options: WriteOptions, out: &'o mut Vec<u8>) -> Self {
+impl<'p> Writer<'p> {
+    /// `wire_bytes` is how many there will be.
+    pub(crate) fn new(plans: &'p Plans, options: WriteOptions, out: Vec<u8>, wire_bytes: usize) -> Self {
+        let bytes_max = options.bytes_max.unwrap_or(usize::MAX);
+        // JSON is a little more than twice as long as its wire: room at once, instead of growing there.
+        let room = (wire_bytes / 2 * 5).saturating_add(ROOM).min(bytes_max);
         Self {
             plans,
             options,
-            out,
+            end_max: out.len().saturating_add(bytes_max),
+            out: Output::new(out, room),
             entries: Vec::new(),
             is_ordering: false,
             is_checking: false,
         }
+    }
+
+    /// The buffer; what failed is not in it.
+    pub(crate) fn finish(self) -> Vec<u8> {
+        self.out.finish()
     }
 
     /// Writes a message.
@@ -60,7 +79,7 @@ impl<'p, 'o> Writer<'p, 'o> {
     /// Writes the value of one field instead of the whole message; what is unset shows as the empty value of its type.
     pub(crate) fn field(&mut self, message: MessageId, index: usize, wire: &[u8]) -> Result<'p, ()> {
         let plan = self.plans.message(message);
-        let only = order::only(self.plans, plan, wire, index, DEPTH_MAX)?;
+        let only = self.only(plan, wire, index, DEPTH_MAX)?;
         let field: &'p FieldPlan = &plan.fields[index];
         self.passes(|writer| writer.value_alone(field, &only))
             .map_err(|failure| failure.under(|| field.name.to_string()))
@@ -68,22 +87,38 @@ impl<'p, 'o> Writer<'p, 'o> {
 
     /// One pass, and another if messages turn out not to be in order, or to name the field of a string that is no text.
     fn passes(&mut self, mut pass: impl FnMut(&mut Self) -> Result<'p, ()>) -> Result<'p, ()> {
-        let start = self.out.len();
+        let start = self.out.end();
         loop {
-            self.out.truncate(start);
+            self.out.cut(start);
             self.entries.clear();
-            match pass(self) {
+            let written = pass(self).and_then(|()| self.check_size());
+            match written {
                 Err(failure) if failure.is_disorder() && !self.is_ordering => self.is_ordering = true,
                 // Everything but strings is ours and ASCII, so one look at the whole says that each string is UTF-8.
-                Ok(()) if !self.is_checking && std::str::from_utf8(&self.out[start..]).is_err() => {
+                Ok(()) if !self.is_checking && std::str::from_utf8(self.out.since(start)).is_err() => {
                     self.is_checking = true;
                 }
                 Err(failure) => {
-                    self.out.truncate(start);
+                    self.out.cut(start);
                     return Err(failure);
                 }
                 Ok(()) => return Ok(()),
             }
         }
+    }
+
+    /// Ends a message that has become too large. Asked at every field, element and long text, not at every byte.
+    #[inline(always)]
+    fn check_size(&self) -> Result<'p, ()> {
+        self.check_room(0)
+    }
+
+    /// The same, before so many bytes are written, or remembered beside the output.
+    #[inline(always)]
+    fn check_room(&self, bytes: usize) -> Result<'p, ()> {
+        if self.out.end().saturating_add(bytes) > self.end_max {
+            return Err(Failure::too_large());
+        }
+        Ok(())
     }
 }

@@ -12,7 +12,7 @@ use super::{EnumId, EnumPlan, FieldPlan, Form, Kind, MessageId, MessagePlan, One
 use crate::codec::known;
 use crate::codec::token::Expected;
 use crate::codec::wire::{Tag, WireType};
-use crate::codec::write::text;
+use crate::codec::write::{Output, Words};
 use crate::edition::Beyond;
 
 /// Fields below this number, or below four times the number of fields, are found by one load.
@@ -158,8 +158,9 @@ impl Ids<'_> {
             required: field.is_required,
             oneof: None,
             expected: Expected::new(&key(&field.json_name)[1..]),
+            json_words: Words::new(&key(&field.json_name)),
             json_key: key(&field.json_name),
-            proto_key: key(&field.name),
+            proto_key: Words::new(&key(&field.name)),
             name: field.name.into(),
         }
     }
@@ -212,10 +213,11 @@ fn json_name(message: &MessageDescriptor, field: &FieldPlan) -> Box<str> {
 }
 
 fn key(name: &str) -> Box<[u8]> {
-    let mut key = b",".to_vec();
-    text::put_string(&mut key, name.as_bytes());
+    let mut key = Output::default();
+    key.push(b',');
+    key.put_string(name.as_bytes());
     key.push(b':');
-    key.into()
+    key.finish().into()
 }
 
 /// Sets `oneof` of the members. A oneof with one member (proto3 `optional`) excludes nothing.
@@ -249,11 +251,11 @@ fn dense(fields: &[FieldPlan]) -> Box<[u16]> {
 }
 
 fn enumeration(kind: &EnumDescriptor, is_closed: Option<bool>) -> EnumPlan {
-    let mut values: Vec<(i32, Box<[u8]>)> = Vec::new();
+    let mut values = Vec::new();
     for value in kind.values() {
-        let mut quoted = Vec::new();
-        text::put_string(&mut quoted, value.name().as_bytes());
-        values.push((value.number(), quoted.into()));
+        let mut quoted = Output::default();
+        quoted.put_string(value.name().as_bytes());
+        values.push((value.number(), Words::new(&quoted.finish())));
     }
     // Stable: of two names for one number the first declared stays.
     values.sort_by_key(|(number, _)| *number);

@@ -6,16 +6,16 @@ use crate::codec::known;
 use crate::codec::plan::MessageId;
 use crate::codec::wire::{self, WireError, WireType};
 
-impl<'p> Writer<'p, '_> {
+impl<'p> Writer<'p> {
     /// An Any of a type that the schema lacks, or that does not decode, is shown as it is: its bytes in base64.
     pub(super) fn any(&mut self, wire: &[u8], depth_left: usize) -> Result<'p, ()> {
         let (type_url, value) = parts(wire, depth_left)?;
         if type_url.is_empty() && value.is_empty() {
-            self.out.extend_from_slice(b"{}");
+            self.out.put(b"{}");
             return Ok(());
         }
-        let start = self.out.len();
-        self.out.extend_from_slice(b",\"@type\":");
+        let start = self.out.end();
+        self.out.put(b",\"@type\":");
         self.string(type_url)?;
         let name = std::str::from_utf8(type_url).ok().and_then(|url| url.rsplit_once('/'));
         let id = name.and_then(|(_, name)| self.plans.find(name));
@@ -27,8 +27,8 @@ impl<'p> Writer<'p, '_> {
             return Err(Failure::without_form(known::ANY));
         }
         if !is_shown {
-            self.out.extend_from_slice(b",\"value\":");
-            self.base64(value);
+            self.out.put(b",\"value\":");
+            self.base64(value)?;
         }
         self.close(start);
         Ok(())
@@ -36,10 +36,10 @@ impl<'p> Writer<'p, '_> {
 
     /// Writes the message; false, and nothing written, if the bytes are none.
     fn payload(&mut self, id: MessageId, value: &[u8], depth_left: usize) -> Result<'p, bool> {
-        let (start, entries) = (self.out.len(), self.entries.len());
+        let (start, entries) = (self.out.end(), self.entries.len());
         let plan = self.plans.message(id);
         let written = if plan.is_known() {
-            self.out.extend_from_slice(b",\"value\":");
+            self.out.put(b",\"value\":");
             self.message(id, value, depth_left)
         } else {
             match depth_left.checked_sub(1) {
@@ -48,12 +48,12 @@ impl<'p> Writer<'p, '_> {
             }
         };
         let is_message = match written {
-            Ok(()) => std::str::from_utf8(&self.out[start..]).is_ok(),
+            Ok(()) => std::str::from_utf8(self.out.since(start)).is_ok(),
             Err(failure) if matches!(failure.reason, Reason::Wire(_)) => false,
             Err(failure) => return Err(failure),
         };
         if !is_message {
-            self.out.truncate(start);
+            self.out.cut(start);
             self.entries.truncate(entries);
         }
         Ok(is_message)

@@ -19,6 +19,8 @@ pub(crate) enum Reason<'p> {
     Wire(WireError),
     /// A value of this message has no JSON form.
     NoForm(&'p str),
+    /// The JSON is longer than it may be.
+    TooLarge,
     /// Fields do not come in order: not a failure, but the end of a pass.
     Disorder,
 }
@@ -48,6 +50,11 @@ impl<'p> Failure<'p> {
 
     pub(super) fn without_form(message: &'p str) -> Box<Self> {
         Self::new(Reason::NoForm(message))
+    }
+
+    #[cold]
+    pub(super) fn too_large() -> Box<Self> {
+        Self::new(Reason::TooLarge)
     }
 
     pub(super) fn disorder() -> Box<Self> {

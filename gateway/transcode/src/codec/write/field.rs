@@ -6,9 +6,9 @@ use super::scalar::Written;
 use crate::codec::plan::{FieldPlan, Form, Kind, Shape};
 use crate::codec::wire::{self, WireError, WireType};
 
-impl<'p> Writer<'p, '_> {
+impl<'p> Writer<'p> {
     /// Writes a field whose first tag was taken from `rest`, and takes what belongs to it.
-    #[inline]
+    #[inline(always)]
     pub(super) fn occurrences(
         &mut self,
         field: &'p FieldPlan,
@@ -16,10 +16,10 @@ impl<'p> Writer<'p, '_> {
         rest: &mut &[u8],
         depth_left: usize,
     ) -> Result<'p, ()> {
-        let start = self.out.len();
+        let start = self.out.end();
         self.key(field);
         let is_shown = match field.shape {
-            Shape::Single => match self.value(field.kind, field.number, wire_type, rest, depth_left)? {
+            Shape::Single => match self.value_here(field.kind, field.number, wire_type, rest, depth_left)? {
                 Written::Value => true,
                 Written::Default => !(field.implicit && self.options.defaults_omitted),
                 Written::Dropped => false,
@@ -28,10 +28,10 @@ impl<'p> Writer<'p, '_> {
             Shape::Map { key } => self.map(field, key, wire_type, rest, depth_left)? > 0,
         };
         if !is_shown {
-            self.out.truncate(start);
+            self.out.cut(start);
             self.unset(std::slice::from_ref(field));
         }
-        Ok(())
+        self.check_size()
     }
 
     /// Writes the elements that stand together, packed or not, and returns how many there are.
@@ -64,6 +64,7 @@ impl<'p> Writer<'p, '_> {
     }
 
     /// Writes one element with a comma behind it.
+    #[inline(never)]
     fn list_element(
         &mut self,
         field: &FieldPlan,
@@ -71,18 +72,20 @@ impl<'p> Writer<'p, '_> {
         rest: &mut &[u8],
         depth_left: usize,
     ) -> Result<'p, usize> {
-        if self.value(field.kind, field.number, wire_type, rest, depth_left)? == Written::Dropped {
+        if self.value_here(field.kind, field.number, wire_type, rest, depth_left)? == Written::Dropped {
             return Ok(0);
         }
         self.out.push(b',');
+        self.check_size()?;
         Ok(1)
     }
 
     /// Ends a list or a map: the last comma becomes the bracket.
     pub(super) fn end(&mut self, count: usize, closing: u8) {
-        match self.out.last_mut().filter(|_| count > 0) {
-            Some(comma) => *comma = closing,
-            None => self.out.push(closing),
+        if count > 0 {
+            self.out.set(self.out.end() - 1, closing);
+        } else {
+            self.out.push(closing);
         }
     }
 
@@ -119,24 +122,7 @@ impl<'p> Writer<'p, '_> {
             },
             (Shape::Single, scalar) => return self.default(scalar),
         };
-        self.out.extend_from_slice(text);
-    }
-
-    /// Takes a message that stands after a tag, with its length or up to the end of the group.
-    #[inline]
-    pub(super) fn body<'w>(
-        &self,
-        kind: Kind,
-        number: u32,
-        wire_type: WireType,
-        rest: &mut &'w [u8],
-        depth_left: usize,
-    ) -> std::result::Result<&'w [u8], WireError> {
-        match (kind, wire_type) {
-            (Kind::Group(_), WireType::GroupStart) => wire::group(rest, number, depth_left),
-            (Kind::Message(_) | Kind::String | Kind::Bytes, WireType::Length) => wire::bytes(rest),
-            _ => Err(WireError::WireType),
-        }
+        self.out.put(text);
     }
 }
 
@@ -159,6 +145,7 @@ pub(super) fn another(field: &FieldPlan, rest: &mut &[u8]) -> std::result::Resul
 }
 
 /// Says that a value is not of the wire type of its kind.
+#[inline(always)]
 pub(super) fn expect<'p>(found: WireType, expected: WireType) -> Result<'p, ()> {
     if found == expected {
         Ok(())

@@ -28,7 +28,7 @@ enum MapKey<'w> {
     Unsigned(u64),
 }
 
-impl<'p> Writer<'p, '_> {
+impl<'p> Writer<'p> {
     /// Writes the entries that stand together, and returns how many there are.
     pub(super) fn map(
         &mut self,
@@ -41,7 +41,7 @@ impl<'p> Writer<'p, '_> {
         let wire = *rest;
         let depth_left = depth_left.checked_sub(1).ok_or(WireError::Depth)?;
         self.out.push(b'{');
-        let (start, base) = (self.out.len(), self.entries.len());
+        let (start, base) = (self.out.end(), self.entries.len());
         let mut last = None;
         let mut is_sorted = true;
         let mut wire_type = wire_type;
@@ -49,17 +49,19 @@ impl<'p> Writer<'p, '_> {
             expect(wire_type, WireType::Length)?;
             let at = wire.len() - rest.len();
             let (key, value) = parts(field, key_kind, wire::bytes(rest)?, depth_left)?;
-            let text = self.out.len();
+            let text = self.out.end();
             self.map_key(key)?;
             if self.entry_value(field, value, depth_left)? == Written::Dropped {
-                self.out.truncate(text);
+                self.out.cut(text);
             } else {
                 self.out.push(b',');
                 is_sorted &= last.is_none_or(|last| last < key);
                 last = Some(key);
-                let text = text..self.out.len();
+                let text = text..self.out.end();
                 self.entries.push(Entry { at, text });
             }
+            // What is remembered of entries counts too.
+            self.check_room(self.entries.len() * size_of::<Entry>())?;
             match another(field, rest)? {
                 Some(next) => wire_type = next,
                 None => break,
@@ -77,18 +79,8 @@ impl<'p> Writer<'p, '_> {
     fn map_key(&mut self, key: MapKey<'_>) -> Result<'p, ()> {
         match key {
             MapKey::Text(key) => self.string(key)?,
-            key => {
-                self.out.push(b'"');
-                let mut buffer = itoa::Buffer::new();
-                let text = match key {
-                    MapKey::Signed(number) => buffer.format(number),
-                    MapKey::Unsigned(number) => buffer.format(number),
-                    // Written above.
-                    MapKey::Text(_) => "",
-                };
-                self.out.extend_from_slice(text.as_bytes());
-                self.out.push(b'"');
-            }
+            MapKey::Signed(number) => self.out.put_quoted(number < 0, number.unsigned_abs()),
+            MapKey::Unsigned(number) => self.out.put_quoted(false, number),
         }
         self.out.push(b':');
         Ok(())
@@ -124,11 +116,11 @@ impl<'p> Writer<'p, '_> {
         }
         // Stable, so that of equal keys the last stays the last.
         keyed.sort_by_key(|(key, _)| *key);
-        let mut sorted = Vec::with_capacity(self.out.len() - start);
+        let mut sorted = Vec::with_capacity(self.out.end() - start);
         for (index, (key, text)) in keyed.iter().enumerate() {
             let is_last = keyed.get(index + 1).is_none_or(|(next, _)| next != key);
             if is_last {
-                sorted.extend_from_slice(&self.out[text.clone()]);
+                sorted.extend_from_slice(self.out.written(text.clone()));
                 // Only their number counts from here on.
                 self.entries.push(Entry {
                     at: 0,
@@ -136,8 +128,8 @@ impl<'p> Writer<'p, '_> {
                 });
             }
         }
-        self.out.truncate(start);
-        self.out.extend_from_slice(&sorted);
+        self.out.cut(start);
+        self.out.put(&sorted);
         Ok(())
     }
 }

@@ -6,11 +6,12 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use super::Writer;
 use super::failure::Result;
 use crate::codec::plan::{FieldPlan, Kind, MessagePlan, Plans, Shape};
 use crate::codec::wire::{self, WireError, WireType};
 
-/// One occurrence of a field.
+/// One occurrence of a field; of a list or a map, all that stand together.
 struct Piece {
     /// Of the field.
     index: usize,
@@ -20,72 +21,90 @@ struct Piece {
     inner: Range<usize>,
 }
 
-/// The message in order; `None` if it is already.
-pub(super) fn ordered<'p>(
+impl<'p> Writer<'p> {
+    /// The message in order; `None` if it is already.
+    pub(super) fn ordered(&self, plan: &MessagePlan, wire: &[u8], depth_left: usize) -> Result<'p, Option<Vec<u8>>> {
+        let mut pieces = self.pieces(plan, wire, depth_left)?;
+        let count = pieces.len();
+        drop_rivals(plan, &mut pieces);
+        // Nothing unknown may stand between the elements of a list, or they are several pieces.
+        if pieces.len() == count && pieces.is_sorted_by(|one, next| one.index < next.index) {
+            return Ok(None);
+        }
+        Ok(Some(arranged(plan, wire, pieces)))
+    }
+
+    /// The message without all other fields.
+    pub(super) fn only<'w>(
+        &self,
+        plan: &MessagePlan,
+        wire: &'w [u8],
+        index: usize,
+        depth_left: usize,
+    ) -> Result<'p, Cow<'w, [u8]>> {
+        let mut pieces = self.pieces(plan, wire, depth_left)?;
+        drop_rivals(plan, &mut pieces);
+        pieces.retain(|piece| piece.index == index);
+        Ok(match pieces.as_slice() {
+            [] => Cow::Borrowed(&[]),
+            [piece] => Cow::Borrowed(&wire[piece.whole.clone()]),
+            _ => Cow::Owned(arranged(plan, wire, pieces)),
+        })
+    }
+
+    fn pieces(&self, plan: &MessagePlan, wire: &[u8], depth_left: usize) -> Result<'p, Vec<Piece>> {
+        let mut pieces = Vec::new();
+        let mut rest = wire;
+        while !rest.is_empty() {
+            let Some(piece) = piece(self.plans, plan, wire, &mut rest, depth_left)? else {
+                continue;
+            };
+            match pieces.last_mut() {
+                Some(last) if is_more(plan, last, &piece) => last.whole.end = piece.whole.end,
+                _ => pieces.push(piece),
+            }
+            // What is remembered beside the output counts too.
+            self.check_room(pieces.len() * size_of::<Piece>())?;
+        }
+        Ok(pieces)
+    }
+}
+
+/// Whether a piece goes on with the list or map before it.
+fn is_more(plan: &MessagePlan, last: &Piece, piece: &Piece) -> bool {
+    let follows = last.index == piece.index && last.whole.end == piece.whole.start;
+    follows && plan.fields[piece.index].shape != Shape::Single
+}
+
+/// Takes the next field from `rest`, which is the end of `wire`; none if the plan lacks it.
+fn piece<'p>(
     plans: &Plans,
     plan: &MessagePlan,
     wire: &[u8],
+    rest: &mut &[u8],
     depth_left: usize,
-) -> Result<'p, Option<Vec<u8>>> {
-    let mut pieces = pieces(plans, plan, wire, depth_left)?;
-    let count = pieces.len();
-    drop_rivals(plan, &mut pieces);
-    let follows = |pair: &[Piece]| {
-        let is_more = pair[0].index == pair[1].index && plan.fields[pair[0].index].shape != Shape::Single;
-        // Nothing unknown may stand between the elements of a list.
-        pair[0].index < pair[1].index || is_more && pair[0].whole.end == pair[1].whole.start
-    };
-    if pieces.len() == count && pieces.windows(2).all(follows) {
+) -> Result<'p, Option<Piece>> {
+    let start = wire.len() - rest.len();
+    let (number, wire_type) = wire::tag(rest)?;
+    let after_tag = wire.len() - rest.len();
+    let inner = wire::skip(rest, number, wire_type, depth_left)?;
+    let end = wire.len() - rest.len();
+    let Some(index) = plan.by_number(number) else {
         return Ok(None);
+    };
+    let field = &plan.fields[index];
+    if !has_wire_type(field, wire_type) {
+        return Err(WireError::WireType.into());
     }
-    Ok(Some(arranged(plan, wire, pieces)))
-}
-
-/// The message without all other fields.
-pub(super) fn only<'w, 'p>(
-    plans: &Plans,
-    plan: &MessagePlan,
-    wire: &'w [u8],
-    index: usize,
-    depth_left: usize,
-) -> Result<'p, Cow<'w, [u8]>> {
-    let mut pieces = pieces(plans, plan, wire, depth_left)?;
-    drop_rivals(plan, &mut pieces);
-    pieces.retain(|piece| piece.index == index);
-    Ok(match pieces.as_slice() {
-        [] => Cow::Borrowed(&[]),
-        [piece] => Cow::Borrowed(&wire[piece.whole.clone()]),
-        _ => Cow::Owned(arranged(plan, wire, pieces)),
-    })
-}
-
-fn pieces<'p>(plans: &Plans, plan: &MessagePlan, wire: &[u8], depth_left: usize) -> Result<'p, Vec<Piece>> {
-    let mut rest = wire;
-    let mut pieces = Vec::new();
-    while !rest.is_empty() {
-        let start = wire.len() - rest.len();
-        let (number, wire_type) = wire::tag(&mut rest)?;
-        let after_tag = wire.len() - rest.len();
-        let inner = wire::skip(&mut rest, number, wire_type, depth_left)?;
-        let end = wire.len() - rest.len();
-        let Some(index) = plan.by_number(number) else { continue };
-        let field = &plan.fields[index];
-        if !has_wire_type(field, wire_type) {
-            return Err(WireError::WireType.into());
-        }
-        let inner_start = match wire_type {
-            WireType::GroupStart => after_tag,
-            _ => end - inner.len(),
-        };
-        if is_value(plans, field, inner) {
-            pieces.push(Piece {
-                index,
-                whole: start..end,
-                inner: inner_start..inner_start + inner.len(),
-            });
-        }
-    }
-    Ok(pieces)
+    let inner_start = match wire_type {
+        WireType::GroupStart => after_tag,
+        _ => end - inner.len(),
+    };
+    Ok(is_value(plans, field, inner).then(|| Piece {
+        index,
+        whole: start..end,
+        inner: inner_start..inner_start + inner.len(),
+    }))
 }
 
 /// Whether a field can have values of this wire type.

@@ -2,7 +2,7 @@
 
 use super::failure::{Failure, Result};
 use super::field::expect;
-use super::{Writer, text};
+use super::{Output, Writer};
 use crate::codec::plan::{EnumId, Kind};
 use crate::codec::scalar;
 use crate::codec::wire::{self, WireError, WireType};
@@ -23,10 +23,22 @@ impl Written {
     }
 }
 
-impl<'p> Writer<'p, '_> {
+impl<'p> Writer<'p> {
     /// Takes a value and writes it.
-    #[inline]
     pub(super) fn value(
+        &mut self,
+        kind: Kind,
+        number: u32,
+        wire_type: WireType,
+        rest: &mut &[u8],
+        depth_left: usize,
+    ) -> Result<'p, Written> {
+        self.value_here(kind, number, wire_type, rest, depth_left)
+    }
+
+    /// The same without a call, for single fields, which most are.
+    #[inline(always)]
+    pub(super) fn value_here(
         &mut self,
         kind: Kind,
         number: u32,
@@ -36,18 +48,25 @@ impl<'p> Writer<'p, '_> {
     ) -> Result<'p, Written> {
         match kind {
             Kind::String => {
-                let text = self.body(kind, number, wire_type, rest, depth_left)?;
+                expect(wire_type, WireType::Length)?;
+                let text = wire::bytes(rest)?;
                 self.string(text)?;
                 Ok(Written::of(text.is_empty()))
             }
-            Kind::Message(id) | Kind::Group(id) => {
-                let inner = self.body(kind, number, wire_type, rest, depth_left)?;
-                self.message(id, inner, depth_left)?;
+            Kind::Message(id) => {
+                expect(wire_type, WireType::Length)?;
+                self.message(id, wire::bytes(rest)?, depth_left)?;
+                Ok(Written::Value)
+            }
+            Kind::Group(id) => {
+                expect(wire_type, WireType::GroupStart)?;
+                self.message(id, wire::group(rest, number, depth_left)?, depth_left)?;
                 Ok(Written::Value)
             }
             Kind::Bytes => {
-                let bytes = self.body(kind, number, wire_type, rest, depth_left)?;
-                self.base64(bytes);
+                expect(wire_type, WireType::Length)?;
+                let bytes = wire::bytes(rest)?;
+                self.base64(bytes)?;
                 Ok(Written::of(bytes.is_empty()))
             }
             _ => {
@@ -58,27 +77,30 @@ impl<'p> Writer<'p, '_> {
     }
 
     /// Writes a string, which is checked here only if one of them is known to be none.
-    #[inline]
+    #[inline(always)]
     pub(super) fn string(&mut self, text: &[u8]) -> Result<'p, ()> {
-        if self.is_checking && std::str::from_utf8(text).is_err() {
-            return Err(Failure::wire(WireError::Utf8));
+        if self.is_checking {
+            std::str::from_utf8(text).map_err(|_| WireError::Utf8)?;
         }
-        text::put_string(self.out, text);
+        // Only a text that has to be escaped is longer in JSON, and at most six times.
+        self.check_room(text.len())?;
+        self.out.put_string(text);
         Ok(())
     }
 
+    #[inline(always)]
     fn number(&mut self, kind: Kind, rest: &mut &[u8]) -> Result<'p, Written> {
         match kind {
-            Kind::Int32 => Ok(self.integer(wire::varint(rest)? as i32)),
-            Kind::Sint32 => Ok(self.integer(wire::unzigzag32(wire::varint(rest)? as u32))),
-            Kind::Uint32 => Ok(self.integer(wire::varint(rest)? as u32)),
-            Kind::Fixed32 => Ok(self.integer(u32::from_le_bytes(wire::fixed(rest)?))),
-            Kind::Sfixed32 => Ok(self.integer(i32::from_le_bytes(wire::fixed(rest)?))),
+            Kind::Int32 => Ok(self.signed((wire::varint(rest)? as i32).into())),
+            Kind::Sint32 => Ok(self.signed(wire::unzigzag32(wire::varint(rest)? as u32).into())),
+            Kind::Uint32 => Ok(self.unsigned((wire::varint(rest)? as u32).into())),
+            Kind::Fixed32 => Ok(self.unsigned(u32::from_le_bytes(wire::fixed(rest)?).into())),
+            Kind::Sfixed32 => Ok(self.signed(i32::from_le_bytes(wire::fixed(rest)?).into())),
             Kind::Int64 => Ok(self.wide(wire::varint(rest)? as i64)),
             Kind::Sint64 => Ok(self.wide(wire::unzigzag64(wire::varint(rest)?))),
-            Kind::Uint64 => Ok(self.wide(wire::varint(rest)?)),
-            Kind::Fixed64 => Ok(self.wide(u64::from_le_bytes(wire::fixed(rest)?))),
             Kind::Sfixed64 => Ok(self.wide(i64::from_le_bytes(wire::fixed(rest)?))),
+            Kind::Uint64 => Ok(self.wide_unsigned(wire::varint(rest)?)),
+            Kind::Fixed64 => Ok(self.wide_unsigned(u64::from_le_bytes(wire::fixed(rest)?))),
             Kind::Float => {
                 let value = f32::from_le_bytes(wire::fixed(rest)?);
                 Ok(self.float(value.into(), zmij::Buffer::new().format(value), value.to_bits() == 0))
@@ -89,7 +111,7 @@ impl<'p> Writer<'p, '_> {
             }
             Kind::Bool => {
                 let value = wire::varint(rest)? != 0;
-                self.out.extend_from_slice(if value { b"true" } else { b"false" });
+                self.out.put(if value { b"true" } else { b"false" });
                 Ok(Written::of(!value))
             }
             Kind::Enum(id) => {
@@ -100,23 +122,35 @@ impl<'p> Writer<'p, '_> {
         }
     }
 
-    #[inline]
-    fn integer<I: itoa::Integer + PartialEq + Default>(&mut self, value: I) -> Written {
-        let is_default = value == I::default();
-        self.out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
-        Written::of(is_default)
+    #[inline(always)]
+    fn signed(&mut self, value: i64) -> Written {
+        self.out.put_signed(value);
+        Written::of(value == 0)
+    }
+
+    #[inline(always)]
+    fn unsigned(&mut self, value: u64) -> Written {
+        self.out.put_unsigned(value);
+        Written::of(value == 0)
     }
 
     /// 64 bits do not fit the numbers of JavaScript, so they are strings.
-    #[inline]
-    fn wide<I: itoa::Integer + PartialEq + Default>(&mut self, value: I) -> Written {
-        if self.options.int64_as_number {
-            return self.integer(value);
+    #[inline(always)]
+    fn wide(&mut self, value: i64) -> Written {
+        match self.options.int64_as_number {
+            true => self.out.put_signed(value),
+            false => self.out.put_quoted(value < 0, value.unsigned_abs()),
         }
-        self.out.push(b'"');
-        let written = self.integer(value);
-        self.out.push(b'"');
-        written
+        Written::of(value == 0)
+    }
+
+    #[inline(always)]
+    fn wide_unsigned(&mut self, value: u64) -> Written {
+        match self.options.int64_as_number {
+            true => self.out.put_unsigned(value),
+            false => self.out.put_quoted(false, value),
+        }
+        Written::of(value == 0)
     }
 
     fn float(&mut self, value: f64, text: &str, is_default: bool) -> Written {
@@ -126,24 +160,35 @@ impl<'p> Writer<'p, '_> {
             _ if value > 0.0 => "\"Infinity\"",
             _ => "\"-Infinity\"",
         };
-        self.out.extend_from_slice(text.as_bytes());
+        self.out.put(text.as_bytes());
         Written::of(is_default)
     }
 
     fn enumeration(&mut self, id: EnumId, number: i32) -> Written {
         let plan = self.plans.enumeration(id);
         match plan.quoted(number) {
-            _ if plan.is_null => self.out.extend_from_slice(b"null"),
+            _ if plan.is_null => self.out.put(b"null"),
             None if plan.closed => return Written::Dropped,
-            Some(quoted) if !self.options.enums_as_numbers => self.out.extend_from_slice(quoted),
-            _ => return self.integer(number),
+            Some(quoted) if !self.options.enums_as_numbers => self.out.put_words(quoted),
+            _ => return self.signed(number.into()),
         }
         Written::of(number == 0)
     }
 
-    pub(super) fn base64(&mut self, bytes: &[u8]) {
+    pub(super) fn base64(&mut self, bytes: &[u8]) -> Result<'p, ()> {
+        let length = scalar::base64_len(bytes);
+        self.check_room(length)?;
+        self.quoted(|out| {
+            let written = scalar::put_base64(bytes, out.room(length));
+            out.advance(written);
+        });
+        Ok(())
+    }
+
+    #[inline(always)]
+    pub(super) fn quoted(&mut self, put: impl FnOnce(&mut Output)) {
         self.out.push(b'"');
-        scalar::put_base64(self.out, bytes);
+        put(&mut self.out);
         self.out.push(b'"');
     }
 
@@ -165,6 +210,6 @@ impl<'p> Writer<'p, '_> {
             Kind::Message(_) | Kind::Group(_) => b"{}",
             _ => b"0",
         };
-        self.out.extend_from_slice(text);
+        self.out.put(text);
     }
 }

@@ -3,45 +3,52 @@
 use super::failure::{Failure, Result};
 use super::field::expect;
 use super::scalar::Written;
-use super::{Writer, order};
+use super::Writer;
 use crate::codec::known;
 use crate::codec::plan::{Form, Kind, MessagePlan, Shape};
 use crate::codec::wire::{self, WireType};
 
-impl<'p> Writer<'p, '_> {
+impl<'p> Writer<'p> {
     /// A timestamp or a duration.
     pub(super) fn time(&mut self, plan: &'p MessagePlan, wire: &[u8], depth_left: usize) -> Result<'p, ()> {
         let mut rest = wire;
         let (mut seconds, mut nanos) = (0, 0);
         while !rest.is_empty() {
-            let (number, wire_type) = wire::tag(&mut rest)?;
-            match number {
-                known::SECONDS | known::NANOS => {
-                    expect(wire_type, WireType::Varint)?;
-                    let value = wire::varint(&mut rest)? as i64;
-                    if number == known::SECONDS {
-                        seconds = value;
-                    } else {
-                        nanos = value as i32;
-                    }
+            let (number, wire_type) = match rest {
+                [known::SECONDS_TAG, after @ ..] => {
+                    rest = after;
+                    (known::SECONDS, WireType::Varint)
                 }
-                _ => drop(wire::skip(&mut rest, number, wire_type, depth_left)?),
+                [known::NANOS_TAG, after @ ..] => {
+                    rest = after;
+                    (known::NANOS, WireType::Varint)
+                }
+                _ => wire::tag(&mut rest)?,
+            };
+            if !matches!(number, known::SECONDS | known::NANOS) {
+                wire::skip(&mut rest, number, wire_type, depth_left)?;
+                continue;
+            }
+            expect(wire_type, WireType::Varint)?;
+            let value = wire::varint(&mut rest)? as i64;
+            match number {
+                known::SECONDS => seconds = value,
+                _ => nanos = value as i32,
             }
         }
-        self.out.push(b'"');
-        let put = match plan.form {
-            Form::Timestamp => known::put_timestamp,
-            _ => known::put_duration,
+        let text = match plan.form {
+            Form::Timestamp => known::timestamp(seconds, nanos),
+            _ => known::duration(seconds, nanos),
         };
-        put(self.out, seconds, nanos).ok_or_else(|| Failure::no_form(plan))?;
-        self.out.push(b'"');
+        let text = text.ok_or_else(|| Failure::no_form(plan))?;
+        self.out.put_short(&text);
         Ok(())
     }
 
     pub(super) fn field_mask(&mut self, plan: &'p MessagePlan, wire: &[u8], depth_left: usize) -> Result<'p, ()> {
         let mut rest = wire;
         self.out.push(b'"');
-        let start = self.out.len();
+        let start = self.out.end();
         while !rest.is_empty() {
             let (number, wire_type) = wire::tag(&mut rest)?;
             let path = wire::skip(&mut rest, number, wire_type, depth_left)?;
@@ -49,15 +56,16 @@ impl<'p> Writer<'p, '_> {
                 continue;
             }
             expect(wire_type, WireType::Length)?;
-            if self.out.len() > start {
+            if self.out.end() > start {
                 self.out.push(b',');
             }
             // A path is letters, digits, `_` and `.`: nothing that a string has to escape.
             let is_path = path
                 .iter()
                 .all(|byte| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\'));
-            let put = known::put_camel(self.out, path).filter(|()| is_path);
+            let put = known::put_camel(|letter| self.out.push(letter), path).filter(|()| is_path);
             put.ok_or_else(|| Failure::no_form(plan))?;
+            self.check_size()?;
         }
         self.out.push(b'"');
         Ok(())
@@ -66,7 +74,7 @@ impl<'p> Writer<'p, '_> {
     /// A `Struct` or a `ListValue`, which have one field.
     pub(super) fn container(&mut self, plan: &'p MessagePlan, wire: &[u8], depth_left: usize) -> Result<'p, ()> {
         let ordered = match self.is_ordering {
-            true => order::ordered(self.plans, plan, wire, depth_left)?,
+            true => self.ordered(plan, wire, depth_left)?,
             false => None,
         };
         let mut rest = ordered.as_deref().unwrap_or(wire);
@@ -96,18 +104,18 @@ impl<'p> Writer<'p, '_> {
     /// A bare value; of several the last.
     pub(super) fn wrapper(&mut self, plan: &'p MessagePlan, wire: &[u8], depth_left: usize) -> Result<'p, ()> {
         let field = &plan.fields[0];
-        let start = self.out.len();
+        let start = self.out.end();
         let mut rest = wire;
         while !rest.is_empty() {
             let (number, wire_type) = wire::tag(&mut rest)?;
             if number == field.number {
-                self.out.truncate(start);
+                self.out.cut(start);
                 self.value(field.kind, number, wire_type, &mut rest, depth_left)?;
             } else {
                 wire::skip(&mut rest, number, wire_type, depth_left)?;
             }
         }
-        if self.out.len() == start {
+        if self.out.end() == start {
             self.default(field.kind);
         }
         Ok(())
@@ -116,7 +124,7 @@ impl<'p> Writer<'p, '_> {
     /// `google.protobuf.Value`: any JSON.
     pub(super) fn json_value(&mut self, plan: &'p MessagePlan, wire: &[u8], depth_left: usize) -> Result<'p, ()> {
         let ordered = match self.is_ordering {
-            true => order::ordered(self.plans, plan, wire, depth_left)?,
+            true => self.ordered(plan, wire, depth_left)?,
             false => None,
         };
         let mut rest = ordered.as_deref().unwrap_or(wire);
@@ -132,15 +140,15 @@ impl<'p> Writer<'p, '_> {
             }
             is_written = true;
             let field = &plan.fields[index];
-            let start = self.out.len();
+            let start = self.out.end();
             let written = self.value(field.kind, number, wire_type, &mut rest, depth_left)?;
             // JSON has no number for NaN and the infinities, and a string would be another value.
-            if written == Written::Value && field.kind == Kind::Double && self.out.get(start) == Some(&b'"') {
+            if written == Written::Value && field.kind == Kind::Double && self.out.since(start).first() == Some(&b'"') {
                 return Err(Failure::no_form(plan));
             }
         }
         if !is_written {
-            self.out.extend_from_slice(b"null");
+            self.out.put(b"null");
         }
         Ok(())
     }
