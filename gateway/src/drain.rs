@@ -1,8 +1,73 @@
-//! The signal that the platform ends, as everything that must end with it waits for it.
+//! The signal that the platform ends, as everything that must end with it waits for it; and how it ends a stream, which
+//! has no end of its own to wait for.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::Context;
 
 use tokio::sync::watch;
+
+/// Frames that a stream may still send once it is to be cut: enough for what is ready, such as the last status of a
+/// health watch, and an end for a stream that is never short of data.
+const FRAMES_BEFORE_CUT: u8 = 16;
 
 /// Waits until the drain begins. A sender that is gone means the same.
 pub async fn begun(draining: &mut watch::Receiver<bool>) {
     let _ = draining.wait_for(|draining| *draining).await;
+}
+
+/// When a drain cuts one stream: as soon as it has nothing ready, or after its last few frames.
+pub struct Cut {
+    /// `None` once the drain has begun.
+    draining: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    /// Set when the drain begins.
+    frames_left: Option<u8>,
+}
+
+impl Cut {
+    /// Cuts when `draining` turns true.
+    pub fn new(mut draining: watch::Receiver<bool>) -> Self {
+        Self {
+            draining: Some(Box::pin(async move { begun(&mut draining).await })),
+            frames_left: None,
+        }
+    }
+
+    /// Whether the stream is cut in the place of its next frame, which is there or not. To be asked after the stream
+    /// was, once for each frame; it wakes the task when the drain begins.
+    pub fn is_due(&mut self, cx: &mut Context<'_>, is_pending: bool) -> bool {
+        if let Some(draining) = &mut self.draining
+            && draining.as_mut().poll(cx).is_ready()
+        {
+            self.draining = None;
+            self.frames_left = Some(FRAMES_BEFORE_CUT);
+        }
+        match (self.frames_left, is_pending) {
+            (None, _) => false,
+            (Some(_), true) | (Some(0), false) => true,
+            (Some(left), false) => {
+                self.frames_left = Some(left - 1);
+                false
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use super::*;
+
+    #[test]
+    fn a_stream_is_cut_when_it_has_nothing_ready_or_never_ends() {
+        let mut cx = Context::from_waker(Waker::noop());
+        let (drain, draining) = watch::channel(false);
+        let (mut silent, mut busy) = (Cut::new(draining.clone()), Cut::new(draining));
+        assert!(!silent.is_due(&mut cx, true) && !busy.is_due(&mut cx, false));
+        drain.send(true).unwrap();
+        assert!(silent.is_due(&mut cx, true));
+        let frames = std::iter::from_fn(|| (!busy.is_due(&mut cx, false)).then_some(())).count();
+        assert_eq!(frames, usize::from(FRAMES_BEFORE_CUT));
+    }
 }

@@ -24,6 +24,8 @@ pub(crate) use cors::BUILTIN_METHODS;
 pub use cors::CorsPolicy;
 pub use forwarding::{Forwarding, Network, NetworkError};
 pub(crate) use head::check as check_head;
+#[cfg(feature = "standalone")]
+pub(crate) use headers::is_reserved_by_grpc;
 pub use host::HostPolicy;
 pub(crate) use host::{every_name, is_loopback_authority, is_port};
 pub use metrics::Metrics;

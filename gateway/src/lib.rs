@@ -46,6 +46,8 @@ mod gateway;
 mod guard;
 mod inner;
 mod metadata;
+#[cfg(feature = "standalone")]
+mod pem;
 mod reply;
 mod rest;
 mod stream;

@@ -221,7 +221,8 @@ const SHOWN_CHARS: usize = 200;
 /// What servers offer besides what they are there for: never a part of a gateway's API.
 const NOT_EXPOSED: [&str; 3] = ["grpc.reflection.", "grpc.health.", "grpc.channelz."];
 
-fn is_exposed(service: &str) -> bool {
+/// Whether a service is what its server is there for. What is not is served only if it is listed.
+pub(crate) fn is_exposed(service: &str) -> bool {
     !NOT_EXPOSED.iter().any(|package| service.starts_with(package))
 }
 

@@ -123,56 +123,89 @@ pub async fn serve_over<H, S, B>(
     B: http_body::Body<Data = Bytes> + Send + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    let builder = builder(&limits);
-    let caps = Caps::new(limits.connections, limits.connections_per_ip);
+    let serving = Serving {
+        handshake,
+        service,
+        limits,
+        builder: builder(&limits),
+        caps: Caps::new(limits.connections, limits.connections_per_ip),
+        draining: draining.clone(),
+    };
     let mut connections = JoinSet::new();
-    let watched = draining.clone();
-    let serve_one = move |stream: TcpStream, peer: SocketAddr| {
+    loop {
+        tokio::select! {
+            () = begun(&mut draining) => break,
+            // Only forgets what has ended.
+            Some(_) = connections.join_next() => {}
+            (stream, peer) = accepted(&listener) => {
+                serving.one(stream, peer).map(|served| connections.spawn(served));
+            }
+        }
+    }
+    for (stream, peer) in backlog(listener) {
+        serving.one(stream, peer).map(|served| connections.spawn(served));
+    }
+    finish(connections, drain_max).await;
+}
+
+/// What all connections of a listener have in common.
+struct Serving<H, S> {
+    handshake: H,
+    service: S,
+    limits: ConnectionLimits,
+    builder: Builder<TokioExecutor>,
+    caps: Caps,
+    draining: watch::Receiver<bool>,
+}
+
+impl<H, S, B> Serving<H, S>
+where
+    H: Handshake,
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send,
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    /// One connection, to its end; `None` if there is no place for it.
+    fn one(&self, stream: TcpStream, peer: SocketAddr) -> Option<impl Future<Output = ()> + Send + use<H, S, B>> {
         let from = Peer::new(peer.ip());
-        let Some(place) = caps.take(from) else {
+        let Some(place) = self.caps.take(from) else {
             tracing::debug!(peer = %peer.ip(), "a connection above the caps is closed");
             return None;
         };
-        let service = service.clone().map_request(move |mut request: Request<Incoming>| {
+        let service = self.service.clone().map_request(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(from);
             request.extensions_mut().insert(RemoteAddress(peer));
             request
         });
         // Answers are written whole; waiting for more only delays them. A socket that refuses is closing already.
         let _ = stream.set_nodelay(true);
-        let handshake = handshake.clone();
-        let (builder, watched) = (builder.clone(), watched.clone());
+        let (handshake, builder) = (self.handshake.clone(), self.builder.clone());
+        let (limits, draining) = (self.limits, self.draining.clone());
         Some(async move {
             let shaken = tokio::time::timeout(limits.first_request, handshake.shake(stream)).await;
             match shaken {
-                Ok(Ok(io)) => connection(io, service, builder, limits, watched).await,
+                Ok(Ok(io)) => connection(io, service, builder, limits, draining).await,
                 Ok(Err(error)) => tracing::debug!(peer = %peer.ip(), %error, "a handshake failed"),
                 Err(_) => tracing::debug!(peer = %peer.ip(), "a handshake took too long"),
             }
             drop(place);
         })
-    };
+    }
+}
+
+/// The next connection. Dropping the future loses none.
+async fn accepted(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     loop {
-        tokio::select! {
-            () = begun(&mut draining) => break,
-            // Only forgets what has ended.
-            Some(_) = connections.join_next() => {}
-            accepted = listener.accept() => match accepted {
-                Ok((stream, peer)) => {
-                    serve_one(stream, peer).map(|served| connections.spawn(served));
-                }
-                Err(error) if is_peers(&error) => {}
-                Err(error) => {
-                    tracing::warn!(%error, "cannot accept connections for now");
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
-                }
-            },
+        match listener.accept().await {
+            Ok(accepted) => return accepted,
+            Err(error) if is_peers(&error) => {}
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept connections for now");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
         }
     }
-    for (stream, peer) in backlog(listener) {
-        serve_one(stream, peer).map(|served| connections.spawn(served));
-    }
-    finish(connections, drain_max).await;
 }
 
 /// Closes a listener and returns the connections that the kernel had made already; their peers do not know of a drain.

@@ -19,8 +19,8 @@ pub(crate) async fn response(mut replies: Replies<'_>) -> Result<HttpResponse, F
             return Err(failure);
         }
     };
-    let success = replies.route.method().success_code();
-    let status = StatusCode::from_u16(success).unwrap_or(StatusCode::OK);
+    let status = replies.route.method().status_of(&message);
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
     let mut body = Vec::new();
     if status != StatusCode::NO_CONTENT {
         replies

@@ -51,6 +51,8 @@ struct Shared {
     dialer: Dialer,
     pool: Arc<Pool>,
     health: watch::Sender<Health>,
+    /// Becomes true when streams are to end.
+    cutting: watch::Sender<bool>,
 }
 
 /// Whether a server can be called.
@@ -87,6 +89,7 @@ impl Upstream {
             shared: Arc::new(Shared {
                 pool: Pool::new(settings.calls_waiting_max),
                 health: watch::Sender::new(Health::Connecting),
+                cutting: watch::Sender::new(false),
                 settings,
                 address,
                 dialer,
@@ -118,6 +121,12 @@ impl Upstream {
     /// connections.
     pub async fn run(&self, stopping: watch::Receiver<bool>) {
         keep::run(&self.shared, stopping).await;
+    }
+
+    /// Ends the streams of the server's that are in progress, and those that still begin, with UNAVAILABLE and the
+    /// reason `STREAM_CUT`: for a drain that will not wait for them any longer. Other calls go on.
+    pub fn cut_streams(&self) {
+        self.shared.cutting.send_replace(true);
     }
 }
 

@@ -16,8 +16,11 @@ use crate::edge::Forwarding;
 const OWN_PREFIX: &str = "x-millrace-";
 /// The one header of ours that a caller hands back; it is signed.
 const CONSISTENCY: &str = "x-millrace-consistency";
-/// gRPC's own, which only a gRPC library sets: a claim about retries, and contexts in binary.
-const GRPC_INTERNAL: [&str; 3] = ["grpc-previous-rpc-attempts", "grpc-tags-bin", "grpc-trace-bin"];
+/// Of the names that gRPC keeps for itself, those that a caller may say. The others are a server's, such as
+/// `grpc-status`, or only a library's inside one's own house: a claim about retries, and contexts in binary.
+const GRPC_OF_CALLERS: [&str; 3] = ["grpc-accept-encoding", "grpc-encoding", "grpc-timeout"];
+/// What grpc-gateway's callers put before metadata over REST. It is that door's to read.
+const GRPC_GATEWAY_PREFIX: &str = "grpc-metadata-";
 
 /// What stays although `Connection` names it: what the edge has set by now, and what is said to this hop and read by the
 /// doors.
@@ -117,7 +120,13 @@ pub(super) fn remove_all(headers: &mut HeaderMap, is_meant: fn(&str) -> bool) {
 
 /// Whether a header (its name in lower case) must not pass.
 fn is_untrusted(name: &str) -> bool {
-    (name.starts_with(OWN_PREFIX) && name != CONSISTENCY) || GRPC_INTERNAL.contains(&name)
+    (name.starts_with(OWN_PREFIX) && name != CONSISTENCY)
+        || (is_reserved_by_grpc(name) && !name.starts_with(GRPC_GATEWAY_PREFIX))
+}
+
+/// Whether a header (its name in lower case) is gRPC's own, and not one that a caller may send.
+pub(crate) fn is_reserved_by_grpc(name: &str) -> bool {
+    name.starts_with("grpc-") && !GRPC_OF_CALLERS.contains(&name)
 }
 
 #[cfg(test)]
@@ -134,12 +143,21 @@ mod tests {
             "x-millrace-consistency-x",
             "grpc-previous-rpc-attempts",
             "grpc-trace-bin",
+            "grpc-tags-bin",
+            "grpc-status",
+            "grpc-message",
+            "grpc-status-details-bin",
+            "grpc-retry-pushback-ms",
+            "grpc-of-the-future",
         ];
         let kept = [
             "x-millrace-consistency",
             "authorization",
             "x-request-id",
             "grpc-timeout",
+            "grpc-encoding",
+            "grpc-accept-encoding",
+            "grpc-metadata-colour",
             "x-api-key",
             "x-millraces",
         ];

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::schema::INFRASTRUCTURE;
 use super::settings::Settings;
 use super::{Environment, Exit, Failure, SettingsArgs, output, replay, run, schema};
 use crate::Gateway;
+use crate::reflection::is_exposed;
 use crate::transcode::LoadError;
 
 /// Flags of `millrace-gateway check`.
@@ -64,7 +64,7 @@ fn report(settings: &Settings, source: &schema::Source, gateway: &Gateway) -> Re
     // Health and reflection are not the server's own, and need no route.
     findings
         .unbound_rpcs
-        .retain(|rpc| !INFRASTRUCTURE.contains(&rpc.split('/').next().unwrap_or_default()));
+        .retain(|rpc| is_exposed(rpc.split('/').next().unwrap_or_default()));
     // All else may be meant.
     if !findings.unreachable.is_empty() {
         exit = Exit::CheckFailed;

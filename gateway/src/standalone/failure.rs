@@ -11,7 +11,7 @@ use super::settings::ConfigError;
 pub(super) enum Exit {
     /// All is well.
     Ok,
-    /// What was to be checked does not hold.
+    /// What was to be checked does not hold; or what was to run has ended.
     CheckFailed,
     /// The command line makes no sense.
     Usage,

@@ -9,9 +9,10 @@ use futures_util::future::Either;
 use tower::util::BoxCloneSyncService;
 use tower::{ServiceExt, service_fn};
 
-use super::schema::{INFRASTRUCTURE, is_served};
+use super::schema::is_served;
 use super::settings::{Grpc, Settings};
 use crate::edge::CallRecord;
+use crate::reflection::is_exposed;
 use crate::transcode::Schema;
 use crate::{Door, GrpcService};
 
@@ -29,8 +30,7 @@ impl Published {
             Grpc::Annotated => {
                 let bound = schema.routes().map(|route| route.method());
                 // A health check over REST does not open the service over gRPC.
-                let bound =
-                    bound.filter(|method| !INFRASTRUCTURE.contains(&method.descriptor().parent_service().full_name()));
+                let bound = bound.filter(|method| is_exposed(method.descriptor().parent_service().full_name()));
                 Box::new(bound.map(|method| method.grpc_path()))
             }
             Grpc::All => Box::new(

@@ -3,7 +3,9 @@
 mod banner;
 mod listen;
 mod pages;
+mod part;
 mod schemas;
+mod started;
 mod tls;
 mod upstreams;
 
@@ -15,8 +17,6 @@ use hyper::body::Incoming;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
-use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 use tower::{ServiceExt, service_fn};
 
@@ -32,21 +32,20 @@ use crate::serve::{serve, serve_over};
 use crate::signals::{Hangups, Signals, Stop};
 use crate::{Gateway, GrpcService, HttpService, RequestBody, admin};
 use listen::Listeners;
+use part::Part;
+use started::Started;
 
 /// The word that stands for every origin of this machine.
 const LOOPBACK: &str = "loopback";
 
-/// Of the time for a drain, what is kept for the upstreams and the admin listener after the last call.
-const LAST_SHARE: Duration = Duration::from_secs(1);
-
-/// Runs until a signal, and drains.
+/// Runs until a signal, or until a part of it fails, and drains.
 pub(super) async fn run(arguments: &SettingsArgs, environment: Environment) -> Result<Exit, Failure> {
     let unwatched = |error| Failure::new(Exit::Unreachable, "signals cannot be watched", error);
     let mut signals = Signals::watch().map_err(unwatched)?;
     let hangups = Hangups::watch().map_err(unwatched)?;
     let settings = Arc::new(arguments.load(environment)?.settings);
     log::start(&settings.log);
-    let started = tokio::select! {
+    let mut started = tokio::select! {
         stop = signals.next() => {
             output::note("stopped before the start was over");
             // Whoever ends a process gets what was asked for; Ctrl-C says that the work was not done.
@@ -55,11 +54,14 @@ pub(super) async fn run(arguments: &SettingsArgs, environment: Environment) -> R
         started = start(&settings, hangups) => started?,
     };
     let drain_max = settings.limits.drain;
-    signals.next().await;
+    let exit = tokio::select! {
+        _ = signals.next() => Exit::Ok,
+        () = started.failed() => Exit::CheckFailed,
+    };
     tracing::info!(drain_ms = drain_max.as_millis() as u64, "draining");
     // A second signal does not wait.
     let exit = tokio::select! {
-        () = started.drain(drain_max) => Exit::Ok,
+        () = started.drain(drain_max) => exit,
         _ = signals.next() => Exit::Interrupted,
     };
     Ok(exit)
@@ -73,16 +75,6 @@ pub(super) async fn source(settings: &Settings) -> Result<Source, Failure> {
     schema::files(settings)
 }
 
-/// A gateway that serves.
-struct Started {
-    draining: watch::Sender<bool>,
-    /// After `draining`, when no call can be in progress any more.
-    closing: watch::Sender<bool>,
-    serving: JoinHandle<()>,
-    upstreams: JoinHandle<()>,
-    admin: Option<admin::Admin>,
-}
-
 async fn start(settings: &Arc<Settings>, hangups: Hangups) -> Result<Started, Failure> {
     if settings.upstreams.is_empty() {
         return Err(Failure::plain(Exit::Usage, "there is no upstream to serve")
@@ -94,12 +86,12 @@ async fn start(settings: &Arc<Settings>, hangups: Hangups) -> Result<Started, Fa
     let upstreams = upstreams::all(settings)?;
     let (draining, drained) = watch::channel(false);
     let (closing, closed) = watch::channel(false);
-    let keeping = tokio::spawn(upstreams::keep(upstreams.clone(), closed));
+    let keeping = Part::start("upstreams", upstreams::keep(upstreams.clone(), closed));
     let mut registry = Registry::default();
     let metrics = Metrics::new(&mut registry);
     let refresher = schemas::refresher(settings, &upstreams, metrics, &mut registry).await?;
     let reloads = refresher.reloads();
-    let probes = probes(drained.clone(), &reloads).with_upstreams(upstreams);
+    let probes = probes(drained.clone(), &reloads).with_upstreams(upstreams.clone());
     banner::print(settings, refresher.gateway(), &listeners, &reloads.missing());
     let actions = Vec::from_iter(settings.reflection.admin.then(|| reloads.action()));
     let admin = listeners.admin.map(|(listener, _)| {
@@ -109,40 +101,18 @@ async fn start(settings: &Arc<Settings>, hangups: Hangups) -> Result<Started, Fa
     let admin = admin.transpose();
     let admin = admin.map_err(|error| Failure::new(Exit::Unreachable, "the admin listener cannot start", error))?;
     let served = refresher.service();
-    // It ends with the drain, by itself.
-    drop(tokio::spawn(refresher.run(Some(hangups), drained.clone())));
-    let connections_max = settings
-        .limits
-        .drain
-        .saturating_sub(LAST_SHARE)
-        .max(settings.limits.drain / 2);
+    let refreshing = Part::start("schema refresh", refresher.run(Some(hangups), drained.clone()));
+    let connections_max = Started::connections_max(settings.limits.drain);
     let serving = accept(settings, listeners.public, acceptor, served, drained, connections_max);
     Ok(Started {
         draining,
         closing,
         serving,
-        upstreams: keeping,
+        keeping,
+        refreshing,
+        upstreams,
         admin,
     })
-}
-
-impl Started {
-    /// Ends all parts in order: no new connections, calls, upstreams, and last what showed the end of the others.
-    async fn drain(self, drain_max: Duration) {
-        let end = Instant::now() + drain_max;
-        let _ = self.draining.send(true);
-        let mut serving = self.serving;
-        let _ = tokio::time::timeout_at(end, &mut serving).await;
-        serving.abort();
-        let _ = self.closing.send(true);
-        let mut upstreams = self.upstreams;
-        let _ = tokio::time::timeout_at(end, &mut upstreams).await;
-        upstreams.abort();
-        if let Some(admin) = self.admin {
-            let _ = tokio::time::timeout_at(end, admin.stop()).await;
-        }
-        tracing::info!("stopped");
-    }
 }
 
 /// All that answers for one schema.
@@ -166,12 +136,15 @@ fn accept(
     http: HttpService,
     draining: watch::Receiver<bool>,
     drain_max: Duration,
-) -> JoinHandle<()> {
+) -> Part {
     let service = service_fn(move |request: Request<Incoming>| http.clone().oneshot(request.map(RequestBody::new)));
     let limits = settings.limits.connections;
     match acceptor {
-        Some(acceptor) => tokio::spawn(serve_over(listener, acceptor, service, limits, draining, drain_max)),
-        None => tokio::spawn(serve(listener, service, limits, draining, drain_max)),
+        Some(acceptor) => Part::start(
+            "listener",
+            serve_over(listener, acceptor, service, limits, draining, drain_max),
+        ),
+        None => Part::start("listener", serve(listener, service, limits, draining, drain_max)),
     }
 }
 

@@ -8,15 +8,8 @@ use super::settings::{Settings, UpstreamSettings};
 use super::{Exit, Failure};
 use crate::Gateway;
 use crate::reflection::Merged;
-use crate::reflection::error_details;
+use crate::reflection::{error_details, is_exposed};
 use crate::transcode::{LoadError, Options, RouteOptions, Schema};
-
-/// Services of the infrastructure, which every server may have; they are served only if they are listed.
-pub(super) const INFRASTRUCTURE: [&str; 3] = [
-    "grpc.health.v1.Health",
-    "grpc.reflection.v1.ServerReflection",
-    "grpc.reflection.v1alpha.ServerReflection",
-];
 
 /// What helps where a descriptor file cannot be read.
 pub(super) const NO_FILE: &str = "`buf build -o FILE` or `protoc --include_imports -o FILE` writes them";
@@ -68,10 +61,12 @@ pub(super) fn gateway(settings: &Settings, source: &Source) -> Result<Gateway, L
     let gateway = build(settings, source, options.clone())?;
     // A path by name is for the server's own services; these must be listed.
     let pool = gateway.schema().pool();
-    let hidden = INFRASTRUCTURE
-        .into_iter()
-        .filter(|service| pool.get_service_by_name(service).is_some() && !is_served(settings, service));
-    let hidden: Vec<_> = hidden.map(|service| (format!("{service}.*"), unbound())).collect();
+    let hidden = pool
+        .services()
+        .filter(|service| service.methods().len() > 0 && !is_served(settings, service.full_name()));
+    let hidden: Vec<_> = hidden
+        .map(|service| (format!("{}.*", service.full_name()), unbound()))
+        .collect();
     if !settings.options.rpc_paths || hidden.is_empty() {
         return Ok(gateway);
     }
@@ -136,7 +131,7 @@ pub(super) fn unloadable(error: LoadError) -> Failure {
 
 /// Whether a service is one that may be published without being bound: reflection and health must be listed.
 pub(super) fn is_served(settings: &Settings, service: &str) -> bool {
-    !INFRASTRUCTURE.contains(&service) || settings.grpc_also.iter().any(|listed| listed == service)
+    is_exposed(service) || settings.grpc_also.iter().any(|listed| listed == service)
 }
 
 /// The services of each upstream, in its order: a service belongs to the first that has it.
@@ -161,6 +156,6 @@ pub(super) fn owners(settings: &Settings, source: &Source, schema: &Schema) -> V
 
 fn has(upstream: &UpstreamSettings, reflected: Option<&Vec<String>>, service: &String) -> bool {
     // Health and reflection are in no schema, and often in no list of services either.
-    let has = reflected.is_none_or(|services| services.contains(service)) || INFRASTRUCTURE.contains(&service.as_str());
+    let has = reflected.is_none_or(|services| services.contains(service)) || !is_exposed(service);
     has && (upstream.services.is_empty() || upstream.services.contains(service))
 }

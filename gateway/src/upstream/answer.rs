@@ -15,7 +15,7 @@ use crate::call::CallRecord;
 use crate::upstream::Shared;
 use crate::upstream::call::Life;
 use crate::upstream::fault::Fault;
-use crate::upstream::framing::Framing;
+use crate::upstream::framing::{Framing, HeaderBound};
 use crate::upstream::outgoing::{Upload, strip_hop};
 use crate::upstream::pool::Lease;
 
@@ -33,6 +33,7 @@ pub(super) struct Live {
     pub(super) lease: Lease,
     pub(super) life: Life,
     pub(super) framing: Framing,
+    pub(super) header_bound: HeaderBound,
     pub(super) shared: Arc<Shared>,
     pub(super) record: Arc<CallRecord>,
 }
@@ -57,6 +58,10 @@ impl Live {
                 self.lease.suspect_silence();
                 Poll::Ready(Err(self.life.fault()))
             }
+            Poll::Pending if self.life.is_cut(cx, true) => Poll::Ready(Err(Fault::Stopping)),
+            Poll::Ready(Ok(Some(frame))) if frame.is_data() && self.life.is_cut(cx, false) => {
+                Poll::Ready(Err(Fault::Stopping))
+            }
             Poll::Ready(Err(fault)) => {
                 let failed = self.upload.as_ref().and_then(Upload::failure);
                 Poll::Ready(Err(failed.map_or_else(|| self.life.blame(fault), Fault::Upload)))
@@ -78,6 +83,7 @@ impl Live {
             Some(Err(error)) => Poll::Ready(Err(Fault::Broken(error))),
             None => match ready!(self.stream.poll_trailers(cx)) {
                 Ok(Some(mut trailers)) => {
+                    self.header_bound.check(&trailers).map_err(Fault::HeadersTooLarge)?;
                     strip_hop(&mut trailers);
                     Poll::Ready(Ok(Some(Frame::trailers(trailers))))
                 }

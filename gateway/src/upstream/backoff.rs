@@ -2,6 +2,21 @@
 
 use std::time::Duration;
 
+/// A connection that took calls for this long was a success, however it ended.
+const SUCCESS: Duration = Duration::from_secs(10);
+
+/// How a connection stopped taking calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Left {
+    /// The server asked to leave, or closed while nothing was in progress, and had answered calls before: as servers do
+    /// that are replaced.
+    Served,
+    /// The server asked to leave before it had answered anything.
+    Unused,
+    /// It broke, fell silent, or was closed before it had served.
+    Broken,
+}
+
 /// Waits that double up to a bound, each shortened by chance by up to a half.
 #[derive(Debug)]
 pub(super) struct Backoff {
@@ -21,17 +36,41 @@ impl Backoff {
         }
     }
 
-    /// The wait before the next attempt.
+    /// The wait after an attempt that failed.
     pub(super) fn next(&mut self) -> Duration {
+        let wait = self.again();
+        self.next = self.next.saturating_mul(2).min(self.max);
+        wait
+    }
+
+    /// The wait after a connection that took calls for so long.
+    pub(super) fn after(&mut self, left: Left, lived: Duration) -> Duration {
+        match left {
+            _ if lived >= SUCCESS => {
+                self.reset();
+                Duration::ZERO
+            }
+            // At once, unless the server sends each connection away as soon as it has it.
+            Left::Served => {
+                self.reset();
+                self.next.saturating_sub(lived)
+            }
+            Left::Unused => self.again(),
+            // Also a server that accepts and dies, for ever.
+            Left::Broken => self.next(),
+        }
+    }
+
+    /// The wait as it is, without growth.
+    fn again(&mut self) -> Duration {
         let wait = self.next;
-        self.next = wait.saturating_mul(2).min(self.max);
         // A float keeps the 32 bits exactly.
         let part = f64::from(u32::try_from(self.draw() >> 32).unwrap_or(u32::MAX)) / f64::from(u32::MAX);
         wait.mul_f64(1.0 - part / 2.0)
     }
 
     /// Begins anew, after a success.
-    pub(super) fn reset(&mut self) {
+    fn reset(&mut self) {
         self.next = self.first.min(self.max);
     }
 
@@ -60,6 +99,32 @@ mod tests {
         }
         backoff.reset();
         assert!(backoff.next() <= Duration::from_millis(100));
+    }
+
+    #[test]
+    fn only_connections_that_served_nothing_and_broke_are_failures() {
+        let first = Duration::from_millis(100);
+        let new = || Backoff::new(first, Duration::from_secs(60), 7);
+        let short = Duration::from_millis(30);
+        let mut backoff = new();
+        for _ in 0..20 {
+            assert_eq!(backoff.after(Left::Served, short), first - short);
+            assert_eq!(backoff.after(Left::Served, first), Duration::ZERO);
+            assert!(backoff.after(Left::Unused, short) <= first);
+        }
+        // A crash loop, until something works.
+        let waits: Vec<_> = (0..10).map(|_| backoff.after(Left::Broken, short)).collect();
+        assert!(waits[9] >= first * 256, "{waits:?}");
+        assert_eq!(backoff.after(Left::Served, first), Duration::ZERO);
+        assert!(backoff.next() <= first);
+        for left in [Left::Served, Left::Unused, Left::Broken] {
+            let mut backoff = new();
+            for _ in 0..10 {
+                backoff.next();
+            }
+            assert_eq!(backoff.after(left, SUCCESS), Duration::ZERO);
+            assert!(backoff.next() <= first);
+        }
     }
 
     #[test]

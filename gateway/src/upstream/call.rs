@@ -1,6 +1,6 @@
 //! One call: it takes a place on a connection, is sent, and waits for the head of its answer, all inside its deadline.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -15,16 +15,22 @@ use tonic::body::Body;
 
 use crate::call::{AnswersInStream, CallRecord};
 use crate::deadline::{self, GRPC_TIMEOUT};
+use crate::drain::Cut;
+use crate::edge::is_reserved_by_grpc;
 use crate::reply;
 use crate::upstream::Shared;
 use crate::upstream::answer::{Answer, Live};
 use crate::upstream::fault::Fault;
-use crate::upstream::framing::Framing;
+use crate::upstream::framing::{Framing, HeaderBound};
 use crate::upstream::outgoing::{Outgoing, Upload, strip_hop};
 use crate::upstream::pool::{Lease, NoPlace};
 
 /// How often a call that was never sent takes another connection: each may have ended in the moment it was taken.
 const UNSENT_MAX: u32 = 5;
+
+/// A whole body that is longer than HTTP/2's first window is pumped like any other: nobody would see else that the
+/// server does not read it.
+const HANDED_OVER_BYTES_MAX: usize = 65_535;
 
 /// Answers a call, whatever happens.
 pub(super) async fn answer(shared: &Arc<Shared>, request: Request<Body>) -> Response<Body> {
@@ -97,6 +103,10 @@ impl Sent {
             Err(error) => return Err((error, body)),
         };
         let (upload, whole) = match body {
+            Outgoing::Whole(bytes) if bytes.len() > HANDED_OVER_BYTES_MAX => {
+                let upload = Upload::start(Some(bytes.clone()), Body::empty(), stream, lease.progress());
+                (Some(upload), Some(bytes))
+            }
             Outgoing::Whole(bytes) => {
                 if !bytes.is_empty() {
                     // It fails if the stream is over already, and then the answer says why.
@@ -104,7 +114,7 @@ impl Sent {
                 }
                 (None, Some(bytes))
             }
-            Outgoing::Stream(first, body) => (Some(Upload::start(first, body, stream)), None),
+            Outgoing::Stream(first, body) => (Some(Upload::start(first, body, stream, lease.progress())), None),
         };
         Ok(Self {
             response,
@@ -134,11 +144,18 @@ impl Call<'_> {
                 };
             }
             Err(fault) => {
-                self.lease.suspect_silence();
+                if life.is_over() {
+                    self.lease.suspect_silence();
+                }
                 return Err((fault, None));
             }
         };
         let (mut head, stream) = response.into_parts();
+        self.lease.note_served();
+        let header_bound = HeaderBound(self.shared.settings.header_bytes_max as usize);
+        if let Err(too_large) = header_bound.check(&head.headers) {
+            return Err((Fault::HeadersTooLarge(too_large), None));
+        }
         if !is_grpc(head.status, &head.headers) {
             let content_type = head.headers.remove(header::CONTENT_TYPE);
             return Err((Fault::Foreign(head.status, content_type), None));
@@ -150,6 +167,7 @@ impl Call<'_> {
             lease: self.lease,
             life,
             framing: Framing::new(self.shared.settings.message_bytes_max),
+            header_bound,
             shared: self.shared.clone(),
             record: self.record.clone(),
         });
@@ -182,6 +200,7 @@ impl Head {
             .build()
             .map_err(Fault::Unsendable)?;
         strip_hop(&mut head.headers);
+        strip_reserved(&mut head.headers);
         head.headers.insert(header::TE, HeaderValue::from_static("trailers"));
         Ok(Self {
             uri,
@@ -201,12 +220,27 @@ impl Head {
     }
 }
 
-/// How long a call may last: the caller's deadline, or else the settings'.
+/// Takes out what gRPC keeps for itself and a caller has no say in.
+fn strip_reserved(headers: &mut HeaderMap) {
+    let reserved: Vec<_> = headers
+        .keys()
+        .filter(|name| is_reserved_by_grpc(name.as_str()))
+        .cloned()
+        .collect();
+    for name in reserved {
+        headers.remove(name);
+    }
+}
+
+/// How long a call may last: to the caller's deadline, or else the settings'; a stream of the server's not beyond the
+/// moment at which the gateway, stopping, cuts it.
 pub(super) struct Life {
     ends: Instant,
     sleep: Pin<Box<Sleep>>,
     /// Whether the end is the longest life of a stream, and not a deadline that the caller knows.
     is_stream_limit: bool,
+    /// `None` for calls with one answer.
+    cut: Option<Cut>,
 }
 
 impl Life {
@@ -228,6 +262,7 @@ impl Life {
             ends,
             sleep: Box::pin(sleep_until(ends)),
             is_stream_limit,
+            cut: is_stream.then(|| Cut::new(shared.cutting.subscribe())),
         })
     }
 
@@ -245,8 +280,16 @@ impl Life {
         tokio::select! {
             biased;
             output = future => Ok(output),
-            () = &mut self.sleep => Err(self.fault()),
+            fault = poll_fn(|cx| match self.is_cut(cx, true) {
+                true => Poll::Ready(Fault::Stopping),
+                false => Pin::new(&mut *self).poll(cx).map(|()| self.fault()),
+            }) => Err(fault),
         }
+    }
+
+    /// Whether the gateway cuts the call in the place of the next frame of its answer, which is there or not.
+    pub(super) fn is_cut(&mut self, cx: &mut Context<'_>, is_pending: bool) -> bool {
+        self.cut.as_mut().is_some_and(|cut| cut.is_due(cx, is_pending))
     }
 
     /// A server that sees the end of the time first cancels the call, as grpc-go does; its reason is the time.

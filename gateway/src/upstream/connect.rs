@@ -30,6 +30,9 @@ const SEND_BUFFER_BYTES: usize = 256 << 10;
 const FRAME_BYTES_MAX: u32 = 64 << 10;
 /// HTTP/2's largest window.
 const WINDOW_BYTES_MAX: usize = i32::MAX as usize;
+/// By how much more than a call's bound h2 takes of headers, so that the bound ends one call and no other: h2 ends the
+/// whole connection for a block of a few times its own bound, or of some frames more than that would need.
+const HEADER_SLACK: u32 = 16;
 /// How much overhead of small frames a connection may have unread, as a multiple of its window. h2 charges 256 bytes
 /// for a shorter frame; by its own bound, half a window, a few hundred slow readers of short messages would end
 /// everybody's connection.
@@ -90,7 +93,7 @@ impl Dialer {
             .initial_window_size(settings.stream_window_bytes)
             .initial_connection_window_size(u32::try_from(window).unwrap_or(i32::MAX.cast_unsigned()))
             .data_frame_budget(window.saturating_mul(SMALL_FRAMES))
-            .max_header_list_size(settings.header_bytes_max)
+            .max_header_list_size(settings.header_bytes_max.saturating_mul(HEADER_SLACK))
             .max_frame_size(FRAME_BYTES_MAX)
             .max_send_buffer_size(SEND_BUFFER_BYTES);
         Ok(Self {

@@ -9,10 +9,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use h2::client::{Connection, SendRequest};
-use h2::{Ping, PingPong};
+use h2::{Ping, PingPong, Reason};
 use tokio::sync::{oneshot, watch};
 
 use crate::drain::begun;
+use crate::upstream::backoff::Left;
 use crate::upstream::connect::{Opened, Transport};
 use crate::upstream::pool::{Gauge, Joined, Pool};
 use crate::upstream::settings::Settings;
@@ -63,13 +64,13 @@ struct Taking {
     joined: Joined,
     /// Tells whether streams can be opened.
     probe: SendRequest<Bytes>,
-    /// Its drop is the news.
-    _left: oneshot::Sender<()>,
+    left: oneshot::Sender<Left>,
 }
 
 impl Driver {
-    /// Puts a connection into the pool. `left` hears when it takes no more calls, which may be long before its end.
-    pub(super) fn join(opened: Opened, pool: &Arc<Pool>, settings: &Settings, left: oneshot::Sender<()>) -> Self {
+    /// Puts a connection into the pool. `left` hears when it takes no more calls, which may be long before its end; if
+    /// it was given up, it is dropped without a word.
+    pub(super) fn join(opened: Opened, pool: &Arc<Pool>, settings: &Settings, left: oneshot::Sender<Left>) -> Self {
         let streams_max = opened
             .connection
             .max_concurrent_send_streams()
@@ -81,7 +82,7 @@ impl Driver {
             taking: Some(Taking {
                 joined,
                 probe: opened.sender,
-                _left: left,
+                left,
             }),
             streams_max: settings.streams_max,
         }
@@ -93,13 +94,34 @@ impl Driver {
             let streams_max = self.connection.max_concurrent_send_streams();
             taking.joined.set_streams_max(streams_max.min(self.streams_max));
             // After GOAWAY a connection goes on with what it has, and takes no more.
-            if ended.is_ready() || matches!(taking.probe.poll_ready(cx), Poll::Ready(Err(_))) {
-                self.taking = None;
+            let refusal = match taking.probe.poll_ready(cx) {
+                Poll::Ready(Err(error)) => Some(error),
+                Poll::Ready(Ok(())) | Poll::Pending => None,
+            };
+            if ended.is_ready() || refusal.is_some() {
+                let left = how_left(&self.gauge, &ended, refusal.as_ref());
+                if let Some(taking) = self.taking.take() {
+                    // Out of the pool before anybody hears of it.
+                    drop(taking.joined);
+                    let _ = taking.left.send(left);
+                }
                 // h2 closes when nobody can send any more and no call is left: it has to look again.
                 cx.waker().wake_by_ref();
             }
         }
         ended
+    }
+}
+
+/// How a connection left that has ended, or refuses to send.
+fn how_left(gauge: &Gauge, ended: &Poll<Result<(), h2::Error>>, refusal: Option<&h2::Error>) -> Left {
+    let was_asked = refusal
+        .is_some_and(|error| error.is_go_away() && error.is_remote() && error.reason() == Some(Reason::NO_ERROR));
+    let was_closed = matches!(ended, Poll::Ready(Ok(()))) && gauge.in_use() == 0;
+    match (was_asked || was_closed, gauge.has_served()) {
+        (true, true) => Left::Served,
+        (true, false) if was_asked => Left::Unused,
+        _ => Left::Broken,
     }
 }
 

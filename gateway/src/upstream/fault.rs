@@ -28,6 +28,8 @@ pub(super) enum Fault {
     DeadlineExceeded,
     #[error("the stream reached its longest life")]
     LifeOver,
+    #[error("the gateway stops")]
+    Stopping,
     #[error("`grpc-timeout` is malformed")]
     MalformedTimeout,
     #[error("the request cannot be sent")]
@@ -40,6 +42,8 @@ pub(super) enum Fault {
     Foreign(StatusCode, Option<HeaderValue>),
     #[error("a message of {} bytes is larger than {}", .0.bytes, .0.max)]
     TooLarge(TooLarge),
+    #[error("headers of {} bytes are larger than {}", .0.bytes, .0.max)]
+    HeadersTooLarge(TooLarge),
 }
 
 impl Fault {
@@ -74,6 +78,7 @@ impl Fault {
             Self::LifeOver => {
                 Failure::stream_cut("the stream reached its longest life; call again, from the last message on")
             }
+            Self::Stopping => Failure::stream_cut("the gateway is stopping; call again, from the last message on"),
             Self::MalformedTimeout => {
                 let problem = "header `grpc-timeout` is malformed: expected 1 to 8 digits and one of H, M, S, m, u, n";
                 Failure::invalid(problem, &[("grpc-timeout".to_owned(), problem.to_owned())])
@@ -90,6 +95,9 @@ impl Fault {
             Self::TooLarge(TooLarge { bytes, max }) => Failure::bad_reply(format!(
                 "a message of the upstream has {bytes} bytes; the limit is {max}"
             )),
+            Self::HeadersTooLarge(TooLarge { bytes, max }) => Failure::bad_reply(format!(
+                "the headers or trailers of the upstream's answer have {bytes} bytes; the limit is {max}"
+            )),
         }
     }
 
@@ -103,7 +111,12 @@ impl Fault {
         let reason = with_causes(self);
         match self {
             // The connections' own lines say what is wrong, or the call's own line says all.
-            Self::Unreachable | Self::DeadlineExceeded | Self::LifeOver | Self::MalformedTimeout | Self::Upload(_) => {
+            Self::Unreachable
+            | Self::DeadlineExceeded
+            | Self::LifeOver
+            | Self::Stopping
+            | Self::MalformedTimeout
+            | Self::Upload(_) => {
                 tracing::debug!(upstream, request_id, reason, "a call failed");
             }
             _ => tracing::warn!(upstream, request_id, reason, "a call failed"),
@@ -111,11 +124,13 @@ impl Fault {
     }
 }
 
-/// The status of a stream or connection that broke; resets by gRPC's table of HTTP/2 codes.
+/// The status of a stream or connection that broke; resets by gRPC's table of HTTP/2 codes. What h2 found wrong with a
+/// stream or the whole connection would be wrong again: no caller is told to come back for it.
 fn broken(error: &h2::Error) -> Failure {
     let reset = error.reason().filter(|_| error.is_reset() && error.is_remote());
+    let is_found = error.is_library() && error.reason() != Some(Reason::NO_ERROR);
     let (code, message) = match reset {
-        None if error.is_reset() => (Code::Internal, "the upstream broke the rules of HTTP/2"),
+        None if error.is_reset() || is_found => (Code::Internal, "the upstream broke the rules of HTTP/2"),
         None | Some(Reason::REFUSED_STREAM) => {
             return Failure::upstream_unavailable("the connection to the upstream broke", RETRY_AFTER);
         }

@@ -1,5 +1,7 @@
-//! Watches the frames of an answer as they pass, without keeping any of it: a message may not be larger than the bound.
-//! Pure.
+//! Watches an answer as it passes, without keeping any of it: neither a message nor its headers or trailers may be
+//! larger than their bound. Pure.
+
+use http::HeaderMap;
 
 use crate::frame::HEADER_BYTES;
 
@@ -14,7 +16,27 @@ pub(super) struct Framing {
     left: usize,
 }
 
-/// A message that is larger than the bound.
+/// What HTTP/2 counts for a header beside its name and value (RFC 9113, 6.5.2).
+const HEADER_OVERHEAD_BYTES: usize = 32;
+
+/// Bytes of headers, or of trailers, as HTTP/2 counts them.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct HeaderBound(pub(super) usize);
+
+impl HeaderBound {
+    /// Whether these are within it.
+    pub(super) fn check(self, headers: &HeaderMap) -> Result<(), TooLarge> {
+        let sizes = headers.iter();
+        let bytes = sizes.map(|(name, value)| name.as_str().len() + value.len() + HEADER_OVERHEAD_BYTES);
+        let (bytes, max) = (bytes.sum(), self.0);
+        if bytes > max {
+            return Err(TooLarge { bytes, max });
+        }
+        Ok(())
+    }
+}
+
+/// A message, or headers, larger than the bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct TooLarge {
     pub(super) bytes: usize,

@@ -10,13 +10,16 @@ use tokio::time::Instant;
 
 use crate::causes::with_causes;
 use crate::drain::begun;
-use crate::upstream::backoff::Backoff;
+use crate::upstream::backoff::{Backoff, Left};
 use crate::upstream::connect::ConnectError;
 use crate::upstream::drive::{Driver, drive};
 use crate::upstream::{Health, Shared};
 
-/// A connection that lived this long was a success: the next attempt follows at once.
-const SUCCESS: Duration = Duration::from_secs(10);
+/// While calls wait for a connection, they see this many attempts, whatever the back-off says: a server that is back is
+/// found before they give up.
+const ATTEMPTS_PER_WAIT: u32 = 4;
+/// But not more often than this.
+const PAUSE_MIN: Duration = Duration::from_millis(100);
 
 /// After the last call ended, connections stay for this long, in case the listeners that are stopping too still take
 /// what callers had sent before they could know.
@@ -68,15 +71,10 @@ async fn keep(shared: Arc<Shared>, slot: usize, mut closing: watch::Receiver<boo
                     );
                 });
                 note_up(&shared);
-                // Nothing is ever sent; the sender goes when the connection takes no more calls.
-                let _ = has_left.await;
+                // One that was given up says nothing.
+                let left = has_left.await.unwrap_or(Left::Broken);
                 note_lost(&shared);
-                if began.elapsed() >= SUCCESS {
-                    backoff.reset();
-                    Duration::ZERO
-                } else {
-                    backoff.next()
-                }
+                backoff.after(left, began.elapsed())
             }
             Err(error) => {
                 note_failed(&shared, &error);
@@ -86,10 +84,24 @@ async fn keep(shared: Arc<Shared>, slot: usize, mut closing: watch::Receiver<boo
         while connections.try_join_next().is_some() {}
         tokio::select! {
             () = begun(&mut closing) => break,
-            () = tokio::time::sleep(wait) => {}
+            () = rest(&shared, wait) => {}
         }
     }
     while connections.join_next().await.is_some() {}
+}
+
+/// Waits before the next attempt, not as long once a call waits for a connection.
+async fn rest(shared: &Shared, wait: Duration) {
+    let began = Instant::now();
+    let part = shared.settings.connect_wait / ATTEMPTS_PER_WAIT;
+    let wanted = wait.min(part.max(PAUSE_MIN));
+    tokio::select! {
+        () = tokio::time::sleep_until(began + wait) => {}
+        () = async {
+            shared.pool.wanted().await;
+            tokio::time::sleep_until(began + wanted).await;
+        } => {}
+    }
 }
 
 fn note_up(shared: &Shared) {

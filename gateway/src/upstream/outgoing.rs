@@ -17,6 +17,8 @@ use tokio::task::AbortHandle;
 use tonic::Status;
 use tonic::body::Body;
 
+use crate::upstream::pool::Progress;
+
 /// A body.
 pub(super) enum Outgoing {
     /// All of it.
@@ -56,12 +58,12 @@ pub(super) struct Upload {
 }
 
 impl Upload {
-    /// Starts to pump.
-    pub(super) fn start(first: Option<Bytes>, body: Body, stream: SendStream<Bytes>) -> Self {
+    /// Starts to pump. While the server's window is closed, the connection is told so.
+    pub(super) fn start(first: Option<Bytes>, body: Body, stream: SendStream<Bytes>, progress: Progress) -> Self {
         let failed = Arc::new(OnceLock::new());
         let noted = failed.clone();
         let pump = tokio::spawn(async move {
-            let mut pump = Pump { body, stream };
+            let mut pump = Pump { body, stream, progress };
             if let Err(status) = pump.run(first).await {
                 // Noted first: the reset is what wakes the call.
                 let _ = noted.set(status);
@@ -89,6 +91,7 @@ impl Drop for Upload {
 struct Pump {
     body: Body,
     stream: SendStream<Bytes>,
+    progress: Progress,
 }
 
 /// What the pump does next.
@@ -148,7 +151,12 @@ impl Pump {
     async fn send(&mut self, mut bytes: Bytes) -> bool {
         while !bytes.is_empty() {
             self.stream.reserve_capacity(bytes.len());
-            let room = match poll_fn(|cx| self.stream.poll_capacity(cx)).await {
+            let room = poll_fn(|cx| {
+                let room = self.stream.poll_capacity(cx);
+                self.progress.set_stalled(room.is_pending());
+                room
+            });
+            let room = match room.await {
                 Some(Ok(room)) => room.min(bytes.len()),
                 Some(Err(_)) | None => return false,
             };
@@ -191,10 +199,14 @@ pub(super) fn strip_hop(headers: &mut HeaderMap) {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use http::{HeaderName, HeaderValue};
     use http_body_util::{Empty, Full, StreamBody};
 
     use super::*;
+    use crate::upstream::connect::Heard;
+    use crate::upstream::pool::Pool;
 
     #[test]
     fn a_body_that_is_there_is_whole() {
@@ -221,6 +233,38 @@ mod tests {
         assert!(matches!(outgoing, Ok(Outgoing::Stream(Some(bytes), _)) if bytes == "a"));
         let failed = futures_util::stream::iter([Err::<Frame<Bytes>, _>(Status::cancelled("gone"))]);
         assert!(Outgoing::of(Body::new(StreamBody::new(failed))).is_err());
+    }
+
+    #[tokio::test]
+    async fn an_upload_that_the_server_does_not_read_stalls_its_connection_until_it_does() {
+        let (near, far) = tokio::io::duplex(1 << 20);
+        let server = tokio::spawn(async move {
+            let mut connection = h2::server::handshake(far).await.unwrap();
+            let (request, answer) = connection.accept().await.unwrap().unwrap();
+            tokio::spawn(async move { while connection.accept().await.is_some() {} });
+            (request.into_body(), answer)
+        });
+        let (sender, connection) = h2::client::handshake(near).await.unwrap();
+        tokio::spawn(connection);
+        let pool = Pool::new(1);
+        let joined = pool.join(sender, Heard::default(), 10);
+        let mut lease = pool.lease(Duration::from_secs(60)).await.unwrap();
+        let request = http::Request::post("http://localhost/").body(()).unwrap();
+        let sent = lease.take_sender().unwrap().send_request(request, false);
+        let (_response, stream) = sent.unwrap();
+        let bytes = Bytes::from(vec![0; 200_000]);
+        let _upload = Upload::start(Some(bytes), Body::empty(), stream, lease.progress());
+        let (mut body, _answer) = server.await.unwrap();
+        while !joined.gauge.is_stalled() {
+            tokio::task::yield_now().await;
+        }
+        let mut read = 0;
+        while let Some(chunk) = body.data().await {
+            let chunk = chunk.unwrap();
+            read += chunk.len();
+            body.flow_control().release_capacity(chunk.len()).unwrap();
+        }
+        assert_eq!((read, joined.gauge.is_stalled()), (200_000, false));
     }
 
     #[test]

@@ -19,6 +19,8 @@ pub(super) struct Pool {
     waiting_max: usize,
     /// Woken when the last call ended.
     idle: Notify,
+    /// Woken when a call begins to wait.
+    wanted: Notify,
 }
 
 struct State {
@@ -50,6 +52,10 @@ pub(super) struct Gauge {
     suspected: Notify,
     /// Whether it was suspected, and has not proven since that it lives.
     doubted: AtomicBool,
+    /// Whether it ever answered a call.
+    served: AtomicBool,
+    /// Uploads that wait for the server to read.
+    stalled: AtomicUsize,
 }
 
 /// Why a call has no place.
@@ -74,6 +80,7 @@ impl Pool {
             }),
             waiting_max,
             idle: Notify::new(),
+            wanted: Notify::new(),
         })
     }
 
@@ -85,6 +92,8 @@ impl Pool {
             streams_max: AtomicUsize::new(streams_max),
             suspected: Notify::new(),
             doubted: AtomicBool::new(false),
+            served: AtomicBool::new(false),
+            stalled: AtomicUsize::new(0),
         });
         let mut state = self.lock();
         state.members.push(Member {
@@ -139,6 +148,17 @@ impl Pool {
         }
     }
 
+    /// Waits until a call waits for a place.
+    pub(super) async fn wanted(&self) {
+        loop {
+            let woken = self.wanted.notified();
+            if !self.lock().waiting.is_empty() {
+                return;
+            }
+            woken.await;
+        }
+    }
+
     fn take_or_queue(self: &Arc<Self>) -> Taken {
         let mut state = self.lock();
         if state.waiting.is_empty()
@@ -157,6 +177,7 @@ impl Pool {
         let ticket = state.next_ticket;
         state.next_ticket += 1;
         state.waiting.insert(ticket, give);
+        self.wanted.notify_waiters();
         Taken::Queued(Waiter {
             pool: self.clone(),
             ticket,
@@ -166,9 +187,14 @@ impl Pool {
 
     /// A place on the connection with the fewest calls, of those that take more. One that may be dead has its turn when
     /// all others are full: without calls in progress it would else be everybody's choice, until the ping gives it up.
+    /// So has, before that, one whose server does not read what is sent: its window may be one for all calls, and used
+    /// up.
     fn take(self: &Arc<Self>, state: &mut State) -> Option<Lease> {
         let free = state.members.iter().filter(|member| member.gauge.has_room());
-        let member = free.min_by_key(|member| (member.gauge.is_doubted(), member.gauge.in_use()))?;
+        let member = free.min_by_key(|member| {
+            let gauge = &member.gauge;
+            (gauge.is_doubted(), gauge.is_stalled(), gauge.in_use())
+        })?;
         let (gauge, sender) = (member.gauge.clone(), member.sender.clone());
         gauge.in_use.fetch_add(1, Ordering::Relaxed);
         state.calls += 1;
@@ -243,6 +269,15 @@ impl Gauge {
         self.doubted.load(Ordering::Relaxed)
     }
 
+    pub(super) fn is_stalled(&self) -> bool {
+        self.stalled.load(Ordering::Relaxed) > 0
+    }
+
+    /// Whether a call was ever answered.
+    pub(super) fn has_served(&self) -> bool {
+        self.served.load(Ordering::Relaxed)
+    }
+
     /// The connection has answered, and takes calls as any other does.
     pub(super) fn trust(&self) {
         self.doubted.store(false, Ordering::Relaxed);
@@ -251,6 +286,29 @@ impl Gauge {
     /// Waits until a call gave up on a connection that was silent.
     pub(super) async fn suspected(&self) {
         self.suspected.notified().await;
+    }
+}
+
+/// An upload as its connection sees it.
+pub(super) struct Progress {
+    gauge: Arc<Gauge>,
+    is_stalled: bool,
+}
+
+impl Progress {
+    /// Says whether the upload waits for the server to read.
+    pub(super) fn set_stalled(&mut self, is_stalled: bool) {
+        match (std::mem::replace(&mut self.is_stalled, is_stalled), is_stalled) {
+            (false, true) => drop(self.gauge.stalled.fetch_add(1, Ordering::Relaxed)),
+            (true, false) => drop(self.gauge.stalled.fetch_sub(1, Ordering::Relaxed)),
+            (true, true) | (false, false) => {}
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.set_stalled(false);
     }
 }
 
@@ -291,6 +349,19 @@ impl Lease {
     /// What opens the call's stream: there is one call to a place.
     pub(super) fn take_sender(&mut self) -> Option<SendRequest<Bytes>> {
         self.sender.take()
+    }
+
+    /// The call's upload, which stalls nothing yet.
+    pub(super) fn progress(&self) -> Progress {
+        Progress {
+            gauge: self.gauge.clone(),
+            is_stalled: false,
+        }
+    }
+
+    /// Notes that the server answers calls.
+    pub(super) fn note_served(&self) {
+        self.gauge.served.store(true, Ordering::Relaxed);
     }
 
     /// Has the connection checked, if nothing came over it since the call began.
@@ -346,5 +417,32 @@ mod tests {
         drop((second, third));
         one.gauge.trust();
         assert!(is_on(&pool.lease(wait).await.unwrap(), &one));
+    }
+
+    #[tokio::test]
+    async fn a_connection_whose_server_does_not_read_is_the_last_choice_but_the_dead() {
+        let pool = Pool::new(1);
+        let wait = Duration::from_secs(60);
+        let ((one, _far), (other, _other_far)) = (sender().await, sender().await);
+        let one = pool.join(one, Heard::default(), 4);
+        let other = pool.join(other, Heard::default(), 2);
+        let is_on = |lease: &Lease, joined: &Joined| Arc::ptr_eq(&lease.gauge, &joined.gauge);
+
+        let unread = pool.lease(wait).await.unwrap();
+        assert!(is_on(&unread, &one));
+        let mut progress = unread.progress();
+        progress.set_stalled(true);
+        let second = pool.lease(wait).await.unwrap();
+        let third = pool.lease(wait).await.unwrap();
+        assert!(is_on(&second, &other) && is_on(&third, &other), "however many it has");
+        let fourth = pool.lease(wait).await.unwrap();
+        assert!(is_on(&fourth, &one), "better than none");
+        drop((second, fourth));
+        third.suspect_silence();
+        assert!(is_on(&pool.lease(wait).await.unwrap(), &one), "better than a dead one");
+        drop(progress);
+        other.gauge.trust();
+        drop(third);
+        assert!(is_on(&pool.lease(wait).await.unwrap(), &other), "as ever");
     }
 }

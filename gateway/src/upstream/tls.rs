@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::Error;
 use rustls::{ClientConfig, RootCertStore};
 use tokio_rustls::TlsConnector;
 
+use crate::pem;
 use crate::upstream::settings::{Tls, UpstreamError};
 
 /// The only protocol that is offered; gRPC has no other.
@@ -23,7 +24,7 @@ pub(super) fn connector(settings: &Tls) -> Result<TlsConnector, UpstreamError> {
         None => builder.with_no_client_auth(),
         Some(client) => {
             let chain = certificates(&client.certificate)?;
-            let key = PrivateKeyDer::from_pem_file(&client.key).map_err(|source| UpstreamError::File {
+            let key = pem::private_key(&client.key).map_err(|source| UpstreamError::File {
                 what: "private key",
                 path: client.key.clone(),
                 source,
@@ -56,15 +57,12 @@ fn roots(settings: &Tls) -> Result<RootCertStore, UpstreamError> {
 }
 
 fn certificates(path: &std::path::Path) -> Result<Vec<CertificateDer<'static>>, UpstreamError> {
-    let unreadable = |source| UpstreamError::File {
-        what: "certificates",
-        path: path.to_owned(),
-        source,
-    };
-    let found = CertificateDer::pem_file_iter(path).map_err(unreadable)?;
-    let found = found.collect::<Result<Vec<_>, _>>().map_err(unreadable)?;
-    if found.is_empty() {
-        return Err(UpstreamError::NoCertificate(path.to_owned()));
-    }
-    Ok(found)
+    pem::certificates(path).map_err(|error| match error {
+        Error::NoItemsFound => UpstreamError::NoCertificate(path.to_owned()),
+        source => UpstreamError::File {
+            what: "certificates",
+            path: path.to_owned(),
+            source,
+        },
+    })
 }

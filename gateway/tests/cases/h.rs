@@ -2,6 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use millrace_gateway::transcode::{FieldStatus, RouteOptions};
 
 use crate::case::{Call, Case, Setup, ask, case, get, rule, rules};
 use crate::http::Answer;
@@ -262,6 +263,13 @@ fn ends() -> Vec<Case> {
 
 fn other_doors() -> Vec<Case> {
     let health = || Setup::from(rule("Check", "GET /healthz", ""));
+    let not_serving = RouteOptions {
+        status_by_field: FieldStatus::parse("status=NOT_SERVING:503").map(|status| vec![status]),
+        ..RouteOptions::default()
+    };
+    let with_status = health().with(|options| {
+        options.overrides = vec![("grpc.health.v1.Health.Check".to_owned(), not_serving)];
+    });
     let both = rules([
         rule("GetShelf", "GET /shelves/{shelf}", ""),
         rule("DeleteShelf", "DELETE /shelves/{name}", ""),
@@ -295,9 +303,15 @@ fn other_doors() -> Vec<Case> {
             ],
         ),
         case(
-            "H46/not serving",
-            health(),
-            [check(one("status: NOT_SERVING")).status(503)],
+            "H46",
+            with_status,
+            [
+                check(one("status: SERVING")).json(r#"{"status":"SERVING"}"#),
+                check(one("status: NOT_SERVING"))
+                    .status(503)
+                    .json(r#"{"status":"NOT_SERVING"}"#),
+                check(error(5, "unknown service")).fails(404, 5),
+            ],
         ),
     ]
 }

@@ -39,5 +39,4 @@ pub(crate) const PENDING: &[(&str, &str)] = &[
         "H30",
         "profile `compat = \"grpc-gateway\"`: the prefix `Grpc-Metadata-`",
     ),
-    ("H46/not serving", "no setting makes a status of a value in the answer"),
 ];

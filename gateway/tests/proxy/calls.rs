@@ -105,6 +105,63 @@ async fn the_server_sees_its_own_name_and_nothing_of_the_hop() {
 }
 
 #[tokio::test]
+async fn what_grpc_keeps_for_itself_is_not_the_callers_to_say() {
+    const RESERVED: [&str; 9] = [
+        "grpc-status",
+        "grpc-message",
+        "grpc-status-details-bin",
+        "grpc-retry-pushback-ms",
+        "grpc-previous-rpc-attempts",
+        "grpc-trace-bin",
+        "grpc-tags-bin",
+        "grpc-metadata-colour",
+        "grpc-of-the-future",
+    ];
+    let (seen, mut heads) = mpsc::unbounded_channel();
+    let (address, _) = raw::server(move |call| {
+        seen.send(call.request.headers().clone()).unwrap();
+        async move { raw::bytes_then_ok(call, item()) }
+    })
+    .await;
+    let front = Front::before(address).await;
+    let rest = RESERVED
+        .into_iter()
+        .fold(Request::get("/v1/items/7"), |request, name| request.header(name, "0"));
+    assert_eq!(front.ask(rest, "").await.status, 200);
+    let mut client = front.http2().await;
+    for content_type in ["application/grpc", "application/grpc-web+proto"] {
+        let mut request = front.grpc("GetItem", RequestBody::new(Full::new(framed(b"\x0a\x07items/7"))));
+        let headers = request.headers_mut();
+        headers.insert("content-type", content_type.parse().unwrap());
+        for name in RESERVED {
+            headers.insert(name, "0".parse().unwrap());
+        }
+        for (name, value) in [
+            ("grpc-timeout", "9S"),
+            ("grpc-accept-encoding", "identity"),
+            ("x-mine", "1"),
+        ] {
+            headers.insert(name, value.parse().unwrap());
+        }
+        let answer = Answer::of(client.send_request(request).await.unwrap()).await;
+        assert_eq!(answer.status, 200);
+    }
+    for door in ["rest", "grpc", "grpc-web"] {
+        let headers = heads.recv().await.unwrap();
+        for name in RESERVED {
+            assert!(!headers.contains_key(name), "{door}: {name}");
+        }
+        assert!(headers.contains_key("grpc-timeout"), "{door}");
+        if door == "grpc" {
+            assert_eq!(
+                (&headers["grpc-accept-encoding"], &headers["x-mine"]),
+                (&"identity".parse().unwrap(), &"1".parse().unwrap())
+            );
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_query_behind_a_grpc_path_stays_here() {
     let (seen, mut uris) = mpsc::unbounded_channel();
     let (address, _) = raw::server(move |call| {

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::Request;
@@ -83,13 +82,16 @@ async fn a_call_that_finds_no_place_fails_at_its_deadline_and_a_full_queue_at_on
     assert_eq!(front.get("/v1/items/7").await.status, 200);
 }
 
-/// Streams messages of 64 KiB as fast as they are taken, and counts them.
+/// Answers a unary call with an item, and any other with messages of 64 KiB as fast as they are taken, and counts them.
 async fn source(messages: usize) -> (std::net::SocketAddr, Arc<AtomicUsize>) {
     let sent = Arc::new(AtomicUsize::new(0));
     let counted = sent.clone();
     let (address, _) = raw::server(move |mut call| {
         let counted = counted.clone();
         async move {
+            if call.request.uri().path().ends_with("/GetItem") {
+                return raw::bytes_then_ok(call, raw::item());
+            }
             let mut body = call.answer.send_response(raw::head(), false).unwrap();
             let text = vec![b'x'; MESSAGE_BYTES];
             let mut message = vec![0x0a, 0x80, 0x80, 0x04];
@@ -112,25 +114,34 @@ async fn source(messages: usize) -> (std::net::SocketAddr, Arc<AtomicUsize>) {
     (address, sent)
 }
 
-/// Waits until the source has stopped, because nobody takes more.
-async fn stopped(sent: &AtomicUsize) -> usize {
-    let mut before = usize::MAX;
-    while before != sent.load(Ordering::SeqCst) {
-        before = sent.load(Ordering::SeqCst);
-        tokio::time::sleep(Duration::from_millis(300)).await;
+/// Waits until the source has stopped, because nobody takes more: it sends nothing while calls go to it and come back
+/// on the same connection.
+async fn stopped(front: &Front, sent: &AtomicUsize) -> usize {
+    const ROUND_TRIPS: usize = 50;
+    loop {
+        let before = sent.load(Ordering::SeqCst);
+        for _ in 0..ROUND_TRIPS {
+            assert_eq!(front.get("/v1/items/7").await.status, 200);
+        }
+        if before > 0 && before == sent.load(Ordering::SeqCst) {
+            return before;
+        }
     }
-    before
 }
 
 #[tokio::test]
 async fn a_slow_reader_stops_the_server_and_loses_nothing() {
     const MESSAGES: usize = 600;
     let (address, sent) = source(MESSAGES).await;
-    let front = Front::before(address).await;
+    let front = Front::start(Settings {
+        connections: 1,
+        ..settings(address)
+    });
+    front.connected().await;
     let response = front.open(Request::get("/v1/items:tail"), "").await;
     assert_eq!(response.status(), 200);
     // What is on the way: HTTP/2's windows, the kernel's buffers, and one chunk.
-    let on_the_way = stopped(&sent).await;
+    let on_the_way = stopped(&front, &sent).await;
     assert!(
         on_the_way < MESSAGES / 4,
         "{on_the_way} messages of {MESSAGES_BYTES} bytes",
@@ -164,7 +175,7 @@ async fn slow_readers_hold_up_nobody_else() {
         let request = Request::get("/v1/items:tail").header("accept", "text/event-stream");
         readers.push(front.open_narrow(request).await);
     }
-    stopped(&sent).await;
+    stopped(&front, &sent).await;
     for _ in 0..20 {
         assert_eq!(front.get("/v1/items/7").await.status, 200);
     }

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that panics is a test that fails")]
 
 mod calls;
+mod cuts;
 mod front;
 mod goaway;
 mod load;

@@ -1,10 +1,13 @@
 //! Answers that are not what gRPC allows.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
-use http::{Request, Response};
-use http_body_util::Full;
+use http::{HeaderValue, Request, Response};
+use http_body_util::{BodyExt, Full};
 use millrace_gateway::RequestBody;
 use millrace_gateway::upstream::Settings;
+use tokio::sync::Notify;
 
 use crate::front::{Answer, Front, settings};
 use crate::raw::{self, Call, framed, item};
@@ -135,6 +138,59 @@ async fn headers_above_the_bound_end_their_call_alone() {
     front.connected().await;
     assert_eq!(front.get("/v1/items/7").await.refusal(), (500, 13));
     assert_eq!(front.get("/v1/items/7").await.status, 200);
+}
+
+#[tokio::test]
+async fn headers_far_above_the_bound_end_no_other_call() {
+    let go = Arc::new(Notify::new());
+    let waits = go.clone();
+    let (address, _) = raw::server(move |mut call| {
+        let go = waits.clone();
+        async move {
+            let large = |bytes| HeaderValue::try_from("x".repeat(bytes)).unwrap();
+            if call.request.uri().path().ends_with("/WatchItems") {
+                let mut body = call.answer.send_response(raw::head(), false).unwrap();
+                body.send_data(item(), false).unwrap();
+                go.notified().await;
+                body.send_data(item(), false).unwrap();
+                let _ = body.send_trailers(raw::trailers(0));
+                return;
+            }
+            let (mut head, mut trailers) = (raw::head(), raw::trailers(0));
+            match call.number {
+                1 => drop(head.headers_mut().insert("x-large", large(100_000))),
+                2 => drop(trailers.insert("x-large", large(100_000))),
+                _ => drop(head.headers_mut().insert("x-large", large(3_000_000))),
+            }
+            let mut body = call.answer.send_response(head, false).unwrap();
+            let _ = body.send_data(item(), false);
+            let _ = body.send_trailers(trailers);
+        }
+    })
+    .await;
+    let front = Front::start(Settings {
+        connections: 1,
+        header_bytes_max: 10_000,
+        ..settings(address)
+    });
+    front.connected().await;
+    let mut stream = front.open(Request::get("/v1/items:watch"), "").await;
+    assert!(stream.body_mut().frame().await.unwrap().is_ok());
+    for part in ["headers", "trailers"] {
+        let answer = front.get("/v1/items/7").await;
+        assert_eq!(answer.refusal(), (500, 13), "{part}");
+        assert!(!answer.headers.contains_key("retry-after"), "{part}");
+        assert!(answer.text().contains("the limit is 10000"), "{}", answer.text());
+    }
+    // The stream goes on, on the same connection.
+    go.notify_one();
+    let rest = Answer::of(stream).await;
+    assert_eq!(rest.text(), "{\"name\":\"items/7\",\"seq\":\"0\"}\n");
+    assert!(!rest.broken);
+    // What not even h2 reads to its end is no outage either.
+    let answer = front.get("/v1/items/7").await;
+    assert_eq!(answer.refusal(), (500, 13));
+    assert!(!answer.headers.contains_key("retry-after"));
 }
 
 #[tokio::test]

@@ -76,6 +76,42 @@ async fn a_server_that_comes_back_is_called_again() {
 }
 
 #[tokio::test]
+async fn a_server_that_is_replaced_again_and_again_is_called_at_once() {
+    let shop = Shop::start().await;
+    let front = Front::start(Settings {
+        connections: 1,
+        connect_wait: Duration::from_secs(2),
+        reconnect_first: Duration::from_millis(100),
+        reconnect_max: Duration::from_secs(3_600),
+        ..settings(shop.address)
+    });
+    front.connected().await;
+    // Each connection serves, and leaves before it is old: were that a failure, the later waits would be longer than a
+    // call's.
+    for round in 0..10 {
+        let answer = front.get("/v1/items/7").await;
+        assert_eq!(answer.status, 200, "round {round}: {}", answer.text());
+        shop.goaway();
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_is_back_is_found_before_the_calls_that_wait_give_up() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let front = Arc::new(Front::start(Settings {
+        connect_wait: Duration::from_secs(8),
+        reconnect_first: Duration::from_secs(3_600),
+        reconnect_max: Duration::from_secs(3_600),
+        ..settings(address)
+    }));
+    front.is(is_down).await;
+    let _shop = Shop::on(address, None, 200).await;
+    assert_eq!(front.get("/v1/items/7").await.status, 200);
+}
+
+#[tokio::test]
 async fn a_port_that_does_not_speak_http2_is_no_server() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

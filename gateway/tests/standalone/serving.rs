@@ -1,11 +1,12 @@
 //! `run`: what is served, what is told, and how it ends.
 
-use std::net::TcpListener;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 
 use rustls::pki_types::ServerName;
 
-use crate::support::{Answer, Gateway, Upstream, descriptors, file, said};
+use crate::support::{Answer, Gateway, Upstream, descriptors, echo, file, said};
 
 #[test]
 fn rest_before_a_server() {
@@ -61,6 +62,45 @@ fn a_server_that_is_gone_is_told() {
     drop(upstream);
     let answer = gateway.get("/v1/items/7");
     assert_eq!(answer.status, 503, "{}", answer.body);
+}
+
+#[test]
+fn a_stream_that_is_open_at_the_end_of_a_drain_has_a_last_word() {
+    let descriptors = echo(
+        "drain",
+        &[(
+            "rpc Hidden(Item) returns (Item);",
+            "rpc Watch(Item) returns (stream Item) { option (google.api.http) = {get: \"/v1/watch\"}; }",
+        )],
+    );
+    let descriptors = file("drain", "watch.binpb", descriptors);
+    let config = file("drain", "gateway.toml", "[limits]\ndrain_ms = 4000\n");
+    let upstream = Upstream::start();
+    let mut gateway = Gateway::run(&[
+        "--upstream",
+        &upstream.url,
+        "--descriptors",
+        &descriptors,
+        "--config",
+        &config,
+    ]);
+    let mut stream = TcpStream::connect(gateway.address).unwrap();
+    let request = "GET /v1/watch HTTP/1.1\r\nhost: localhost\r\naccept: application/x-ndjson\r\n\r\n";
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut lines = BufReader::new(stream).lines().map(Result::unwrap);
+    assert!(lines.any(|line| line.contains("\"itemId\":\"0\"")), "the first item");
+    assert_eq!(gateway.terminate(), 0);
+    let rest: Vec<_> = lines.collect();
+    let said = rest
+        .iter()
+        .any(|line| line.starts_with("{\"error\":") && line.contains("STREAM_CUT"));
+    // The end of a chunked body: it was not broken off.
+    let is_whole = rest
+        .iter()
+        .rev()
+        .find(|line| !line.is_empty())
+        .is_some_and(|line| line == "0");
+    assert!(said && is_whole, "{rest:?}");
 }
 
 #[test]

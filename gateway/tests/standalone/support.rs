@@ -10,8 +10,10 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use bytes::{Buf, BufMut, Bytes};
+use futures_util::StreamExt;
 use http::{HeaderMap, Request, Response};
-use http_body_util::{BodyExt, Full};
+use http_body::Frame;
+use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use millrace_gateway::GrpcService;
@@ -148,6 +150,16 @@ impl UnaryService<Bytes> for Echo {
     }
 }
 
+/// A stream of one empty message that never ends.
+fn one_and_no_end() -> Response<tonic::body::Body> {
+    let first = futures_util::stream::iter([Ok::<_, tonic::Status>(Frame::data(Bytes::from_static(&[0; 5])))]);
+    let body = StreamBody::new(first.chain(futures_util::stream::pending()));
+    let mut response = Response::new(tonic::body::Body::new(body));
+    let headers = response.headers_mut();
+    headers.insert("content-type", http::HeaderValue::from_static("application/grpc"));
+    response
+}
+
 /// Any free port of this machine.
 const ANY_PORT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
 
@@ -212,6 +224,7 @@ impl Upstream {
                         Some((package, service)) if path.starts_with(package) => {
                             service.oneshot(request.map(tonic::body::Body::new)).await?
                         }
+                        _ if path.ends_with("/Watch") => one_and_no_end(),
                         _ if path.starts_with("/grpc.reflection.") => tonic::Status::unimplemented("").into_http(),
                         _ => tonic::server::Grpc::new(Raw).unary(Echo, request).await,
                     })

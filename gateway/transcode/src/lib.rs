@@ -81,5 +81,5 @@ pub use renderer::Renderer;
 pub use report::Report;
 pub use rule::{Body, HttpRule, Route};
 pub use schema::{RouteError, Schema};
-pub use settings::{Options, PathDecoding, RouteOptions, RouteSettings};
+pub use settings::{FieldStatus, Options, PathDecoding, RouteOptions, RouteSettings};
 pub use suggest::nearest;

@@ -91,6 +91,14 @@ pub enum LoadError {
         /// The RPC with the last one.
         rpc: String,
     },
+    /// `status_by_field` names what the answers of an RPC do not have.
+    #[error("{rpc}: status_by_field {problem}")]
+    StatusByField {
+        /// The RPC.
+        rpc: String,
+        /// The setting, and what is wrong with it.
+        problem: String,
+    },
     /// A rule beside the schema selects no RPC.
     #[error("the rule with selector `{selector}` selects no RPC")]
     Selector {
@@ -203,15 +211,19 @@ fn methods(pool: &DescriptorPool, options: &Options) -> Result<Vec<Arc<Method>>,
     }
     let common = Arc::new(options.settings());
     let methods = descriptors.into_iter().map(|descriptor| {
+        let rpc = descriptor.full_name().to_owned();
         let mut settings = Arc::clone(&common);
         for (selector, changed) in &options.overrides {
             if rule::selects(selector, descriptor.full_name()) {
                 Arc::make_mut(&mut settings).change(changed);
             }
         }
-        Arc::new(Method::new(descriptor, settings))
+        let method = Method::new(descriptor, settings);
+        method
+            .map(Arc::new)
+            .map_err(|problem| LoadError::StatusByField { rpc, problem })
     });
-    Ok(methods.collect())
+    methods.collect()
 }
 
 /// The rule of an RPC: beside the schema, else annotated, else its gRPC path if that is asked for.

@@ -6,6 +6,7 @@ use prost_reflect::{DynamicMessage, FieldDescriptor, MessageDescriptor, MethodDe
 
 use crate::options;
 use crate::settings::RouteSettings;
+use crate::settings::field_status::{self, ByField};
 
 /// One RPC of the schema, bound to REST or not.
 #[derive(Debug, Clone)]
@@ -13,6 +14,7 @@ pub struct Method {
     descriptor: MethodDescriptor,
     grpc_path: String,
     success_code: u16,
+    status_by_field: Vec<ByField>,
     settings: Arc<RouteSettings>,
     sse_id_field: Option<FieldDescriptor>,
     sse_last_event_id_field: Option<FieldDescriptor>,
@@ -20,19 +22,28 @@ pub struct Method {
 }
 
 impl Method {
-    pub(crate) fn new(descriptor: MethodDescriptor, settings: Arc<RouteSettings>) -> Self {
+    /// # Errors
+    /// What is wrong with the setting `status_by_field`.
+    pub(crate) fn new(descriptor: MethodDescriptor, settings: Arc<RouteSettings>) -> Result<Self, String> {
+        let by_field = settings.status_by_field.iter();
+        let by_field = by_field.map(|setting| {
+            let found = ByField::of(&descriptor.output(), setting);
+            found.map_err(|problem| format!("`{setting}`: {problem}"))
+        });
+        let status_by_field = by_field.collect::<Result<_, _>>()?;
         let grpc_path = format!("/{}/{}", descriptor.parent_service().full_name(), descriptor.name());
         let declared = options::status(descriptor.parent_pool(), &descriptor.options(), options::SUCCESS_CODE);
         let declared = declared.filter(|code| *code < 300);
-        Self {
+        Ok(Self {
             grpc_path,
             success_code: settings.success_code.or(declared).unwrap_or(200),
+            status_by_field,
             settings,
             sse_id_field: options::marked_field(&descriptor.output(), options::SSE_ID),
             sse_last_event_id_field: options::marked_field(&descriptor.input(), options::SSE_LAST_EVENT_ID),
             idempotency_key_field: options::marked_field(&descriptor.input(), options::IDEMPOTENCY_KEY),
             descriptor,
-        }
+        })
     }
 
     /// `package.Service/Method`, as metrics and logs name it.
@@ -58,6 +69,16 @@ impl Method {
     /// HTTP status of a success over REST: 200 unless an override or the method's `success_code` says another 2xx.
     pub fn success_code(&self) -> u16 {
         self.success_code
+    }
+
+    /// HTTP status of a unary answer over REST: the method's, unless the setting `status_by_field` has another for it.
+    pub fn status_of(&self, message: &[u8]) -> u16 {
+        field_status::status_of(&self.status_by_field, self.output(), message).unwrap_or(self.success_code)
+    }
+
+    /// The HTTP statuses that the setting `status_by_field` can make of an answer.
+    pub(crate) fn statuses_by_field(&self) -> impl Iterator<Item = u16> {
+        self.status_by_field.iter().map(|by| by.status)
     }
 
     /// How its routes read, write and are limited.

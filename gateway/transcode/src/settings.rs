@@ -7,6 +7,10 @@ use std::time::Duration;
 use crate::codec::{ReadOptions, WriteOptions};
 use crate::rule::HttpRule;
 
+pub(crate) mod field_status;
+
+pub use field_status::FieldStatus;
+
 /// How strict the schema is. The default is the profile for serving in process: everything is refused that is not
 /// bound.
 #[derive(Debug, Clone, Default)]
@@ -135,6 +139,8 @@ pub struct RouteOptions {
     pub rpc_path: Option<bool>,
     /// `success_code`: HTTP status of a success, 200 to 299; it replaces the one that the schema declares.
     pub success_code: Option<u16>,
+    /// `status_by_field`: the HTTP statuses of unary answers by the value of a field; the first that holds.
+    pub status_by_field: Option<Vec<FieldStatus>>,
     /// `deadline_max`: the longest a call may take; for a stream too, and for a caller who asks for no deadline.
     pub deadline_max: Option<Duration>,
     /// `body_bytes_max`: the largest body of a request.
@@ -175,6 +181,8 @@ pub struct RouteSettings {
     pub rpc_path: bool,
     /// See [`RouteOptions::success_code`]; `None` leaves it to the schema.
     pub success_code: Option<u16>,
+    /// See [`RouteOptions::status_by_field`].
+    pub status_by_field: Vec<FieldStatus>,
     /// See [`RouteOptions::deadline_max`]; `None` leaves it to the server.
     pub deadline_max: Option<Duration>,
     /// See [`RouteOptions::body_bytes_max`]; `None` leaves it to the server.
@@ -218,6 +226,7 @@ impl Options {
             path_bound_stripped: self.path_bound_stripped,
             rpc_path: self.rpc_paths,
             success_code: None,
+            status_by_field: Vec::new(),
             deadline_max: None,
             body_bytes_max: None,
         }
@@ -247,6 +256,7 @@ impl RouteSettings {
         set(&mut self.path_bound_stripped, by.path_bound_stripped);
         set(&mut self.rpc_path, by.rpc_path);
         self.success_code = by.success_code.or(self.success_code);
+        set(&mut self.status_by_field, by.status_by_field.clone());
         self.deadline_max = by.deadline_max.or(self.deadline_max);
         self.body_bytes_max = by.body_bytes_max.or(self.body_bytes_max);
     }

@@ -5,12 +5,11 @@ use std::sync::Arc;
 
 use rustls::ServerConfig;
 use rustls::crypto::ring;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::TlsAcceptor;
 
 use super::super::settings::Tls;
 use super::super::{Exit, Failure};
+use crate::pem;
 
 /// What accepts TLS, if the settings ask for it.
 pub(super) fn acceptor(settings: &Tls) -> Result<Option<TlsAcceptor>, Failure> {
@@ -19,14 +18,12 @@ pub(super) fn acceptor(settings: &Tls) -> Result<Option<TlsAcceptor>, Failure> {
     };
     let unreadable = |what: &'static str, path: &Path| {
         let message = format!("the {what} {} cannot be used", path.display());
-        move |error| Failure::new(Exit::Configuration, message, error).help("give a file in PEM")
+        move |error: rustls::pki_types::pem::Error| {
+            Failure::new(Exit::Configuration, message, error).help("give a file in PEM")
+        }
     };
-    let chain: Result<Vec<_>, _> = CertificateDer::pem_file_iter(cert_file)
-        .map_err(Box::new)
-        .and_then(|certificates| certificates.collect::<Result<_, _>>().map_err(Box::new));
-    let chain = chain.map_err(unreadable("certificate", cert_file))?;
-    let key = PrivateKeyDer::from_pem_file(key_file).map_err(Box::new);
-    let key = key.map_err(unreadable("private key", key_file))?;
+    let chain = pem::certificates(cert_file).map_err(unreadable("certificate", cert_file))?;
+    let key = pem::private_key(key_file).map_err(unreadable("private key", key_file))?;
     let refuse = |error: rustls::Error| {
         let message = format!("certificate {} and its key do not work", cert_file.display());
         Failure::new(Exit::Configuration, message, error)

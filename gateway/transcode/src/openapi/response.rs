@@ -106,11 +106,23 @@ pub(super) fn responses(route: &Route, path: &Path, access: Access, schemas: &mu
     let reference = |name: &str| json!({"$ref": format!("#/components/responses/{name}")});
     let mut responses: Map<String, Value> = Map::new();
     responses.insert(route.rpc.success_code().to_string(), success(route, schemas));
+    for status in route.rpc.statuses_by_field() {
+        responses
+            .entry(status.to_string())
+            .or_insert_with(|| by_field(route, schemas));
+    }
     for Failure { name, status, .. } in expected {
         responses.insert(status.to_string(), reference(name));
     }
     responses.insert("default".to_owned(), reference(OTHER.name));
     Value::Object(responses)
+}
+
+/// A status that stands for a value in the answer.
+fn by_field(route: &Route, schemas: &mut Schemas<'_>) -> Value {
+    let mut response = success(route, schemas);
+    response["description"] = json!("The answer has a value for which this status is set.");
+    response
 }
 
 fn success(route: &Route, schemas: &mut Schemas<'_>) -> Value {

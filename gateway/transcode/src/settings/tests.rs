@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use prost_reflect::DynamicMessage;
+use prost_reflect::prost::Message as _;
+
 use super::*;
 use crate::fixture::{bound, load_with, rule};
 use crate::load::LoadError;
@@ -108,6 +111,45 @@ fn a_wrong_override_is_refused() {
     assert_eq!(
         of("*", failing),
         "the options with selector `*`: success code 404 is not between 200 and 299"
+    );
+    let statuses = |text: &str| RouteOptions {
+        status_by_field: FieldStatus::parse(text).map(|status| vec![status]),
+        ..RouteOptions::default()
+    };
+    for (setting, problem) in [
+        ("nobody=1:503", "shapes.v1.SinkMessage has no field `nobody`"),
+        ("i32=one:503", "`i32` of shapes.v1.SinkMessage cannot be `one`"),
+        ("b=yes:503", "`b` of shapes.v1.SinkMessage cannot be `yes`"),
+    ] {
+        let expected = format!("shapes.v1.Shapes.Sink: status_by_field `{setting}`: {problem}");
+        assert_eq!(of("shapes.v1.Shapes.Sink", statuses(setting)), expected);
+    }
+}
+
+#[test]
+fn a_value_in_an_answer_has_a_status() {
+    let statuses = ["b=true:202", "i32=-7:409", "s=gone:410", "s=:404"].map(|text| FieldStatus::parse(text).unwrap());
+    let options = RouteOptions {
+        status_by_field: Some(statuses.to_vec()),
+        success_code: Some(203),
+        ..RouteOptions::default()
+    };
+    let schema = overriding(vec![], vec![("shapes.v1.Shapes.Sink", options)]).unwrap();
+    let sink = schema.method("shapes.v1.Shapes/Sink").unwrap();
+    for (text, status) in [
+        ("b: true s: 'gone'", 202),
+        ("s: 'gone'", 410),
+        ("s: 'here'", 203),
+        ("s: 'here' i32: -7", 409),
+        ("", 404),
+    ] {
+        let message = DynamicMessage::parse_text_format(sink.output(), text).unwrap();
+        assert_eq!(sink.status_of(&message.encode_to_vec()), status, "{text}");
+    }
+    assert_eq!(
+        sink.status_of(&[0x0a, 0x7f]),
+        203,
+        "what is no message is the writer's to refuse"
     );
 }
 

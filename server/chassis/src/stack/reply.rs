@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body as _, Frame, SizeHint};
-use millrace_gateway::drain::begun;
+use millrace_gateway::drain::Cut;
 use tokio::sync::watch;
 use tokio::time::Sleep;
 use tonic::Status;
@@ -19,10 +19,6 @@ use super::catch_panic;
 use super::concurrency::Places;
 use super::current::Current;
 use super::refusal::Refusal;
-
-/// Frames that a stream may still send once the platform drains: enough for what is ready, such as the last status of
-/// a health watch, and an end for a stream that is never short of data.
-const FRAMES_WHILE_DRAINING: u8 = 16;
 
 /// What the body of a server stream stays under besides, which has no end of its own to wait for.
 pub(crate) struct StreamGuards {
@@ -54,8 +50,7 @@ pub(crate) fn guarded(body: Body, current: Arc<Current>, stream: Option<StreamGu
         current,
         is_life,
         late: None,
-        draining: draining.map(|mut draining| -> Waiting { Box::pin(async move { begun(&mut draining).await }) }),
-        frames_left: None,
+        cut: draining.map(Cut::new),
         revoked,
         places,
         ended: false,
@@ -71,10 +66,8 @@ struct Guarded {
     is_life: bool,
     /// The timer of the deadline, made when the body first has to be waited for: most never are.
     late: Option<Pin<Box<Sleep>>>,
-    /// `None` for unary answers, and once the drain has begun.
-    draining: Option<Waiting>,
-    /// Set when the drain begins.
-    frames_left: Option<u8>,
+    /// `None` for unary answers, which a drain waits for.
+    cut: Option<Cut>,
     revoked: Option<Waiting>,
     places: Places,
     ended: bool,
@@ -148,20 +141,19 @@ impl http_body::Body for Guarded {
         if deadline.is_some_and(|deadline| deadline.remaining().is_zero()) {
             return Poll::Ready(Some(Ok(this.end_late())));
         }
-        if let Some(draining) = &mut this.draining
-            && draining.as_mut().poll(cx).is_ready()
+        let polled = match this.poll_inner(cx) {
+            Ok(polled) => polled,
+            Err(status) => return Poll::Ready(Some(Ok(this.end(status)))),
+        };
+        if !matches!(polled, Poll::Ready(None))
+            && let Some(cut) = &mut this.cut
+            && cut.is_due(cx, polled.is_pending())
         {
-            this.draining = None;
-            this.frames_left = Some(FRAMES_WHILE_DRAINING);
+            return Poll::Ready(Some(Ok(this.end(Refusal::Draining))));
         }
-        match (this.poll_inner(cx), this.frames_left) {
-            (Err(status), _) => Poll::Ready(Some(Ok(this.end(status)))),
-            (Ok(Poll::Pending), None) => this.wait(cx).map(|()| Some(Ok(this.end_late()))),
-            (Ok(Poll::Pending), Some(_)) | (Ok(Poll::Ready(Some(_))), Some(0)) => {
-                Poll::Ready(Some(Ok(this.end(Refusal::Draining))))
-            }
-            (Ok(Poll::Ready(frame)), left) => {
-                this.frames_left = left.map(|left| left - 1);
+        match polled {
+            Poll::Pending => this.wait(cx).map(|()| Some(Ok(this.end_late()))),
+            Poll::Ready(frame) => {
                 this.ended = !matches!(&frame, Some(Ok(_)));
                 Poll::Ready(frame)
             }
@@ -262,7 +254,7 @@ mod tests {
         assert_eq!(watched.await.unwrap(), (1, Some(14)));
         let always_ready = Body::new(StreamBody::new(stream::repeat(()).map(|()| data("a"))));
         let ended = read(guarded(always_ready, call(None), until(&draining))).await;
-        assert_eq!(ended, (usize::from(FRAMES_WHILE_DRAINING), Some(14)));
+        assert_eq!(ended, (16, Some(14)));
 
         let panics = Body::new(StreamBody::new(stream::iter([1, 2]).map(|number| -> Frames {
             assert!(number < 2, "the second message");

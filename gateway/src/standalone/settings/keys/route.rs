@@ -1,6 +1,8 @@
 //! The options of single RPCs: those of all that a selector may change, and a few more.
 
 use super::super::RouteSettings;
+use crate::transcode::FieldStatus;
+
 use super::{DAY, DECODINGS, Key, SOME, Slot, bytes, key};
 
 /// The options of single RPCs.
@@ -30,6 +32,19 @@ pub(crate) static ROUTE_KEYS: &[Key<RouteSettings>] = &[
             to.options.success_code = u16::try_from(value).ok()
         }),
         "HTTP status of a success; 204 has no body.",
+    ),
+    key(
+        "status_by_field",
+        "",
+        Slot::Names("FIELD=VALUE:STATUS", |to, value| {
+            let read = value.iter().map(|text| {
+                let read = FieldStatus::parse(text);
+                read.ok_or_else(|| format!("must be FIELD=VALUE:STATUS, as in status=NOT_SERVING:503, not `{text}`"))
+            });
+            to.options.status_by_field = Some(read.collect::<Result<_, _>>()?);
+            Ok(())
+        }),
+        "HTTP statuses of unary answers by a field's value, as `status=NOT_SERVING:503`; the first that holds.",
     ),
     key(
         "rpc_path",
