@@ -22,7 +22,7 @@ use tower::{ServiceExt, service_fn};
 
 use super::published::Published;
 use super::schema::{self, Source};
-use super::settings::{Hosts, Settings};
+use super::settings::{Hosts, LOOPBACK, Settings};
 use super::{Environment, Exit, Failure, SettingsArgs, log, output};
 use crate::edge::{CorsPolicy, Edge, HostPolicy, Metrics, NewId};
 use crate::heartbeat::Heartbeat;
@@ -32,9 +32,6 @@ use crate::serve::{serve, serve_over};
 use crate::signals::{Hangups, Signals, Stop};
 use crate::{Gateway, GrpcService, HttpService, RequestBody, admin};
 use listen::Listeners;
-
-/// The word that stands for every origin of this machine.
-const LOOPBACK: &str = "loopback";
 
 /// Of the time for a drain, what is kept for the upstreams and the admin listener after the last call.
 const LAST_SHARE: Duration = Duration::from_secs(1);
@@ -71,6 +68,12 @@ pub(super) async fn source(settings: &Settings) -> Result<Source, Failure> {
         return schemas::reflect(settings).await;
     }
     schema::files(settings)
+}
+
+/// Does of a start what can be done without an address and without a call: files are read, and URLs taken apart.
+pub(super) fn rehearse(settings: &Settings) -> Result<(), Failure> {
+    tls::acceptor(&settings.tls)?;
+    upstreams::all(settings).map(drop)
 }
 
 /// A gateway that serves.
