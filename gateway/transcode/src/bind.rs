@@ -33,7 +33,7 @@ pub struct HeaderFields<'h> {
 #[non_exhaustive]
 pub enum BindReason {
     /// A query parameter that is no field of the request; its name.
-    UnknownParameter(String),
+    UnknownParameter(Box<str>),
     /// Whatever the message says.
     Other,
 }

@@ -77,7 +77,7 @@ fn resolve<'n>(route: &Route, settings: &RouteSettings, name: &'n str) -> Result
         let text = format!("unknown query parameter {}{hint}", scalar::quote(name));
         let error = BindError::field(first, text).relaxed_by(QUERY_UNKNOWN);
         return Err(BindError {
-            reason: BindReason::UnknownParameter(name.to_owned()),
+            reason: BindReason::UnknownParameter(name.into()),
             ..error
         });
     };
