@@ -75,13 +75,16 @@ pub(crate) struct Answers {
     schema: Arc<Schema>,
     /// Of a 401.
     www_authenticate: HeaderValue,
+    /// Of the gateway's own reasons.
+    domain: Arc<str>,
 }
 
 impl Answers {
-    pub(crate) fn new(schema: Arc<Schema>, www_authenticate: HeaderValue) -> Self {
+    pub(crate) fn new(schema: Arc<Schema>, www_authenticate: HeaderValue, domain: Arc<str>) -> Self {
         Self {
             schema,
             www_authenticate,
+            domain,
         }
     }
 
@@ -89,9 +92,9 @@ impl Answers {
     pub(crate) fn answer(&self, shape: &Shape, failure: &Failure, record: &CallRecord) -> HttpResponse {
         record.set_code(failure.code());
         let mut response = match shape.form {
-            Form::Grpc => trailers_only(failure, GRPC),
-            Form::GrpcWeb { text: false } => trailers_only(failure, "application/grpc-web+proto"),
-            Form::GrpcWeb { text: true } => trailers_only(failure, "application/grpc-web-text+proto"),
+            Form::Grpc => trailers_only(failure, GRPC, &self.domain),
+            Form::GrpcWeb { text: false } => trailers_only(failure, "application/grpc-web+proto", &self.domain),
+            Form::GrpcWeb { text: true } => trailers_only(failure, "application/grpc-web-text+proto", &self.domain),
             Form::Json => self.rest(failure, Media::Json, record),
             Form::Problem => self.rest(failure, Media::Problem, record),
         };
@@ -103,11 +106,16 @@ impl Answers {
 
     /// The `google.rpc.Status` of a failure as JSON: what a stream ends with.
     pub(crate) fn status_json(&self, failure: &Failure) -> Vec<u8> {
-        failure.said.status_json(&self.schema)
+        failure.said(&self.domain).status_json(&self.schema)
+    }
+
+    /// Whether the server cut a stream that can go on where it ended.
+    pub(crate) fn is_cut(&self, failure: &Failure) -> bool {
+        failure.is_cut(&self.domain)
     }
 
     fn rest(&self, failure: &Failure, media: Media, record: &CallRecord) -> HttpResponse {
-        let Failure { said, headers } = failure;
+        let said = failure.said(&self.domain);
         let status = StatusCode::from_u16(said.http_status(&self.schema)).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut body = match media {
             Media::Problem => said.problem_json(&self.schema, record.request_id()),
@@ -116,7 +124,7 @@ impl Answers {
         body.push(b'\n');
         let mut response = http::Response::new(ResponseBody::full(body));
         *response.status_mut() = status;
-        *response.headers_mut() = HeaderMap::clone(headers);
+        *response.headers_mut() = HeaderMap::clone(&failure.headers);
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media.content_type()));
         headers.append(header::VARY, HeaderValue::from_static("accept"));
@@ -131,10 +139,14 @@ impl Answers {
     }
 }
 
-/// A gRPC answer that is an error and nothing else: its trailers are its headers.
-pub(crate) fn trailers_only<B: Default>(failure: &Failure, content_type: &'static str) -> http::Response<B> {
+/// A gRPC answer that is an error and nothing else: its trailers are its headers. `domain` is the gateway's.
+pub(crate) fn trailers_only<B: Default>(
+    failure: &Failure,
+    content_type: &'static str,
+    domain: &str,
+) -> http::Response<B> {
     let mut response = http::Response::new(B::default());
-    *response.headers_mut() = failure.trailers();
+    *response.headers_mut() = failure.trailers(domain);
     response
         .headers_mut()
         .insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));

@@ -25,12 +25,17 @@ pub struct CallRecord {
     http_status: AtomicU16,
     shard: OnceLock<u16>,
     user: OnceLock<u64>,
+    error_domain: OnceLock<Arc<str>>,
+    relaxed_by: OnceLock<&'static str>,
 }
 
 /// In the extensions of a request: the RPC's server streams, and so the call may last. Whoever is inside knows no
 /// schema.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct AnswersInStream;
+
+/// The domain of the gateway's own reasons, unless set: it refused the call, not the API behind it.
+pub(crate) const ERROR_DOMAIN: &str = "gateway";
 
 /// No code is known yet.
 const NO_CODE: i32 = -1;
@@ -48,6 +53,8 @@ impl CallRecord {
             http_status: AtomicU16::new(0),
             shard: OnceLock::new(),
             user: OnceLock::new(),
+            error_domain: OnceLock::new(),
+            relaxed_by: OnceLock::new(),
         })
     }
 
@@ -126,6 +133,25 @@ impl CallRecord {
 
     pub(crate) fn set_http_status(&self, status: u16) {
         self.http_status.store(status, Ordering::Relaxed);
+    }
+
+    /// The domain of the gateway's own reasons in `google.rpc.ErrorInfo`.
+    pub(crate) fn error_domain(&self) -> &str {
+        self.error_domain.get().map_or(ERROR_DOMAIN, |domain| domain)
+    }
+
+    /// Sets the domain: whoever makes the record does.
+    pub(crate) fn set_error_domain(&self, domain: Arc<str>) {
+        let _ = self.error_domain.set(domain);
+    }
+
+    /// The setting that would allow what was refused, where one would: for the log, since a caller has no settings.
+    pub fn relaxed_by(&self) -> Option<&'static str> {
+        self.relaxed_by.get().copied()
+    }
+
+    pub(crate) fn set_relaxed_by(&self, setting: &'static str) {
+        let _ = self.relaxed_by.set(setting);
     }
 
     /// The shard that served the call, where one did.

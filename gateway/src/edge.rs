@@ -21,7 +21,7 @@ mod trace;
 
 pub use crate::call::{CallRecord, OTHER_METHOD, code_name};
 pub(crate) use cors::BUILTIN_METHODS;
-pub use cors::CorsPolicy;
+pub use cors::{CorsPolicy, check_origin};
 pub use forwarding::{Forwarding, Network, NetworkError};
 pub(crate) use head::check as check_head;
 #[cfg(feature = "standalone")]
@@ -73,7 +73,10 @@ pub(crate) fn stack(edge: &Edge, gateway: &Gateway, doors: Doors) -> HttpService
             // First, so that everything below, refusals included, has an id to name and to echo.
             .layer(request_id::RequestIdLayer::new(edge.request_id.clone()))
             // Opens the call's record and span, and writes its one log line; outside all that can end a call.
-            .layer(trace::TraceLayer::new(edge.request_id.clone()))
+            .layer(trace::TraceLayer::new(
+                edge.request_id.clone(),
+                gateway.error_domain().clone(),
+            ))
             // Counts what the log line says, so that a call is in both or in neither.
             .layer(metrics::MetricsLayer::new(edge.metrics.clone()))
             // Inside the two above, so that a panic is logged and counted as INTERNAL.

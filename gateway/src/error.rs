@@ -1,6 +1,7 @@
 //! Failures on their way out: what the gateway refuses by itself, sentence by sentence, and what the inner service
 //! answers become one [`Failure`]; `answer.rs` writes it in the shape of the caller's door.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use base64::Engine;
@@ -9,13 +10,17 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header};
 use millrace_transcode::{BindError, RouteError, status};
 use tonic::Code;
 
+use crate::call::CallRecord;
 use crate::metadata;
 
 /// Bytes of a path in a message.
 const SHOWN_PATH_BYTES_MAX: usize = 256;
 
-/// The domain of the gateway's own reasons.
-const DOMAIN: &str = "millrace";
+/// The domain of the gateway's own reasons until they are written: whoever writes them knows it.
+const DOMAIN: &str = "";
+
+/// The domain of the platform, which cuts streams as the gateway does.
+const PLATFORM_DOMAIN: &str = "millrace";
 
 /// When a caller may come again whom a limit kept out.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -26,6 +31,8 @@ pub(crate) struct Failure {
     pub(crate) said: Box<status::Failure>,
     /// Headers of the REST answer.
     pub(crate) headers: Box<HeaderMap>,
+    /// Whether the gateway refused it itself, so that its reason has the gateway's domain.
+    is_own: bool,
 }
 
 impl Failure {
@@ -43,6 +50,7 @@ impl Failure {
         Self {
             said: Box::new(said),
             headers: Box::new(headers),
+            is_own: false,
         }
     }
 
@@ -266,8 +274,12 @@ impl Failure {
         Self::invalid("the body could not be read to its end", &[])
     }
 
-    /// A request that does not fit its route.
-    pub(crate) fn unbindable(error: &BindError) -> Self {
+    /// A request that does not fit its route. The setting that would allow it is the operator's to know: it goes to the
+    /// call's log line.
+    pub(crate) fn unbindable(error: &BindError, record: &CallRecord) -> Self {
+        if let Some(setting) = error.relaxed_by {
+            record.set_relaxed_by(setting);
+        }
         status::Failure::from(error).with_reason(DOMAIN, "INVALID_FIELD").into()
     }
 
@@ -291,31 +303,42 @@ impl Failure {
         Self::invalid(format!("header `{header}` {problem}"), &[violation])
     }
 
-    /// Whether the server cut a stream that can go on where it ended.
-    pub(crate) fn is_cut(&self) -> bool {
+    /// Whether the server cut a stream that can go on where it ended. `own` is the gateway's domain.
+    pub(crate) fn is_cut(&self, own: &str) -> bool {
+        let cuts = |domain: &str| self.is_own || domain == own || domain == PLATFORM_DOMAIN;
         let reason = self.said.reason();
-        reason.is_some_and(|(domain, reason)| domain == DOMAIN && reason == "STREAM_CUT")
+        reason.is_some_and(|(domain, reason)| cuts(&domain) && reason == "STREAM_CUT")
+    }
+
+    /// What is said, with the gateway's domain where the gateway says it.
+    pub(crate) fn said(&self, domain: &str) -> Cow<'_, status::Failure> {
+        match self.is_own {
+            true => Cow::Owned(self.said.in_domain(domain)),
+            false => Cow::Borrowed(&self.said),
+        }
     }
 
     pub(crate) fn code(&self) -> Code {
         Code::from_i32(self.said.code)
     }
 
-    /// The same as gRPC says it.
-    pub(crate) fn to_status(&self) -> tonic::Status {
-        tonic::Status::with_details(self.code(), &self.said.message, self.said.details_bytes().into())
+    /// The same as gRPC says it, with this domain where the gateway says it.
+    pub(crate) fn to_status(&self, domain: &str) -> tonic::Status {
+        let said = self.said(domain);
+        tonic::Status::with_details(self.code(), &said.message, said.details_bytes().into())
     }
 
     /// The same as trailers of a gRPC answer.
-    pub(crate) fn trailers(&self) -> HeaderMap {
+    pub(crate) fn trailers(&self, domain: &str) -> HeaderMap {
+        let said = self.said(domain);
         let mut trailers = HeaderMap::with_capacity(3);
-        trailers.insert("grpc-status", HeaderValue::from(self.said.code));
-        let message = percent_encoding::utf8_percent_encode(&self.said.message, GRPC_MESSAGE).to_string();
+        trailers.insert("grpc-status", HeaderValue::from(said.code));
+        let message = percent_encoding::utf8_percent_encode(&said.message, GRPC_MESSAGE).to_string();
         if let Ok(message) = HeaderValue::try_from(message) {
             trailers.insert("grpc-message", message);
         }
-        if !self.said.details.is_empty()
-            && let Ok(details) = HeaderValue::try_from(STANDARD_NO_PAD.encode(self.said.details_bytes()))
+        if !said.details.is_empty()
+            && let Ok(details) = HeaderValue::try_from(STANDARD_NO_PAD.encode(said.details_bytes()))
         {
             trailers.insert("grpc-status-details-bin", details);
         }
@@ -328,6 +351,7 @@ impl From<status::Failure> for Failure {
         Self {
             said: Box::new(said),
             headers: Box::default(),
+            is_own: true,
         }
     }
 }

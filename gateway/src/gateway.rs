@@ -42,6 +42,7 @@ struct Shared {
     rpcs: HashMap<Arc<str>, Uri>,
     request_headers: AllowList,
     www_authenticate: HeaderValue,
+    error_domain: Arc<str>,
     body_bytes_max: usize,
     body_memory: BodyMemory,
     uploads: Uploads,
@@ -82,7 +83,17 @@ impl Gateway {
     }
 
     pub(crate) fn answers(&self) -> Answers {
-        Answers::new(self.shared.schema.clone(), self.shared.www_authenticate.clone())
+        let shared = &self.shared;
+        Answers::new(
+            shared.schema.clone(),
+            shared.www_authenticate.clone(),
+            shared.error_domain.clone(),
+        )
+    }
+
+    /// The domain of the gateway's own reasons.
+    pub(crate) fn error_domain(&self) -> &Arc<str> {
+        &self.shared.error_domain
     }
 
     pub(crate) fn request_headers(&self) -> &AllowList {

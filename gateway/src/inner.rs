@@ -131,7 +131,8 @@ impl Body for ReplyBody {
             this.state = State::Ended;
             this.settled = true;
             this.record.set_code(Code::Internal);
-            return Poll::Ready(Some(Ok(Frame::trailers(Failure::panicked().trailers()))));
+            let trailers = Failure::panicked().trailers(this.record.error_domain());
+            return Poll::Ready(Some(Ok(Frame::trailers(trailers))));
         };
         match &polled {
             Poll::Ready(Some(Ok(frame))) => {

@@ -63,6 +63,22 @@ impl MetadataError {
     }
 }
 
+/// Why a header is never passed on, whoever asks for it; `None` where it can be.
+pub(crate) fn why_never_passed(name: &str) -> Option<&'static str> {
+    let name = name.to_ascii_lowercase();
+    if HeaderName::from_bytes(name.as_bytes()).is_err() {
+        Some("is no header name")
+    } else if DEFAULT.contains(&name.as_str()) {
+        None
+    } else if name.starts_with("grpc-") {
+        Some("is gRPC's own header and never passed on")
+    } else if DENIED.contains(&name.as_str()) {
+        Some("belongs to one connection or to the form of a message and is never passed on")
+    } else {
+        None
+    }
+}
+
 /// The request headers that become metadata.
 #[derive(Debug, Clone)]
 pub(crate) struct AllowList {
@@ -72,12 +88,10 @@ pub(crate) struct AllowList {
 }
 
 impl AllowList {
-    /// The default list and more; names that are no header names, or that gRPC keeps for itself, are left out.
+    /// The default list and more; names that never pass are left out, see [`why_never_passed`].
     pub(crate) fn with(extra: &[String]) -> Self {
-        let extra = extra
-            .iter()
-            .filter_map(|name| HeaderName::from_bytes(name.to_ascii_lowercase().as_bytes()).ok());
-        let extra = extra.filter(|name| !name.as_str().starts_with("grpc-") && !DENIED.contains(&name.as_str()));
+        let extra = extra.iter().filter(|name| why_never_passed(name).is_none());
+        let extra = extra.filter_map(|name| HeaderName::from_bytes(name.to_ascii_lowercase().as_bytes()).ok());
         let mut names: Vec<_> = DEFAULT.into_iter().map(HeaderName::from_static).collect();
         for name in extra {
             if !names.contains(&name) {

@@ -262,7 +262,7 @@ impl<'s> Matched<'s> {
         let route = self.route.with_alias(alias);
         let message = route
             .bind(parts.uri.query(), &body, &fields)
-            .map_err(|error| Failure::unbindable(&error))?;
+            .map_err(|error| Failure::unbindable(&error, &record))?;
         let metadata = inner_headers(&parts.headers, self.deadline, &record, gateway)?;
         Ok(Bound {
             route,

@@ -8,6 +8,7 @@ mod check;
 mod config;
 mod explain;
 mod failure;
+mod findings;
 mod log;
 mod output;
 mod published;
@@ -36,8 +37,8 @@ then from variables MILLRACE_GATEWAY_<SECTION>__<KEY>, then from flags; the late
 Exit codes:
     0  all is well
     1  a check failed
-    2  the command line makes no sense
-    3  a setting is wrong, or the schema cannot be served
+    2  the command line makes no sense, or a value in it
+    3  a setting of the file or the environment is wrong, or the schema cannot be served
     4  something is missing or does not answer, or an address is taken
   130  interrupted";
 

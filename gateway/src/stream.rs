@@ -207,7 +207,7 @@ impl Stream {
 
     /// Ends a stream that was cut, if the form's callers come again; false for any other failure.
     fn cut(&mut self, failure: &Failure) -> bool {
-        let is_cut = failure.is_cut() && self.form.cut(&mut self.ready);
+        let is_cut = self.answers.is_cut(failure) && self.form.cut(&mut self.ready);
         if is_cut {
             self.record.set_code(failure.code());
             self.state = State::Ended;

@@ -26,16 +26,19 @@ pub(crate) struct Uploads {
     streaming: Arc<HashSet<String>>,
     /// Paths of the RPCs whose server streams.
     answered_in_stream: Arc<HashSet<String>>,
+    /// The domain of the gateway's own reasons.
+    error_domain: Arc<str>,
 }
 
 impl Uploads {
-    pub(crate) fn new(schema: &Schema, time_max: Duration) -> Self {
+    pub(crate) fn new(schema: &Schema, time_max: Duration, error_domain: Arc<str>) -> Self {
         let streaming = schema.methods().filter(|method| method.client_streaming());
         let answered = schema.methods().filter(|method| method.server_streaming());
         Self {
             time_max,
             streaming: Arc::new(streaming.map(|method| method.grpc_path().to_owned()).collect()),
             answered_in_stream: Arc::new(answered.map(|method| method.grpc_path().to_owned()).collect()),
+            error_domain,
         }
     }
 
@@ -57,6 +60,7 @@ impl Uploads {
                 inner: body,
                 ends,
                 time_max: self.time_max,
+                error_domain: self.error_domain.clone(),
                 late: None,
             }),
             _ => body,
@@ -69,6 +73,7 @@ struct Timed {
     inner: RequestBody,
     ends: Instant,
     time_max: Duration,
+    error_domain: Arc<str>,
     /// Made when the body first has to be waited for: most never are.
     late: Option<Pin<Box<Sleep>>>,
 }
@@ -76,7 +81,8 @@ struct Timed {
 impl Timed {
     fn too_slow(&mut self) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         self.inner = RequestBody::empty();
-        Poll::Ready(Some(Err(Failure::body_too_slow(self.time_max).to_status().into())))
+        let status = Failure::body_too_slow(self.time_max).to_status(&self.error_domain);
+        Poll::Ready(Some(Err(status.into())))
     }
 }
 

@@ -38,6 +38,15 @@ use pool::Pool;
 pub use settings::{ClientIdentity, Settings, Tls, UpstreamError};
 pub use table::{Claim, Table};
 
+/// Checks that a URL can be a server's; nothing is connected.
+///
+/// # Errors
+/// It is none, or holds more than a server's address: [`UpstreamError::Url`].
+#[cfg(feature = "standalone")]
+pub(crate) fn check_url(url: &str) -> Result<(), UpstreamError> {
+    Address::parse(url).map(drop)
+}
+
 /// One gRPC server, or several behind one name; cheap to clone.
 #[derive(Clone)]
 pub struct Upstream {

@@ -147,3 +147,32 @@ fn show_says_where_a_socket_is_and_no_password() {
         migrated.err
     );
 }
+
+#[test]
+fn variables_hold_lists_and_defaults_are_shown() {
+    let folder = Folder::new();
+    let path = file(&folder, GOOD);
+    let shards = "postgres://millrace@127.0.0.1:1/a, postgres://millrace@127.0.0.1:1/b";
+    let shown = millrace(
+        &["config", "show", "--config", &path],
+        &[("MILLRACE_DATABASE__SHARDS", shards)],
+    );
+    assert_eq!(shown.code, 0, "{shown:?}");
+    let value = |key: &str| {
+        let line = shown.out.lines().find(|line| line.split(' ').next() == Some(key));
+        let (_, rest) = line.unwrap().split_once('=').unwrap();
+        rest.split_once("  #").unwrap().0.trim().to_owned()
+    };
+    assert_eq!(
+        value("database.shards"),
+        r#"["postgres://millrace@127.0.0.1:1/a", "postgres://millrace@127.0.0.1:1/b"]"#
+    );
+    assert_eq!(value("database.pool_size"), "5");
+    assert_eq!(value("database.connection_age_max_s"), "1800");
+    let refused = millrace(
+        &["config", "check", "--config", &path],
+        &[("MILLRACE_SERVER__LISTEN", "nowhere")],
+    );
+    assert_eq!(refused.code, 3, "{refused:?}");
+    assert!(refused.err.contains("as in 127.0.0.1:8080"), "{}", refused.err);
+}

@@ -27,12 +27,13 @@ const LOGGED_PATH_BYTES_MAX: usize = 256;
 #[derive(Clone)]
 pub(crate) struct TraceLayer {
     new_id: NewId,
+    error_domain: Arc<str>,
 }
 
 impl TraceLayer {
-    /// `new_id` is the seed of trace ids.
-    pub(crate) fn new(new_id: NewId) -> Self {
-        Self { new_id }
+    /// `new_id` is the seed of trace ids; the records say `error_domain` to whoever fails the call.
+    pub(crate) fn new(new_id: NewId, error_domain: Arc<str>) -> Self {
+        Self { new_id, error_domain }
     }
 }
 
@@ -43,6 +44,7 @@ impl<S> Layer<S> for TraceLayer {
         Traced {
             inner,
             new_id: self.new_id.clone(),
+            error_domain: self.error_domain.clone(),
         }
     }
 }
@@ -52,6 +54,7 @@ impl<S> Layer<S> for TraceLayer {
 pub(crate) struct Traced<S> {
     inner: S,
     new_id: NewId,
+    error_domain: Arc<str>,
 }
 
 impl<S> Service<HttpRequest> for Traced<S>
@@ -73,6 +76,7 @@ where
             .get::<RequestId>()
             .map_or_else(|| Arc::from(""), |id| id.0.clone());
         let record = CallRecord::new(request_id, traceparent);
+        record.set_error_domain(self.error_domain.clone());
         request.extensions_mut().insert(record.clone());
         let span = tracing::info_span!(
             target: "millrace::call",
@@ -149,6 +153,7 @@ impl Drop for LogLine {
             trace_id = trace_id(record.traceparent()),
             shard = record.shard(),
             user = record.user(),
+            relaxed_by = record.relaxed_by(),
             "{} {} {code} in {ms} ms",
             record.door().name(),
             record.rpc_method(),

@@ -7,6 +7,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use millrace_transcode::{Alias, LoadError, Options, Schema, SchemaBuilder};
 
 use super::{AliasOf, Gateway, Shared};
+use crate::call::ERROR_DOMAIN;
 use crate::edge::Forwarding;
 use crate::metadata::AllowList;
 use crate::rest::BodyMemory;
@@ -31,6 +32,7 @@ pub struct Builder {
     uri_bytes_max: usize,
     request_headers: Vec<String>,
     www_authenticate: HeaderValue,
+    error_domain: Arc<str>,
     body_bytes_max: usize,
     body_memory_bytes: usize,
     body_time_max: Duration,
@@ -49,6 +51,7 @@ impl Default for Builder {
             uri_bytes_max: URI_BYTES_MAX,
             request_headers: Vec::new(),
             www_authenticate: HeaderValue::from_static("Bearer"),
+            error_domain: Arc::from(ERROR_DOMAIN),
             body_bytes_max: BODY_BYTES_MAX,
             body_memory_bytes: BODY_MEMORY_BYTES,
             body_time_max: BODY_TIME_MAX,
@@ -101,6 +104,14 @@ impl Builder {
     #[must_use]
     pub fn www_authenticate(mut self, challenge: HeaderValue) -> Self {
         self.www_authenticate = challenge;
+        self
+    }
+
+    /// Sets the domain of the reasons for which the gateway itself refuses calls, in `google.rpc.ErrorInfo`; `gateway`
+    /// unless set. The inner service's own reasons keep theirs.
+    #[must_use]
+    pub fn error_domain(mut self, domain: impl Into<Arc<str>>) -> Self {
+        self.error_domain = domain.into();
         self
     }
 
@@ -192,10 +203,11 @@ impl Builder {
             shared: Arc::new(Shared {
                 rpcs: rpcs.collect(),
                 uri_bytes_max: self.uri_bytes_max,
-                uploads: Uploads::new(&schema, self.body_time_max),
+                uploads: Uploads::new(&schema, self.body_time_max, self.error_domain.clone()),
                 schema: Arc::new(schema),
                 request_headers: AllowList::with(&self.request_headers).refusing_unsayable(self.header_text_refused),
                 www_authenticate: self.www_authenticate,
+                error_domain: self.error_domain,
                 body_bytes_max: self.body_bytes_max,
                 body_memory: BodyMemory::new(self.body_memory_bytes),
                 deadline_max: self.deadline_max,

@@ -8,6 +8,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ use tokio::sync::oneshot;
 use tokio::time::{Sleep, sleep};
 
 use crate::body::{BoxError, RequestBody};
+use crate::call::CallRecord;
 use crate::error::Failure;
 use crate::frame::put_frame;
 use crate::gateway::Gateway;
@@ -46,6 +48,8 @@ struct StreamBounds {
     silence_max: Duration,
     /// Where what is there of an element counts.
     memory: BodyMemory,
+    /// Of the call.
+    record: Arc<CallRecord>,
 }
 
 impl<'s> Matched<'s> {
@@ -62,7 +66,7 @@ impl<'s> Matched<'s> {
         let binder = self
             .route
             .binder(gateway.shared_schema().clone(), parts.uri.query(), &fields)
-            .map_err(|error| Failure::unbindable(&error))?;
+            .map_err(|error| Failure::unbindable(&error, record))?;
         let metadata = inner_headers(&parts.headers, self.deadline, record, gateway)?;
         Ok((notation, binder, metadata))
     }
@@ -85,6 +89,7 @@ impl<'s> Matched<'s> {
             element_time_max: time_max,
             silence_max: gateway.stream_silence_max(),
             memory: gateway.body_memory().clone(),
+            record: record.clone(),
         };
         let (mut stream, end) = ClientStream::new(body, notation, binder, bounds);
         let begun = tokio::time::timeout(time_max.min(self.deadline.unwrap_or(Duration::MAX)), stream.begun());
@@ -252,7 +257,8 @@ impl ClientStream {
             let Some(element) = element else { break };
             self.late = None;
             let message = self.binder.bind(&element.json, element.number, element.start);
-            put_frame(out, &message.map_err(|error| Failure::unbindable(&error))?);
+            let message = message.map_err(|error| Failure::unbindable(&error, &self.bounds.record))?;
+            put_frame(out, &message);
         }
         self.account()
     }
@@ -271,7 +277,7 @@ impl ClientStream {
 
     /// Tells the end, and breaks off: the inner service must not take what came so far for all.
     fn fail(&mut self, failure: Failure) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        let status = failure.to_status();
+        let status = failure.to_status(self.bounds.record.error_domain());
         self.state = State::Ended;
         let left = std::mem::take(&mut self.body);
         if let Some(end) = self.end.take() {

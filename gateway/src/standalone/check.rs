@@ -1,12 +1,13 @@
 //! `millrace-gateway check`: loads everything as `run` would, and says what is wrong with it.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use clap::Args;
 
+use super::published::Published;
+use super::schema::SchemaError;
 use super::settings::Settings;
-use super::{Environment, Exit, Failure, SettingsArgs, output, replay, run, schema};
+use super::{Environment, Exit, Failure, SettingsArgs, findings, output, replay, run, schema};
 use crate::Gateway;
 use crate::reflection::is_exposed;
 use crate::transcode::LoadError;
@@ -24,14 +25,17 @@ pub(super) struct Check {
 impl Check {
     pub(super) async fn run(self, environment: Environment) -> Result<Exit, Failure> {
         let settings = self.settings.load(environment)?.settings;
+        run::rehearse(&settings)?;
         let source = run::source(&settings).await?;
         let gateway = match schema::gateway(&settings, &source) {
             Ok(gateway) => gateway,
             // What cannot be read is no answer to the question whether the rules are good.
-            Err(error @ (LoadError::Descriptors(_) | LoadError::Inconsistent)) => {
-                return Err(schema::unloadable(error));
-            }
-            Err(error) => {
+            Err(
+                error @ (SchemaError::NoFile
+                | SchemaError::NoService
+                | SchemaError::Load(LoadError::Descriptors(_) | LoadError::Inconsistent)),
+            ) => return Err(schema::unloadable(error)),
+            Err(SchemaError::Load(error)) => {
                 let source = std::error::Error::source(&error).map(|source| format!(": {source}"));
                 output::line(format_args!("refused: {error}{}", source.unwrap_or_default()))?;
                 return Ok(Exit::CheckFailed);
@@ -47,31 +51,22 @@ impl Check {
 fn report(settings: &Settings, source: &schema::Source, gateway: &Gateway) -> Result<Exit, Failure> {
     let schema = gateway.schema();
     let mut exit = Exit::Ok;
-    let owners = schema::owners(settings, source, schema);
-    if !settings.upstreams.is_empty() {
-        let bound: BTreeSet<_> = schema
-            .routes()
-            .map(|route| route.method().descriptor().parent_service().full_name().to_owned())
-            .collect();
-        for service in bound {
-            if !owners.iter().flatten().any(|owned| *owned == service) {
-                output::line(format_args!("no upstream has the service {service}"))?;
-                exit = Exit::CheckFailed;
-            }
-        }
+    for finding in findings::findings(settings, source, schema) {
+        output::line(finding)?;
+        exit = Exit::CheckFailed;
     }
-    let mut findings = schema.report();
+    let mut report = schema.report();
     // Health and reflection are not the server's own, and need no route.
-    findings
+    report
         .unbound_rpcs
         .retain(|rpc| is_exposed(rpc.split('/').next().unwrap_or_default()));
     // All else may be meant.
-    if !findings.unreachable.is_empty() {
+    if !report.unreachable.is_empty() {
         exit = Exit::CheckFailed;
     }
-    output::text(&findings.to_string())?;
-    let (routes, rpcs) = (schema.routes().count(), schema.methods().count());
-    output::line(format_args!("{routes} routes, {rpcs} RPCs"))?;
+    output::text(&report.to_string())?;
+    let (routes, published) = (schema.routes().count(), Published::new(settings, schema));
+    output::line(format_args!("{routes} routes; over gRPC {published}"))?;
     if exit == Exit::Ok {
         output::line("the schema and the settings are good")?;
     }

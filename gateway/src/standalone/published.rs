@@ -2,6 +2,7 @@
 //! REST is not asked here, for it has no other RPCs than those that are bound.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::future::ready;
 use std::sync::Arc;
 
@@ -16,11 +17,14 @@ use crate::reflection::is_exposed;
 use crate::transcode::Schema;
 use crate::{Door, GrpcService};
 
-/// The RPCs that are served over gRPC.
+/// The RPCs that are served over gRPC. As text it is `16 of 17 RPCs`: those of health and reflection count where they
+/// are listed.
 pub(super) struct Published {
     /// `/package.Service/Method`.
     paths: BTreeSet<String>,
     services: Vec<String>,
+    /// How many RPCs of the server's own are published, and how many it has.
+    counts: (usize, usize),
 }
 
 impl Published {
@@ -41,15 +45,29 @@ impl Published {
             ),
             Grpc::Off => Box::new(std::iter::empty()),
         };
-        Self {
+        let mut published = Self {
             paths: paths.map(str::to_owned).collect(),
             services: settings.grpc_also.clone(),
+            counts: (0, 0),
+        };
+        let own = schema
+            .methods()
+            .filter(|method| is_served(settings, method.descriptor().parent_service().full_name()));
+        for method in own {
+            published.counts.0 += usize::from(published.has(method.grpc_path()));
+            published.counts.1 += 1;
         }
+        published
     }
 
-    /// How many RPCs of the schema are published.
-    pub(super) fn count(&self) -> usize {
-        self.paths.len()
+    /// Whether `grpc = "all"` would publish more.
+    pub(super) fn is_part(&self) -> bool {
+        self.counts.0 < self.counts.1
+    }
+
+    /// Whether nothing is published.
+    pub(super) fn is_empty(&self) -> bool {
+        self.paths.is_empty() && self.services.is_empty()
     }
 
     fn has(&self, path: &str) -> bool {
@@ -72,5 +90,12 @@ impl Published {
             }
             Either::Right(inner.clone().oneshot(request))
         }))
+    }
+}
+
+impl fmt::Display for Published {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (published, all) = self.counts;
+        write!(f, "{published} of {all} RPCs")
     }
 }

@@ -10,7 +10,7 @@ use std::path::Path;
 
 use super::settings::Settings;
 use super::{Exit, Failure, output};
-use crate::transcode::{BindError, HeaderFields, RouteError, Schema};
+use crate::transcode::{BindError, BindReason, HeaderFields, RouteError, Schema};
 use line::{Call, Line};
 
 /// Groups that are told apart; what comes later is counted as one.
@@ -188,15 +188,12 @@ fn unbound(method: &str, path: &str, error: RouteError) -> Reason {
 /// The setting that relaxes a rule is its name. What callers have sent is left out, as far as it is a value.
 fn of_binding(error: &BindError) -> Reason {
     let rule = error.relaxed_by.unwrap_or("no setting");
-    if error.message.contains("unknown query parameter") {
-        let what = error
-            .violations
-            .first()
-            .map_or(error.message.as_str(), |(_, what)| what.as_str());
-        let end = what.find(['(', ';']).unwrap_or(what.len());
-        return (rule, what[..end].trim_end().to_owned());
-    }
-    (rule, without_values(&error.message))
+    let what = match &error.reason {
+        // A name is what tells them apart, and no value.
+        BindReason::UnknownParameter(name) => format!("unknown query parameter {name:?}"),
+        _ => without_values(&error.message),
+    };
+    (rule, what)
 }
 
 /// A message without what stands in double quotes.

@@ -3,7 +3,7 @@
 use clap::Args;
 use serde_json::json;
 
-use super::settings::Settings;
+use super::settings::{Settings, UpstreamSettings};
 use super::{Environment, Exit, Failure, SettingsArgs, output, run, schema};
 use crate::transcode::{Body, Schema};
 
@@ -22,8 +22,10 @@ struct Line {
     method: String,
     path: String,
     rpc: String,
-    body: String,
-    upstream: String,
+    /// Of the body's field, or `*`; none where the rule binds no body.
+    body: Option<String>,
+    /// None where no upstream has the service.
+    upstream: Option<String>,
 }
 
 impl Routes {
@@ -49,7 +51,7 @@ impl Routes {
             widths.max().unwrap_or_default()
         };
         let (methods, paths) = (width(|line| &line.method), width(|line| &line.path));
-        let (rpcs, bodies) = (width(|line| &line.rpc), width(|line| &line.body));
+        let (rpcs, bodies) = (width(|line| &line.rpc), width(|line| shown(&line.body)));
         for line in &lines {
             let Line {
                 method,
@@ -58,11 +60,17 @@ impl Routes {
                 body,
                 upstream,
             } = line;
+            let (body, upstream) = (shown(body), shown(upstream));
             let text = format!("{method:methods$}  {path:paths$}  {rpc:rpcs$}  {body:bodies$}  {upstream}");
             output::line(text.trim_end())?;
         }
         Ok(Exit::Ok)
     }
+}
+
+/// As a table shows what is not there.
+fn shown(text: &Option<String>) -> &str {
+    text.as_deref().unwrap_or("-")
 }
 
 fn lines(settings: &Settings, source: &schema::Source, schema: &Schema) -> Vec<Line> {
@@ -75,13 +83,13 @@ fn lines(settings: &Settings, source: &schema::Source, schema: &Schema) -> Vec<L
             path: route.path().to_owned(),
             rpc: route.method().full_name().to_owned(),
             body: match route.body() {
-                Body::None => "-".to_owned(),
-                Body::Whole => "*".to_owned(),
-                Body::Field(field) => field.name().to_owned(),
+                Body::None => None,
+                Body::Whole => Some("*".to_owned()),
+                Body::Field(field) => Some(field.name().to_owned()),
             },
             upstream: owner
                 .and_then(|index| settings.upstreams.get(index))
-                .map_or_else(|| "-".to_owned(), |upstream| upstream.shown_url()),
+                .map(UpstreamSettings::shown_url),
         }
     });
     lines.collect()

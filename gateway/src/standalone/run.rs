@@ -22,7 +22,7 @@ use tower::{ServiceExt, service_fn};
 
 use super::published::Published;
 use super::schema::{self, Source};
-use super::settings::{Hosts, Settings};
+use super::settings::{Hosts, LOOPBACK, Settings};
 use super::{Environment, Exit, Failure, SettingsArgs, log, output};
 use crate::edge::{CorsPolicy, Edge, HostPolicy, Metrics, NewId};
 use crate::heartbeat::Heartbeat;
@@ -34,9 +34,6 @@ use crate::{Gateway, GrpcService, HttpService, RequestBody, admin};
 use listen::Listeners;
 use part::Part;
 use started::Started;
-
-/// The word that stands for every origin of this machine.
-const LOOPBACK: &str = "loopback";
 
 /// Runs until a signal, or until a part of it fails, and drains.
 pub(super) async fn run(arguments: &SettingsArgs, environment: Environment) -> Result<Exit, Failure> {
@@ -73,6 +70,12 @@ pub(super) async fn source(settings: &Settings) -> Result<Source, Failure> {
         return schemas::reflect(settings).await;
     }
     schema::files(settings)
+}
+
+/// Does of a start what can be done without an address and without a call: files are read, and URLs taken apart.
+pub(super) fn rehearse(settings: &Settings) -> Result<(), Failure> {
+    tls::acceptor(&settings.tls)?;
+    upstreams::all(settings).map(drop)
 }
 
 async fn start(settings: &Arc<Settings>, hangups: Hangups) -> Result<Started, Failure> {

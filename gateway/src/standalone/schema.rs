@@ -51,8 +51,37 @@ pub(super) fn files(settings: &Settings) -> Result<Source, Failure> {
     })
 }
 
+/// Why no gateway can be made of a schema.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum SchemaError {
+    /// Nothing is in the descriptor files, as in `/dev/null`.
+    #[error("the descriptor set holds no file")]
+    NoFile,
+    /// Only messages are in the descriptor files.
+    #[error("the descriptor set holds no service")]
+    NoService,
+    /// The library cannot load it.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+}
+
 /// Loads the gateway of a schema.
-pub(super) fn gateway(settings: &Settings, source: &Source) -> Result<Gateway, LoadError> {
+///
+/// # Errors
+/// The schema does not load, or is one of files in which no service is. An upstream without services may have some at
+/// its next start.
+pub(super) fn gateway(settings: &Settings, source: &Source) -> Result<Gateway, SchemaError> {
+    let gateway = loaded(settings, source)?;
+    if !settings.descriptors.is_empty() && gateway.schema().pool().services().next().is_none() {
+        return Err(match source.sets.iter().all(Vec::is_empty) {
+            true => SchemaError::NoFile,
+            false => SchemaError::NoService,
+        });
+    }
+    Ok(gateway)
+}
+
+fn loaded(settings: &Settings, source: &Source) -> Result<Gateway, LoadError> {
     let mut options = settings.options.clone();
     let routes = settings.routes.iter();
     options.overrides = routes
@@ -104,6 +133,7 @@ fn build_all(settings: &Settings, source: &Source, options: Options) -> Result<G
         .response_trailers(settings.response_trailers.iter().cloned())
         .forwarding(settings.forwarding.policy())
         .www_authenticate(settings.www_authenticate.clone())
+        .error_domain(settings.error_domain.clone())
         .uri_bytes_max(limits.uri_bytes)
         .body_bytes_max(limits.body_bytes)
         .body_memory_bytes(limits.body_memory_bytes)
@@ -116,12 +146,15 @@ fn build_all(settings: &Settings, source: &Source, options: Options) -> Result<G
 }
 
 /// Says what to do about a schema that does not load.
-pub(super) fn unloadable(error: LoadError) -> Failure {
+pub(super) fn unloadable(error: SchemaError) -> Failure {
     let help = match &error {
-        LoadError::Descriptors(_) | LoadError::Inconsistent => {
+        SchemaError::NoFile | SchemaError::NoService => {
+            "give the descriptors of the server with --descriptors, or none: then the server is asked by reflection"
+        }
+        SchemaError::Load(LoadError::Descriptors(_) | LoadError::Inconsistent) => {
             "give the descriptors with all imports: `protoc --include_imports --include_source_info -o FILE`"
         }
-        LoadError::Selector { .. } | LoadError::OverrideSelector { .. } => {
+        SchemaError::Load(LoadError::Selector { .. } | LoadError::OverrideSelector { .. }) => {
             "`http.rules` and `routes` select RPCs as package.Service.Method"
         }
         _ => "correct the annotation, or replace it by a rule under `http.rules` of --config",

@@ -6,12 +6,14 @@ mod error;
 mod file;
 pub(super) mod keys;
 mod load;
+mod names;
 mod rule;
 mod show;
 mod slot;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
@@ -29,6 +31,9 @@ pub(super) use show::{document, listing};
 
 /// The prefix of our variables; sections and keys are joined by two underscores: `MILLRACE_GATEWAY_QUERY__UNKNOWN`.
 pub(super) const PREFIX: &str = "MILLRACE_GATEWAY_";
+
+/// The word that stands for every origin of this machine.
+pub(super) const LOOPBACK: &str = "loopback";
 
 /// All settings. The defaults are in the table, so `unset` is what the table fills.
 #[derive(Debug, Clone)]
@@ -51,6 +56,7 @@ pub(super) struct Settings {
     pub(super) forwarding: ForwardingSettings,
     pub(super) cors_origins: Vec<String>,
     pub(super) www_authenticate: HeaderValue,
+    pub(super) error_domain: Arc<str>,
     pub(super) openapi: OpenApi,
     pub(super) limits: Limits,
     pub(super) log: Log,
@@ -245,6 +251,7 @@ impl Settings {
             forwarding: ForwardingSettings::default(),
             cors_origins: Vec::new(),
             www_authenticate: HeaderValue::from_static(""),
+            error_domain: Arc::from(""),
             openapi: OpenApi::default(),
             limits: Limits {
                 uri_bytes: 0,

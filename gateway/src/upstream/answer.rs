@@ -108,7 +108,7 @@ impl Body for Answer {
             Ok(end) => end,
             Err(fault) => {
                 fault.log(&live.shared.address.name, live.record.request_id());
-                Some(Frame::trailers(fault.failure().trailers()))
+                Some(Frame::trailers(fault.failure().trailers(live.record.error_domain())))
             }
         };
         self.live = None;

@@ -39,7 +39,7 @@ pub(super) async fn answer(shared: &Arc<Shared>, request: Request<Body>) -> Resp
         Ok(response) => response,
         Err(fault) => {
             fault.log(&shared.address.name, record.request_id());
-            fault.response()
+            fault.response(record.error_domain())
         }
     }
 }

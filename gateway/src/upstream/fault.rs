@@ -101,9 +101,9 @@ impl Fault {
         }
     }
 
-    /// The whole answer to a call that has none.
-    pub(super) fn response(&self) -> Response<Body> {
-        trailers_only(&self.failure(), GRPC)
+    /// The whole answer to a call that has none; `domain` is the gateway's.
+    pub(super) fn response(&self, domain: &str) -> Response<Body> {
+        trailers_only(&self.failure(), GRPC, domain)
     }
 
     /// Writes down what callers are not told.

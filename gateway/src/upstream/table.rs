@@ -9,6 +9,7 @@ use tonic::body::Body;
 use tower::util::BoxCloneSyncService;
 
 use crate::answer::{GRPC, trailers_only};
+use crate::call::CallRecord;
 use crate::error::Failure;
 use crate::gateway::GrpcService;
 use crate::upstream::{Upstream, call};
@@ -83,7 +84,10 @@ impl Table {
             async move {
                 Ok::<_, Infallible>(match upstream {
                     Some(upstream) => call::answer(&upstream.shared, request).await,
-                    None => trailers_only(&Failure::no_upstream(), GRPC),
+                    None => {
+                        let record = CallRecord::of(request.extensions());
+                        trailers_only(&Failure::no_upstream(), GRPC, record.error_domain())
+                    }
                 })
             }
         }))

@@ -14,6 +14,10 @@ fn routes_as_a_table_and_as_json() {
     let lines = said(&[&["routes", "--json"], &flags[..]].concat());
     let first: serde_json::Value = serde_json::from_str(lines.out.lines().next().unwrap()).unwrap();
     assert_eq!((&first["method"], &first["body"]), (&"POST".into(), &"*".into()));
+    // What is not there is null: a dash would be a name.
+    let lines = said(&["routes", "--json", "--descriptors", descriptors()]);
+    let last: serde_json::Value = serde_json::from_str(lines.out.lines().last().unwrap()).unwrap();
+    assert!(last["body"].is_null() && last["upstream"].is_null(), "{last}");
 }
 
 #[test]
@@ -23,6 +27,7 @@ fn exit_codes() {
     let twice = file("codes", "twice.yaml", twice);
     let nothing = "http:\n  rules:\n  - selector: echo.v1.Echo.Nothing\n    get: /v1\n";
     let nothing = file("codes", "nothing.yaml", nothing);
+    let wrong_url = file("codes", "wrong_url.toml", "upstreams = [\"nowhere\"]\n");
     let broken = file("codes", "broken.binpb", [0xff, 0xff]);
     let known = descriptors();
     for (arguments, code, part) in [
@@ -56,6 +61,16 @@ fn exit_codes() {
         (&["check", "--config", "/nowhere.toml"], 4, "/nowhere.toml"),
         (&["--descriptors", known], 2, "there is no upstream to serve"),
         (&["--listen", "nowhere"], 2, "must be an IP address and a port"),
+        (&["--admin-listen", "nowhere"], 2, "must be an IP address and a port"),
+        (&["--upstream", "nowhere"], 2, "`upstreams[0].url` (flag)"),
+        (&["check", "--upstream", "nowhere"], 2, "must begin with http://"),
+        (&["--config", &wrong_url], 3, "must begin with http://"),
+        // What is wrong besides the command line is wrong without it too.
+        (
+            &["--config", &wrong_url, "--listen", "nowhere"],
+            3,
+            "2 settings are wrong",
+        ),
         (&["--log-format", "loud"], 2, "must be \"auto\", \"pretty\" or \"json\""),
         (&["--lisen", "127.0.0.1:1"], 2, "--listen"),
         (&["--version"], 0, "millrace-gateway "),

@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that panics is a test that fails")]
 
 mod commands;
+mod documents;
+mod findings;
 mod publishing;
 mod reflection;
 mod replay;

@@ -101,13 +101,16 @@ fn long_paths_and_foreign_text_are_bounded_by_settings() {
 
 #[test]
 fn the_listing_is_a_file_that_can_be_used() {
-    let listed = said(&[
-        "config",
-        "--upstream",
-        "http://me:secret@127.0.0.1:1",
-        "--listen",
-        "127.0.0.1:7",
-    ]);
+    let refused = said(&["config", "--upstream", "http://me:secret@127.0.0.1:1"]);
+    assert_eq!(refused.code, 2, "{}", refused.out);
+    assert!(refused.err.contains("holds credentials"), "{}", refused.err);
+    assert!(!(refused.out + &refused.err).contains("secret"));
+    let config = file(
+        "listing",
+        "servers.toml",
+        "openapi.servers = [\"http://me:secret@127.0.0.1:1\"]\n",
+    );
+    let listed = said(&["config", "--config", &config, "--listen", "127.0.0.1:7"]);
     assert_eq!(listed.code, 0, "{}", listed.err);
     for part in [
         "listen = \"127.0.0.1:7\"  # flag",
@@ -146,4 +149,39 @@ fn the_environment_is_over_the_file_and_under_flags() {
     ] {
         assert!(text.contains(part), "{part}\n{text}");
     }
+}
+
+#[test]
+fn what_the_gateway_refuses_is_not_said_in_the_name_of_the_api() {
+    let info = |answer: &Answer| {
+        let body = answer.json();
+        let details = body["details"].as_array().unwrap().clone();
+        let info = details.into_iter().find(|detail| detail["reason"].is_string()).unwrap();
+        (info["reason"].clone(), info["domain"].clone())
+    };
+    let upstream = Upstream::start();
+    for (config, domain) in [
+        ("", "gateway"),
+        ("error_domain = \"api.echo.example\"\n", "api.echo.example"),
+    ] {
+        let config = file("domain", "gateway.toml", config);
+        let gateway = Gateway::start(&upstream, &["--config", &config]);
+        let refused = gateway.get("/v1/items/7?colour=red");
+        assert_eq!(info(&refused), ("INVALID_FIELD".into(), domain.into()));
+        // A caller has no settings; the operator finds the one that would allow it in the log.
+        for word in ["setting", "query.", "millrace"] {
+            assert!(!refused.body.contains(word), "{word}: {}", refused.body);
+        }
+        let line = gateway.line(|line| line["target"] == "millrace::call");
+        assert_eq!(line["relaxed_by"], "query.ignore or query.unknown = \"ignore\"");
+        assert_eq!(info(&gateway.get("/nothing")), ("NOT_FOUND".into(), domain.into()));
+        let line = gateway.line(|line| line["http.path"] == "/nothing");
+        assert!(line["relaxed_by"].is_null(), "{line}");
+    }
+    // The words about a server that is away cross the gateway as gRPC.
+    let away = ["--upstream", "http://127.0.0.1:1", "--descriptors", descriptors()];
+    let gateway = Gateway::run(&away);
+    let refused = gateway.get("/v1/items/7");
+    assert_eq!(refused.status, 503);
+    assert_eq!(info(&refused), ("UPSTREAM_FAILED".into(), "gateway".into()));
 }

@@ -294,6 +294,8 @@ pub(crate) struct Gateway {
     lines: Receiver<Value>,
     pub(crate) address: SocketAddr,
     pub(crate) admin: Option<SocketAddr>,
+    /// What it said when it began to serve.
+    pub(crate) serves: Value,
 }
 
 impl Gateway {
@@ -329,10 +331,12 @@ impl Gateway {
             lines,
             address: SocketAddr::from(([0, 0, 0, 0], 0)),
             admin: None,
+            serves: Value::Null,
         };
         let serves = gateway.line(|line| line["message"] == "the gateway serves");
         gateway.address = serves["listen"].as_str().unwrap().parse().unwrap();
         gateway.admin = serves["admin_listen"].as_str().unwrap().parse().ok();
+        gateway.serves = serves;
         gateway
     }
 

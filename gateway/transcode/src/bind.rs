@@ -28,6 +28,16 @@ pub struct HeaderFields<'h> {
     pub last_event_id: Option<&'h str>,
 }
 
+/// What kind of mistake a request has, for whoever counts them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BindReason {
+    /// A query parameter that is no field of the request; its name.
+    UnknownParameter(Box<str>),
+    /// Whatever the message says.
+    Other,
+}
+
 /// Why a request does not bind.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
@@ -44,6 +54,8 @@ pub struct BindError {
     pub position: Option<Position>,
     /// The setting that allows it, if one does.
     pub relaxed_by: Option<&'static str>,
+    /// What kind of mistake it is.
+    pub reason: BindReason,
 }
 
 impl BindError {
@@ -56,6 +68,7 @@ impl BindError {
             violations: vec![(field, description)],
             position: None,
             relaxed_by: None,
+            reason: BindReason::Other,
         }
     }
 
@@ -92,6 +105,7 @@ impl BindError {
             violations: Vec::new(),
             position: None,
             relaxed_by: None,
+            reason: BindReason::Other,
         }
     }
 }
@@ -100,7 +114,7 @@ impl From<JsonError> for BindError {
     fn from(error: JsonError) -> Self {
         let violations = match error.field.as_str() {
             "" => Vec::new(),
-            field => vec![(field.to_owned(), error.problem.clone())],
+            field => vec![(field.to_owned(), format!("{}{}", error.problem, error.hint))],
         };
         let message = match error.field.as_str() {
             "" => format!("body: {error}"),
@@ -113,6 +127,7 @@ impl From<JsonError> for BindError {
             violations,
             position: Some(error.position),
             relaxed_by: error.relaxed_by,
+            reason: BindReason::Other,
         }
     }
 }
@@ -169,8 +184,7 @@ impl<'s> Bound<'s> {
             _ if body.is_empty() => return Ok(self.message.encode_to_vec().into()),
             Body::None if self.settings.body_unbound_ignored => return Ok(self.message.encode_to_vec().into()),
             Body::None => {
-                let text = format!("body: this method takes no body (setting {BODY_UNBOUND} drops it)");
-                return Err(BindError::whole(text).relaxed_by(BODY_UNBOUND));
+                return Err(BindError::whole("body: this method takes no body").relaxed_by(BODY_UNBOUND));
             }
             Body::Whole => None,
             Body::Field(field) => Some(field),

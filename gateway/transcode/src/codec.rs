@@ -135,6 +135,7 @@ impl Codec {
                 position: Position::at(json, problem.offset),
                 field: problem.field(),
                 problem: problem.text,
+                hint: problem.hint,
                 relaxed_by: problem.relaxed_by,
             })
     }

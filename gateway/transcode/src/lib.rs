@@ -68,7 +68,7 @@ mod suggest;
 pub mod template;
 
 pub use alias::Alias;
-pub use bind::{BindError, HeaderFields};
+pub use bind::{BindError, BindReason, HeaderFields};
 pub use binder::Binder;
 pub use codec::{Position, RenderError};
 pub use compat::Compat;

@@ -5,7 +5,7 @@
 
 use prost_reflect::{FieldDescriptor, Kind, MapKey, Value};
 
-use crate::bind::{self, BindError, Bound};
+use crate::bind::{self, BindError, BindReason, Bound};
 use crate::codec::{Codec, known, scalar, token};
 use crate::percent;
 use crate::rule::{Body, FIELD_PATH_MAX, Route};
@@ -74,11 +74,12 @@ fn resolve<'n>(route: &Route, settings: &RouteSettings, name: &'n str) -> Result
         let names = bind::field_names(&input);
         let hint = suggest::nearest(first, names.iter().map(AsRef::as_ref));
         let hint = hint.map(|hint| format!("; did you mean `{hint}`?")).unwrap_or_default();
-        let text = format!(
-            "unknown query parameter {}{hint} (setting query.ignore drops it)",
-            scalar::quote(name)
-        );
-        return Err(BindError::field(first, text).relaxed_by(QUERY_UNKNOWN));
+        let text = format!("unknown query parameter {}{hint}", scalar::quote(name));
+        let error = BindError::field(first, text).relaxed_by(QUERY_UNKNOWN);
+        return Err(BindError {
+            reason: BindReason::UnknownParameter(name.into()),
+            ..error
+        });
     };
     let is_body = matches!(&route.body, Body::Field(body) if *body == field);
     let whole = route.body == Body::Whole;
@@ -87,11 +88,10 @@ fn resolve<'n>(route: &Route, settings: &RouteSettings, name: &'n str) -> Result
             return Ok(None);
         }
         let (text, setting) = if whole {
-            let text = "the body is the whole request; the query cannot set fields (setting query.with_body allows it)";
+            let text = "the body is the whole request; the query cannot set fields";
             (text, QUERY_WITH_BODY)
         } else {
-            let text = "bound by the body; the query cannot set it (setting query.in_body_field allows it)";
-            (text, QUERY_IN_BODY_FIELD)
+            ("bound by the body; the query cannot set it", QUERY_IN_BODY_FIELD)
         };
         return Err(BindError::field(name, text).relaxed_by(setting));
     }

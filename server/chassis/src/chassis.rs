@@ -35,7 +35,7 @@ use crate::platform::Platform;
 use crate::shard::migrate::{self, Change, MigrateError, ModuleSchema};
 use crate::shard::{self, OpenError};
 use crate::stack::{self, Authentication, Concurrency, Deadlines, KEY_HEADER, Layers, Policy, Rules, Stack};
-use crate::{reflection, supervise};
+use crate::{reflection, status, supervise};
 
 pub use error::StartError;
 use listeners::Listeners;
@@ -115,6 +115,7 @@ impl Chassis {
         let limits = &self.options.limits;
         let builder = builder
             .request_headers(REQUEST_HEADERS)
+            .error_domain(status::DOMAIN)
             .body_memory_bytes(limits.body_memory_bytes)
             .body_time_max(Duration::from_millis(limits.body_ms))
             .deadline_max(Duration::from_millis(limits.deadline_max_ms));

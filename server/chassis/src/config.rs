@@ -42,6 +42,7 @@ pub use problems::Problems;
 #[serde(default, deny_unknown_fields)]
 pub struct Server {
     /// Public address: gRPC, gRPC-Web, REST. `MILLRACE_SERVER__LISTEN`, default `127.0.0.1:8080`.
+    #[serde(deserialize_with = "address")]
     pub listen: SocketAddr,
     /// Admin address: metrics, health, readiness; `off` turns it off. Default `127.0.0.1:9464`.
     #[serde(with = "address_or_off")]
@@ -189,6 +190,15 @@ impl fmt::Debug for Secrets {
     }
 }
 
+fn address<'de, D: Deserializer<'de>>(from: D) -> Result<SocketAddr, D::Error> {
+    let text = String::deserialize(from)?;
+    text.parse().map_err(|_| {
+        serde::de::Error::custom(format_args!(
+            "`{text}` is not an IP address and a port, as in 127.0.0.1:8080"
+        ))
+    })
+}
+
 /// An address, or the word `off`.
 mod address_or_off {
     use super::*;
@@ -203,10 +213,11 @@ mod address_or_off {
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<SocketAddr>, D::Error> {
         match String::deserialize(from)?.as_str() {
             "off" => Ok(None),
-            address => address
-                .parse()
-                .map(Some)
-                .map_err(|_| serde::de::Error::custom(format_args!("`{address}` is neither ADDRESS:PORT nor `off`"))),
+            address => address.parse().map(Some).map_err(|_| {
+                serde::de::Error::custom(format_args!(
+                    "`{address}` is neither an IP address and a port, as in 127.0.0.1:9464, nor `off`"
+                ))
+            }),
         }
     }
 }

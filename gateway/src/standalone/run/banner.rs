@@ -6,11 +6,10 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use super::super::output;
 use super::super::published::Published;
-use super::super::schema::is_served;
 use super::super::settings::{Grpc, Settings};
 use super::listen::Listeners;
 use crate::Gateway;
-use crate::transcode::{Route, Schema};
+use crate::transcode::Route;
 
 /// Says that the gateway serves.
 pub(super) fn print(settings: &Settings, gateway: &Gateway, listeners: &Listeners, missing: &[String]) {
@@ -29,6 +28,7 @@ pub(super) fn print(settings: &Settings, gateway: &Gateway, listeners: &Listener
         admin_listen = %admin.map_or_else(|| "off".to_owned(), |address| address.to_string()),
         upstreams = upstreams.join(" "),
         routes,
+        rpcs = %Published::new(settings, gateway.schema()),
         "the gateway serves"
     );
     if routes == 0 && missing.is_empty() {
@@ -64,15 +64,12 @@ fn write(
         Some(path) => writeln!(text, "      OpenAPI {url}{path}")?,
         None => writeln!(text)?,
     }
-    let (published, all) = (Published::new(settings, schema).count(), own_rpcs(settings, schema));
+    let published = Published::new(settings, schema);
     let hint = match settings.grpc {
-        Grpc::Annotated if published < all => "   (grpc = \"all\" serves the others)",
+        Grpc::Annotated if published.is_part() => "   (grpc = \"all\" serves the others)",
         _ => "",
     };
-    writeln!(
-        text,
-        "  gRPC       {published} of {all} RPCs, and gRPC-Web, on the same port{hint}"
-    )?;
+    writeln!(text, "  gRPC       {published}, and gRPC-Web, on the same port{hint}")?;
     match admin {
         Some(admin) => writeln!(text, "  Admin      http://{}/metrics, /readiness", reachable(admin))?,
         None => writeln!(text, "  Admin      off")?,
@@ -92,14 +89,6 @@ fn write(
         None => writeln!(text, "  Try        millrace-gateway routes")?,
     }
     writeln!(text, "  Stop       Ctrl-C")
-}
-
-/// How many RPCs `grpc = "all"` would serve.
-fn own_rpcs(settings: &Settings, schema: &Schema) -> usize {
-    let own = schema
-        .methods()
-        .filter(|method| is_served(settings, method.descriptor().parent_service().full_name()));
-    own.count()
 }
 
 /// Whether a route can be asked as it stands: GET, without variables.

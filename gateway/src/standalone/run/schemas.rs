@@ -6,14 +6,14 @@ use futures_util::future::join_all;
 use prometheus_client::registry::Registry;
 use tokio::sync::watch;
 
-use super::super::schema::{self, NO_FILE, Source};
+use super::super::findings::findings;
+use super::super::schema::{self, NO_FILE, SchemaError, Source};
 use super::super::settings::Settings;
 use super::super::{Exit, Failure, output};
 use super::{random, serving, upstreams};
 use crate::edge;
 use crate::reflection::{MergeError, merge};
 use crate::reload::{self, Build, Built, LoadError, Origin, Refresher, SchemaSource, StartError};
-use crate::transcode;
 use crate::upstream::Upstream;
 
 /// Loads the schema that is served first. What is served follows its sources from then on.
@@ -98,6 +98,9 @@ fn build(settings: Arc<Settings>, upstreams: Vec<Upstream>, metrics: edge::Metri
     Arc::new(move |merged| {
         let source = Source::merged(&settings, merged);
         let gateway = schema::gateway(&settings, &source)?;
+        for finding in findings(&settings, &source, gateway.schema()) {
+            tracing::warn!("{finding}");
+        }
         let table = upstreams::table(&settings, &source, gateway.schema(), &upstreams);
         let service = serving(&settings, &gateway, table.service(), metrics.clone());
         Ok(Built { gateway, service })
@@ -108,7 +111,7 @@ fn unstartable(error: StartError) -> Failure {
     match error {
         StartError::Load(error) => unloaded(error),
         StartError::Merge(error) => unmerged(error),
-        StartError::Build(error) => match error.downcast::<transcode::LoadError>() {
+        StartError::Build(error) => match error.downcast::<SchemaError>() {
             Ok(error) => schema::unloadable(*error),
             Err(error) => Failure::new(Exit::Configuration, "the schema cannot be served", error),
         },

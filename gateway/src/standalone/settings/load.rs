@@ -1,12 +1,13 @@
 //! Reads the settings from file, environment and flags, and remembers where each came from.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::Path;
 
 use serde_json::{Map, Value};
 
 use super::error::FLAG;
-use super::keys::{KEYS, Key};
+use super::keys::{Key, keys};
 use super::{ConfigError, PREFIX, Settings, compat, file, slot};
 use crate::transcode::nearest;
 
@@ -124,7 +125,7 @@ impl Sources {
                     source: source.to_owned(),
                 };
                 self.given.insert(key.name, given);
-            } else if KEYS.iter().any(|key| key.name.starts_with(&inner)) {
+            } else if keys().any(|key| key.name.starts_with(&inner)) {
                 match value {
                     Value::Object(fields) => self.tree(source, &inner, fields),
                     Value::Null => {}
@@ -150,14 +151,13 @@ impl Sources {
 
     fn unknown(&mut self, dotted: &str, source: &str) {
         // A section that is misspelled brings many keys; one that is in no section may belong into one.
-        let sections = KEYS
-            .iter()
+        let sections = keys()
             .filter_map(|key| key.name.split_once('.'))
             .map(|(section, _)| section);
         let last = |key: &'static str| key.rsplit_once('.').map_or(key, |(_, last)| last);
-        let near = nearest(dotted, KEYS.iter().map(|key| key.name).chain(sections)).or_else(|| {
-            let near = nearest(dotted, KEYS.iter().map(|key| last(key.name)))?;
-            KEYS.iter().map(|key| key.name).find(|key| last(key) == near)
+        let near = nearest(dotted, keys().map(|key| key.name).chain(sections)).or_else(|| {
+            let near = nearest(dotted, keys().map(|key| last(key.name)))?;
+            keys().map(|key| key.name).find(|key| last(key) == near)
         });
         self.problems.push(ConfigError::Unknown {
             key: dotted.to_owned(),
@@ -190,13 +190,13 @@ impl Sources {
     fn settings(mut self) -> Result<Loaded, ConfigError> {
         self.profile();
         let mut settings = Settings::unset();
-        for key in KEYS {
+        for key in keys() {
             if !key.default.is_empty() {
                 let set = key.slot.set(&mut settings, &key.slot.parse(key.default));
                 debug_assert!(set.is_ok(), "the default of {} does not fit", key.name);
             }
         }
-        for key in KEYS {
+        for key in keys() {
             let Some(given) = self.given.get(key.name).cloned() else {
                 continue;
             };
@@ -235,6 +235,17 @@ impl Sources {
             let from = source(self, given);
             self.problem(given, &from, format!("needs `{missing}` too"));
         }
+        if settings
+            .admin_listen
+            .is_some_and(|admin| overlap(settings.listen, admin))
+        {
+            let given = ["admin_listen", "listen"]
+                .into_iter()
+                .find(|key| self.given.contains_key(*key));
+            let from = source(self, given.unwrap_or("admin_listen"));
+            let problem = "must not be that of `listen`: give another port, or `off`";
+            self.problem("admin_listen", &from, problem);
+        }
         if let Some(route) = settings.routes.iter().position(|route| route.selector.is_empty()) {
             let from = source(self, "routes");
             self.problem(&format!("routes[{route}]"), &from, "lacks `selector`");
@@ -246,8 +257,14 @@ impl Sources {
     }
 }
 
+/// Whether one address takes the port of the other. Port 0 is any free port.
+fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
+    let same_ip = one.ip() == other.ip() || one.ip().is_unspecified() || other.ip().is_unspecified();
+    same_ip && one.port() == other.port() && one.port() != 0
+}
+
 fn key(dotted: &str) -> Option<&'static Key<Settings>> {
-    KEYS.iter().find(|key| key.name == dotted)
+    keys().find(|key| key.name == dotted)
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 
 use serde_json::{Map, Value};
 
+use super::names;
 use crate::transcode::{HttpRule, nearest};
 
 /// The fields of a rule that hold text, and what they become.
@@ -22,6 +23,7 @@ pub(super) fn rules(value: &Value) -> Result<Vec<HttpRule>, String> {
                 "[{index}] lacks `selector`: the RPC, as in package.Service.Method"
             ));
         }
+        names::selector(&rule.selector).map_err(|problem| format!("[{index}].selector {problem}"))?;
         Ok(rule)
     });
     read.collect()

@@ -5,7 +5,7 @@ use std::fmt::{self, Write};
 
 use serde_json::Value;
 
-use super::keys::{KEYS, Key, ROUTE_KEYS, UPSTREAM_KEYS};
+use super::keys::{Key, ROUTE_KEYS, UPSTREAM_KEYS, keys};
 use super::load::Loaded;
 
 /// Columns of a comment in the listing.
@@ -20,7 +20,7 @@ pub(crate) fn listing(loaded: &Loaded) -> String {
 }
 
 fn list(text: &mut String, loaded: &Loaded) -> fmt::Result {
-    for key in KEYS {
+    for key in keys() {
         wrapped(text, &format!("{} ({})", key.about, key.slot.kind()))?;
         let default = default(key);
         match loaded.given(key.name) {
@@ -66,7 +66,7 @@ fn wrapped(text: &mut String, sentence: &str) -> fmt::Result {
 /// The reference: `docs/gateway-config.md`.
 pub(crate) fn document() -> String {
     let mut text = String::from(HEAD);
-    let _ = table(&mut text, KEYS);
+    let _ = table(&mut text, keys());
     text.push_str("\n## Keys of `[[upstreams]]`\n\n");
     let _ = table(&mut text, UPSTREAM_KEYS);
     text.push_str("\n## Keys of `[[routes]]`\n\nUnset, each is as for all.\n\n");
@@ -81,6 +81,7 @@ The file of `--config` (TOML, or YAML if its name ends in `.yaml` or `.yml`) < v
 later wins. A variable is the prefix and the key in capitals, with two underscores for the dot:
 `MILLRACE_GATEWAY_QUERY__UNKNOWN=ignore`; lists are separated by commas. A key that is not here is an error. A service
 configuration (`type: google.api.Service`) is a settings file as it is: its `http` and `title` are used.
+A value that does not fit is refused by every command, with exit code 2 if it was given by a flag and with 3 otherwise.
 `millrace-gateway config` prints this table with the values in use and where each came from, as a file that can be used.
 
 This page is written by `millrace-gateway config --markdown`; a test keeps it so.
@@ -89,7 +90,7 @@ This page is written by `millrace-gateway config --markdown`; a test keeps it so
 
 ";
 
-fn table<S>(text: &mut String, keys: &[Key<S>]) -> fmt::Result {
+fn table<S: 'static>(text: &mut String, keys: impl IntoIterator<Item = &'static Key<S>>) -> fmt::Result {
     writeln!(text, "| key | value | default | what it does |\n|---|---|---|---|")?;
     for key in keys {
         let default = match key.default {

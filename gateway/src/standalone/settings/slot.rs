@@ -24,8 +24,6 @@ pub(crate) enum Slot<S> {
     Millis([u64; 2], fn(&mut S, Duration)),
     /// Text.
     Text(fn(&mut S, String)),
-    /// A list of words.
-    Words(fn(&mut S, Vec<String>)),
     /// A list of words that has a form: what it is a list of, and its reader, as of `Other`.
     Names(&'static str, fn(&mut S, Vec<String>) -> Result<(), String>),
     /// A file.
@@ -52,7 +50,6 @@ impl<S> Slot<S> {
             Self::Number(..) => "number".to_owned(),
             Self::Millis(..) => "milliseconds".to_owned(),
             Self::Text(_) => "text".to_owned(),
-            Self::Words(_) => "list of text".to_owned(),
             Self::Names(what, _) => format!("list of {what}"),
             Self::File(_) => "file".to_owned(),
             Self::Files(_) => "list of files".to_owned(),
@@ -72,8 +69,8 @@ impl<S> Slot<S> {
         };
         match self {
             Self::Flag(_) | Self::Number(..) | Self::Millis(..) => literal(),
-            Self::Words(_) | Self::Names(..) | Self::Files(_) | Self::Other(..) if text.starts_with('[') => literal(),
-            Self::Words(_) | Self::Names(..) | Self::Files(_) => Some(list()),
+            Self::Names(..) | Self::Files(_) | Self::Other(..) if text.starts_with('[') => literal(),
+            Self::Names(..) | Self::Files(_) => Some(list()),
             _ => None,
         }
         .unwrap_or_else(|| Value::from(text))
@@ -93,7 +90,6 @@ impl<S> Slot<S> {
             Self::Number(bounds, set) => set(to, number(bounds, value).ok_or_else(wrong)?),
             Self::Millis(bounds, set) => set(to, Duration::from_millis(number(bounds, value).ok_or_else(wrong)?)),
             Self::Text(set) => set(to, text().ok_or_else(wrong)?.to_owned()),
-            Self::Words(set) => set(to, words(value).ok_or_else(wrong)?),
             Self::Names(_, read) => read(to, words(value).ok_or_else(wrong)?)?,
             Self::File(set) => set(to, text().filter(|text| !text.is_empty()).ok_or_else(wrong)?.into()),
             Self::Files(set) => {
@@ -123,7 +119,7 @@ impl<S> Slot<S> {
             Self::Number([min, max], _) | Self::Millis([min, max], _) => {
                 format!("a whole number from {min} to {max}")
             }
-            Self::Words(_) | Self::Names(..) | Self::Files(_) => "a list, as in [\"...\", \"...\"]".to_owned(),
+            Self::Names(..) | Self::Files(_) => "a list, as in [\"...\", \"...\"]".to_owned(),
             Self::Address(_) => "an IP address and a port, as in 127.0.0.1:8080".to_owned(),
             Self::AddressOrOff(_) => "an IP address and a port, as in 127.0.0.1:9464, or `off`".to_owned(),
             Self::PathOrOff(_) => "a path that begins with `/`, or `off`".to_owned(),

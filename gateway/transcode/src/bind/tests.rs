@@ -47,7 +47,7 @@ fn bodies() {
             ("POST /list:move", r#"["b1","b2"]"#, r#"{"list":["b1","b2"]}"#),
             ("POST /list:move", "{}", "list: expected an array"),
             ("POST /map", r#"{"k":"v"}"#, r#"{"map":{"k":"v"}}"#),
-            ("GET /book", r#"{"x":1}"#, "setting body.unbound"),
+            ("GET /book", r#"{"x":1}"#, "body: this method takes no body"),
             ("GET /book", "", "{}"),
         ],
     );
@@ -313,6 +313,23 @@ fn refusals_say_where() {
     );
     assert_eq!(error.violations[0].0, "nested.r_m[1].tehme");
     assert!(error.violations[0].1.contains("did you mean `theme`?"));
+    // The question ends the sentence: the place belongs to what is wrong.
+    let end = "has no field \"tehme\" at line 2, column 27 (byte 28); did you mean `theme`?";
+    assert!(error.message.ends_with(end), "{}", error.message);
+    assert_eq!(error.reason, BindReason::Other);
+}
+
+#[test]
+fn an_unknown_parameter_is_told_by_its_type() {
+    let schema = load(vec![rule("Shapes.Sink", "GET /sink", "")]).unwrap();
+    let matched = schema.find("GET", "/sink").unwrap();
+    let error = matched.bind(Some("ss.x=1"), b"", &HeaderFields::default()).unwrap_err();
+    assert_eq!(error.reason, BindReason::UnknownParameter("ss.x".into()));
+    assert!(
+        !error.message.contains("setting") && error.relaxed_by.is_some(),
+        "{}",
+        error.message
+    );
 }
 
 proptest::proptest! {

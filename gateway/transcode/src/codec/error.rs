@@ -44,12 +44,14 @@ impl Position {
 
 /// Why a JSON body is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{problem} at line {}, column {} (byte {})", position.line, position.column, position.offset)]
+#[error("{problem} at line {}, column {} (byte {}){hint}", position.line, position.column, position.offset)]
 pub struct JsonError {
     /// Path of the field, from the request message; empty for the body itself.
     pub field: String,
     /// What is wrong there.
     pub problem: String,
+    /// What was probably meant, as in "; did you mean `title`?"; may be empty.
+    pub hint: String,
     /// Where.
     pub position: Position,
     /// The setting that allows it, if one does.

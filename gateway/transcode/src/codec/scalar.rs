@@ -162,18 +162,19 @@ pub(crate) fn enum_name(kind: &EnumDescriptor, name: &str, any_case: bool) -> Re
     if let Some(value) = in_any_case.next().filter(|_| any_case) {
         return Ok(Value::EnumNumber(value.number()));
     }
-    Err(unknown_enum_name(
-        kind.full_name(),
-        name,
-        values.iter().map(|value| value.name()),
-    ))
+    let (text, hint) = unknown_enum_name(kind.full_name(), name, values.iter().map(|value| value.name()));
+    Err(text + &hint)
 }
 
-/// What is wrong with a name that is not among an enum's.
-pub(crate) fn unknown_enum_name<'n>(full_name: &str, name: &str, names: impl Iterator<Item = &'n str>) -> String {
+/// What is wrong with a name that is not among an enum's, and what was probably meant: the end of the same sentence.
+pub(crate) fn unknown_enum_name<'n>(
+    full_name: &str,
+    name: &str,
+    names: impl Iterator<Item = &'n str>,
+) -> (String, String) {
     let hint = suggest::nearest(name, names);
     let hint = hint.map(|hint| format!("; did you mean {hint}?")).unwrap_or_default();
-    format!("{} is not a value of {full_name}{hint}", quote(name))
+    (format!("{} is not a value of {full_name}", quote(name)), hint)
 }
 
 /// An enum value by number; a closed enum has no others than it declares. The plan knows which are closed: of a file in

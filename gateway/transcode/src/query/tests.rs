@@ -246,7 +246,7 @@ fn beside_a_body() {
     );
     for (method, target, expected) in [
         ("PUT", "/shelves/1/books?book.title=x", "book.title: bound by the body"),
-        ("POST", "/sink?s=x", "setting query.with_body"),
+        ("POST", "/sink?s=x", "the body is the whole request"),
     ] {
         let refusal = bound(&schema, method, target, "{}").unwrap_err();
         assert!(refusal.contains(expected), "{target}: {refusal}");

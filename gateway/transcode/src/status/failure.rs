@@ -185,6 +185,23 @@ impl Failure {
         M::decode(detail.value.as_slice()).ok()
     }
 
+    /// The same with another domain in each `ErrorInfo`.
+    #[must_use]
+    pub fn in_domain(&self, domain: &str) -> Self {
+        let mut failure = self.clone();
+        for detail in failure
+            .details
+            .iter_mut()
+            .filter(|detail| detail.type_url == ERROR_INFO)
+        {
+            if let Ok(mut info) = ErrorInfo::decode(detail.value.as_slice()) {
+                domain.clone_into(&mut info.domain);
+                detail.value = info.encode_to_vec();
+            }
+        }
+        failure
+    }
+
     /// Domain and reason of the first `ErrorInfo`.
     pub fn reason(&self) -> Option<(String, String)> {
         self.detail::<ErrorInfo>(ERROR_INFO)

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 
 use millrace_gateway::BODY_BYTES_MAX;
+use millrace_gateway::edge::check_origin;
 
 use crate::config::{Limits, Log, Problems, Secrets, Server};
 use crate::telemetry;
@@ -49,44 +50,6 @@ impl Server {
 fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
     let same_ip = one.ip() == other.ip() || one.ip().is_unspecified() || other.ip().is_unspecified();
     same_ip && one.port() == other.port() && one.port() != 0
-}
-
-/// An origin is compared as a whole with what a browser sends, so it must have that very form.
-fn check_origin(origin: &str) -> Result<(), String> {
-    let example = "as in `https://shop.example` or `http://localhost:3000`";
-    if origin.contains('*') {
-        return Err(format!(
-            "must be one origin, {example}; list each, a `*` stands for nothing"
-        ));
-    }
-    let (scheme, authority) = match origin.split_once("://") {
-        Some((scheme @ ("http" | "https"), authority)) => (scheme, authority),
-        _ => return Err(format!("must begin with `https://` or `http://`, {example}")),
-    };
-    if authority.contains(['/', '?', '#', '@']) {
-        return Err(format!(
-            "must be scheme, host and port alone, without a path or user, {example}"
-        ));
-    }
-    let parsed: http::uri::Authority = authority
-        .parse()
-        .map_err(|_| format!("must name a host, {example}; names that are not ASCII in their `xn--` form"))?;
-    if authority.bytes().any(|letter| letter.is_ascii_uppercase()) {
-        return Err(format!("must be in small letters, as a browser sends it, {example}"));
-    }
-    if parsed.host().is_empty() || (authority != parsed.host() && parsed.port_u16().is_none()) {
-        return Err(format!(
-            "must be a host, and a port from 1 to 65535 if one is needed, {example}"
-        ));
-    }
-    match (scheme, parsed.port_u16()) {
-        (_, Some(0)) => Err(format!("must have a port from 1 to 65535, {example}")),
-        ("http", Some(80)) | ("https", Some(443)) => Err(format!(
-            "must be `{scheme}://{}`: a browser leaves the default port out",
-            parsed.host()
-        )),
-        _ => Ok(()),
-    }
 }
 
 impl Limits {

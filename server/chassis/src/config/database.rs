@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::config::{ConfigError, Problems, server_url};
 use crate::shard::PoolLimits;
@@ -25,12 +25,15 @@ pub struct DatabaseSection {
     pub shards: Vec<String>,
     /// Connections per database and role (writer, reader), 1 to 1,000; `None` is 5. With four shards a process holds at
     /// most 50. A SQLite file has one writer whatever this says.
+    #[serde(serialize_with = "pool_size")]
     pub pool_size: Option<u32>,
     /// Seconds after which a connection to PostgreSQL is replaced, at least 60; `None` is 1,800. So a process finds the
     /// servers again that a name stands for now.
+    #[serde(serialize_with = "age_max")]
     pub connection_age_max_s: Option<u64>,
     /// Seconds after which an unused connection to PostgreSQL is closed, but for one per pool, at least 10; `None` is
     /// 600.
+    #[serde(serialize_with = "idle_max")]
     pub connection_idle_max_s: Option<u64>,
 }
 
@@ -151,6 +154,20 @@ impl DatabaseSection {
             seen.push((place, name));
         }
     }
+}
+
+// Written settings are for people: they show what holds, also where nobody has set it.
+
+fn pool_size<S: Serializer>(size: &Option<u32>, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_u32(size.unwrap_or(PoolLimits::default().size))
+}
+
+fn age_max<S: Serializer>(seconds: &Option<u64>, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_u64(seconds.unwrap_or(PoolLimits::default().age_max.as_secs()))
+}
+
+fn idle_max<S: Serializer>(seconds: &Option<u64>, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_u64(seconds.unwrap_or(PoolLimits::default().idle_max.as_secs()))
 }
 
 /// Where the rows are. `Debug` shows no URL: they hold passwords.

@@ -81,11 +81,14 @@ where
     T: Serialize + DeserializeOwned,
 {
     let mut given: Vec<Given> = file.map(Given::file).transpose()?.into_iter().collect();
+    let defaults = defaults::<T>();
     for (name, text) in environment {
         if let Some(key) = variable_key(&name) {
-            let value = text
-                .parse()
-                .unwrap_or_else(|never: std::convert::Infallible| match never {});
+            let is_list = matches!(
+                defaults.as_ref().and_then(|all| all.find_ref(&key)),
+                Some(Value::Array(..))
+            );
+            let value = variable(&text, is_list);
             given.push(Given::one(format!("environment {name}"), &key, value));
         }
     }
@@ -194,6 +197,22 @@ fn variable_key(name: &str) -> Option<String> {
         .strip_prefix(PREFIX)
         .filter(|_| !name.starts_with(GATEWAY_PREFIX))?;
     key.contains("__").then(|| key.to_ascii_lowercase().replace("__", "."))
+}
+
+/// The settings that nobody has given: by them it is known which are lists.
+fn defaults<T: Serialize + DeserializeOwned>() -> Option<Value> {
+    let settings = Figment::new().extract::<T>().ok()?;
+    Value::serialize(settings).ok()
+}
+
+/// The value of a variable. A list is written as in the file, or with commas between its entries, each as it stands.
+fn variable(text: &str, is_list: bool) -> Value {
+    if is_list && !text.trim_start().starts_with('[') {
+        let entries = text.split(',').map(str::trim).filter(|entry| !entry.is_empty());
+        return Value::from(entries.map(Value::from).collect::<Vec<_>>());
+    }
+    text.parse()
+        .unwrap_or_else(|never: std::convert::Infallible| match never {})
 }
 
 /// Values from one source.

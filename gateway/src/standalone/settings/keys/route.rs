@@ -1,16 +1,20 @@
 //! The options of single RPCs: those of all that a selector may change, and a few more.
 
 use super::super::RouteSettings;
+use super::{DAY, DECODINGS, Key, SOME, Slot, bytes, key, names};
 use crate::transcode::FieldStatus;
-
-use super::{DAY, DECODINGS, Key, SOME, Slot, bytes, key};
 
 /// The options of single RPCs.
 pub(crate) static ROUTE_KEYS: &[Key<RouteSettings>] = &[
     key(
         "selector",
         "",
-        Slot::Text(|to, value| to.selector = value),
+        Slot::Other("selector", |to, value| {
+            let text = value.as_str().ok_or("must be text")?;
+            names::selector(text)?;
+            text.clone_into(&mut to.selector);
+            Ok(())
+        }),
         "The RPCs: `package.Service.Method`, `package.Service.*`, `package.*` or `*`.",
     ),
     key(
@@ -55,7 +59,10 @@ pub(crate) static ROUTE_KEYS: &[Key<RouteSettings>] = &[
     key(
         "query.ignore",
         "",
-        Slot::Words(|to, value| to.options.query_ignore = Some(value)),
+        Slot::Names("parameters", |to, value| {
+            to.options.query_ignore = Some(names::parameters(value)?);
+            Ok(())
+        }),
         "As for all.",
     ),
     key(

@@ -1,20 +1,29 @@
 //! The settings of one upstream.
 
 use super::super::UpstreamSettings;
-use super::{DAY, Key, SOME, Slot, bytes, key, small};
+use super::{DAY, Key, SOME, Slot, bytes, key, names, small};
+use crate::upstream;
 
 /// The settings of one upstream.
 pub(crate) static UPSTREAM_KEYS: &[Key<UpstreamSettings>] = &[
     key(
         "url",
         "",
-        Slot::Text(|to, value| to.connection.url = value),
+        Slot::Other("text", |to, value| {
+            let url = value.as_str().ok_or("must be text")?;
+            upstream::check_url(url).map_err(|error| format!("cannot be used: {error}"))?;
+            url.clone_into(&mut to.connection.url);
+            Ok(())
+        }),
         "http://host:port for HTTP/2 in clear, https://host:port for TLS.",
     ),
     key(
         "services",
         "[]",
-        Slot::Words(|to, value| to.services = value),
+        Slot::Names("services", |to, value| {
+            to.services = names::services(value)?;
+            Ok(())
+        }),
         "Full names of the services that are taken from it; none is all that no upstream before it has.",
     ),
     key(

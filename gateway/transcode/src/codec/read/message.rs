@@ -274,12 +274,7 @@ pub(super) fn duplicate_key(duplicate: &Duplicate) -> Box<Problem> {
 #[cold]
 fn unknown_field(plan: &MessagePlan, key: &str, offset: usize) -> Box<Problem> {
     let hint = suggest::nearest(key, plan.json_names()).map(|hint| format!("; did you mean `{hint}`?"));
-    let text = format!(
-        "{} has no field {}{}",
-        plan.name,
-        scalar::quote(key),
-        hint.unwrap_or_default()
-    );
-    let problem = Problem::new(offset, text).relaxed_by(JSON_UNKNOWN);
-    problem.under(|| Step::Field(key.to_owned()))
+    let text = format!("{} has no field {}", plan.name, scalar::quote(key));
+    let problem = Problem::new(offset, text).hint(hint.unwrap_or_default());
+    problem.relaxed_by(JSON_UNKNOWN).under(|| Step::Field(key.to_owned()))
 }

@@ -12,6 +12,8 @@ pub(crate) type Result<T> = std::result::Result<T, Box<Problem>>;
 pub(crate) struct Problem {
     pub(crate) offset: usize,
     pub(crate) text: String,
+    /// What was probably meant: the end of the sentence that begins with `text`.
+    pub(crate) hint: String,
     /// It is no JSON; that is nothing to do with a field.
     pub(crate) is_syntax: bool,
     /// The setting that allows it, if one does.
@@ -34,6 +36,7 @@ impl From<Box<SyntaxError>> for Box<Problem> {
         Box::new(Problem {
             offset: error.offset,
             text: error.problem,
+            hint: String::new(),
             is_syntax: true,
             relaxed_by: None,
             path: Vec::new(),
@@ -47,10 +50,18 @@ impl Problem {
         Box::new(Self {
             offset,
             text: text.into(),
+            hint: String::new(),
             is_syntax: false,
             relaxed_by: None,
             path: Vec::new(),
         })
+    }
+
+    /// Says what was probably meant.
+    #[cold]
+    pub(crate) fn hint(mut self: Box<Self>, hint: String) -> Box<Self> {
+        self.hint = hint;
+        self
     }
 
     /// Names the setting that allows it.

@@ -139,8 +139,8 @@ impl Reader<'_, '_> {
                     Some(number) => number,
                     None if self.options.unknown_ignored => return Ok(false),
                     None => {
-                        let text = scalar::unknown_enum_name(&plan.name, &name, plan.names());
-                        return Err(Problem::new(offset, text).relaxed_by(JSON_UNKNOWN));
+                        let (text, hint) = scalar::unknown_enum_name(&plan.name, &name, plan.names());
+                        return Err(Problem::new(offset, text).hint(hint).relaxed_by(JSON_UNKNOWN));
                     }
                 }
             }

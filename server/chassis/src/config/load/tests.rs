@@ -61,6 +61,51 @@ fn later_sources_win_and_are_named() {
 }
 
 #[test]
+fn a_list_in_a_variable_may_have_commas_alone() {
+    for text in [
+        "postgres://h/1,postgres://h/2",
+        " postgres://h/1, postgres://h/2,",
+        "[\"postgres://h/1\", \"postgres://h/2\"]",
+    ] {
+        let loaded = loaded("", &[("MILLRACE_DATABASE__SHARDS", text)], Vec::new()).unwrap();
+        assert_eq!(
+            loaded.settings.database.shards,
+            ["postgres://h/1", "postgres://h/2"],
+            "{text}"
+        );
+    }
+    let environment = [
+        ("MILLRACE_DATABASE__SHARDS", "postgres://h/1"),
+        ("MILLRACE_SERVER__CORS_ORIGINS", ""),
+        ("MILLRACE_SERVER__ADMIN_HOSTS", "7"),
+        ("MILLRACE_DATABASE__GLOBAL", "postgres://h,h2/1"),
+    ];
+    let settings = loaded("", &environment, Vec::new()).unwrap().settings;
+    assert_eq!(settings.database.shards, ["postgres://h/1"]);
+    assert_eq!(settings.server.cors_origins, Vec::<String>::new());
+    assert_eq!(settings.server.admin_hosts, ["7"]);
+    assert_eq!(settings.database.global.as_deref(), Some("postgres://h,h2/1"));
+}
+
+#[test]
+fn what_nobody_has_set_is_shown_as_it_holds() {
+    let shown = loaded("[database]\npool_size = 7", &[], Vec::new()).unwrap().show();
+    for (key, value, source) in [
+        ("database.connection_age_max_s", "1800", "default"),
+        ("database.connection_idle_max_s", "600", "default"),
+        ("database.global", "unset", "default"),
+    ] {
+        let line = shown.iter().find(|line| line.key == key).unwrap();
+        assert_eq!((line.value.as_str(), line.source.as_str()), (value, source), "{key}");
+    }
+    assert!(
+        shown
+            .iter()
+            .any(|line| line.key == "database.pool_size" && line.value == "7")
+    );
+}
+
+#[test]
 fn mistakes_name_the_key_the_source_and_the_remedy() {
     type Case<'c> = (&'c str, &'c [(&'c str, &'c str)], &'c [&'c str]);
     let cases: &[Case<'_>] = &[
@@ -81,7 +126,14 @@ fn mistakes_name_the_key_the_source_and_the_remedy() {
             &[("MILLRACE_LIMITS__CALLS", "many")],
             &["`limits.calls`", "MILLRACE_LIMITS__CALLS", "many"],
         ),
-        ("[server]\nlisten = \"nowhere\"", &[], &["`server.listen`"]),
+        (
+            "[server]\nlisten = \"nowhere\"",
+            &[],
+            &[
+                "`server.listen`",
+                "`nowhere` is not an IP address and a port, as in 127.0.0.1:8080",
+            ],
+        ),
         (
             "[server]\nadmin_listen = \"of\"",
             &[],
@@ -95,8 +147,8 @@ fn mistakes_name_the_key_the_source_and_the_remedy() {
         ),
         (
             "",
-            &[("MILLRACE_DATABASE__SHARDS", "postgres://u:hush-hush@h/s")],
-            &["`database.shards`", "wrong type"],
+            &[("MILLRACE_DATABASE__GLOBAL", "[hush-hush]")],
+            &["`database.global`", "wrong type"],
         ),
         (
             "[database]\nglobal = \"postgres://u:hush-hush@h/g\nshards = []",
