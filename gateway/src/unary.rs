@@ -27,8 +27,10 @@ pub(crate) async fn response(mut replies: Replies<'_>) -> Result<HttpResponse, F
             .route
             .render(&message, &mut body)
             .map_err(|error| Failure::bad_reply(error.to_string()))?;
-        // A terminal's prompt starts on a line of its own.
-        body.push(b'\n');
+        // What is laid out for people ends its last line; else the body is the value, and its length is the value's.
+        if replies.route.method().settings().pretty {
+            body.push(b'\n');
+        }
     }
     replies.record.set_code(Code::Ok);
     // What came after the message is known before anything is sent: a caller who reads no trailers finds it in the
