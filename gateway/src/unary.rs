@@ -36,16 +36,18 @@ pub(crate) async fn response(mut replies: Replies<'_>) -> Result<HttpResponse, F
     // What came after the message is known before anything is sent: a caller who reads no trailers finds it in the
     // head.
     let mut after = HeaderMap::new();
-    metadata::to_headers(&trailers, &mut after);
+    metadata::to_headers(&trailers, replies.names.of_trailers(), &mut after);
     let as_trailers = replies.takes_trailers && !after.is_empty() && status != StatusCode::NO_CONTENT;
     let mut response = http::Response::new(ResponseBody::empty());
     *response.status_mut() = status;
     let headers = response.headers_mut();
-    metadata::to_headers(&replies.metadata, headers);
+    metadata::to_headers(&replies.metadata, replies.names.of_head(), headers);
     if as_trailers {
         metadata::announce(after.keys(), headers);
     } else {
-        metadata::to_headers(&after, headers);
+        for (name, value) in &after {
+            headers.append(name, value.clone());
+        }
     }
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.append(header::VARY, HeaderValue::from_static("accept"));

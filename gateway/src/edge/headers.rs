@@ -116,7 +116,7 @@ pub(super) fn remove_all(headers: &mut HeaderMap, is_meant: fn(&str) -> bool) {
 }
 
 /// Whether a header (its name in lower case) must not pass.
-fn is_untrusted(name: &str) -> bool {
+pub(super) fn is_untrusted(name: &str) -> bool {
     (name.starts_with(OWN_PREFIX) && name != CONSISTENCY) || GRPC_INTERNAL.contains(&name)
 }
 

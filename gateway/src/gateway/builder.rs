@@ -8,7 +8,7 @@ use millrace_transcode::{Alias, LoadError, Options, Schema, SchemaBuilder};
 
 use super::{AliasOf, Gateway, Shared};
 use crate::edge::Forwarding;
-use crate::metadata::AllowList;
+use crate::metadata::{AllowList, HeaderNames};
 use crate::rest::BodyMemory;
 use crate::upload::Uploads;
 
@@ -30,6 +30,7 @@ pub struct Builder {
     schema: SchemaBuilder,
     uri_bytes_max: usize,
     request_headers: Vec<String>,
+    header_names: HeaderNames,
     www_authenticate: HeaderValue,
     body_bytes_max: usize,
     body_memory_bytes: usize,
@@ -48,6 +49,7 @@ impl Default for Builder {
             schema: Schema::builder(),
             uri_bytes_max: URI_BYTES_MAX,
             request_headers: Vec::new(),
+            header_names: HeaderNames::Plain,
             www_authenticate: HeaderValue::from_static("Bearer"),
             body_bytes_max: BODY_BYTES_MAX,
             body_memory_bytes: BODY_MEMORY_BYTES,
@@ -94,6 +96,13 @@ impl Builder {
         N: Into<String>,
     {
         self.request_headers.extend(names.into_iter().map(Into::into));
+        self
+    }
+
+    /// Sets how headers and metadata are named to each other over REST: the same, unless set.
+    #[must_use]
+    pub fn header_names(mut self, names: HeaderNames) -> Self {
+        self.header_names = names;
         self
     }
 
@@ -194,7 +203,10 @@ impl Builder {
                 uri_bytes_max: self.uri_bytes_max,
                 uploads: Uploads::new(&schema, self.body_time_max),
                 schema: Arc::new(schema),
-                request_headers: AllowList::with(&self.request_headers).refusing_unsayable(self.header_text_refused),
+                request_headers: AllowList::with(&self.request_headers)
+                    .refusing_unsayable(self.header_text_refused)
+                    .renaming(self.header_names),
+                header_names: self.header_names,
                 www_authenticate: self.www_authenticate,
                 body_bytes_max: self.body_bytes_max,
                 body_memory: BodyMemory::new(self.body_memory_bytes),

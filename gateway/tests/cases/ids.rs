@@ -33,10 +33,5 @@ pub(crate) const LATER: &[(&str, &str)] = &[
 ];
 
 /// Cases, and parts of cases, that do not pass yet, and why. The run says when one of them does.
-pub(crate) const PENDING: &[(&str, &str)] = &[
-    (
-        "H30",
-        "profile `compat = \"grpc-gateway\"`: the prefix `Grpc-Metadata-`",
-    ),
-    ("H46/not serving", "no setting makes a status of a value in the answer"),
-];
+pub(crate) const PENDING: &[(&str, &str)] =
+    &[("H46/not serving", "no setting makes a status of a value in the answer")];

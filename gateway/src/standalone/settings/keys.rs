@@ -8,6 +8,7 @@ use http::{HeaderName, HeaderValue};
 
 use super::slot::{Slot, tables};
 use super::{Grpc, Hosts, LogFormat, RouteSettings, Settings, UpstreamSettings, rule};
+use crate::HeaderNames;
 use crate::edge::NetworkError;
 use crate::transcode::PathDecoding;
 
@@ -325,6 +326,14 @@ pub(crate) static KEYS: &[Key<Settings>] = &[
         Slot::Words(|to, value| to.request_headers = value),
         "Request headers that become metadata over REST, besides authorization, traceparent, tracestate, baggage, \
          x-request-id, accept-language and idempotency-key.",
+    ),
+    key(
+        "header_names",
+        "plain",
+        Slot::Word(&["plain", "grpc-gateway"], |to, value| {
+            to.header_names = [HeaderNames::Plain, HeaderNames::GrpcGateway][value]
+        }),
+        "What headers and metadata are called to each other over REST: the same, or as with grpc-gateway. There          Grpc-Metadata-Foo goes in as foo and HTTP's own headers as grpcgateway-user-agent and so on, besides those of          `request_headers`; metadata foo comes out as Grpc-Metadata-Foo, as a trailer Grpc-Trailer-Foo.",
     ),
     key(
         "header_text",
