@@ -14,6 +14,10 @@
 //! # Ok(service)
 //! # }
 //! ```
+//!
+//! `examples/embedded.rs` is a whole server: a tonic service, its REST door and the accept loop.
+
+#![deny(missing_docs)]
 
 pub mod admin;
 pub mod drain;
