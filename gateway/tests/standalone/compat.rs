@@ -108,7 +108,9 @@ const REQUESTS: &[Row] = &[
     // json.unknown
     ("POST /v1/items", r#"{"itemId":7,"colour":{}}"#, ["400", r#"{"itemId":"7","title":""}"#, r#"{"itemId":"7"}"#]),
     // query.body_bound, query.with_body, query.plus
-    ("POST /v1/items?title=a+b", r#"{"itemId":7}"#, ["400", r#"{"itemId":"7","title":""}"#, r#"{"itemId":"7","title":"a+b"}"#]),
+    ("POST /v1/items?title=a+b", r#"{"itemId":7}"#, [
+        "400", r#"{"itemId":"7","title":""}"#, r#"{"itemId":"7","title":"a+b"}"#,
+    ]),
     // body.unbound
     ("GET /v1/items/7", "{}", ["400", r#"{"itemId":"7","title":""}"#, r#"{"itemId":"7"}"#]),
     // path.bound
