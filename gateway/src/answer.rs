@@ -117,11 +117,10 @@ impl Answers {
     fn rest(&self, failure: &Failure, media: Media, record: &CallRecord) -> HttpResponse {
         let said = failure.said(&self.domain);
         let status = StatusCode::from_u16(said.http_status(&self.schema)).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let mut body = match media {
+        let body = match media {
             Media::Problem => said.problem_json(&self.schema, record.request_id()),
             Media::Json | Media::Ndjson | Media::EventStream => said.status_json(&self.schema),
         };
-        body.push(b'\n');
         let mut response = http::Response::new(ResponseBody::full(body));
         *response.status_mut() = status;
         *response.headers_mut() = HeaderMap::clone(&failure.headers);

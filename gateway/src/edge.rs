@@ -65,6 +65,11 @@ pub struct Edge {
     pub builtin: Arc<dyn Builtin>,
 }
 
+/// Whether only a trusted hop may set a header (its name in lower case).
+pub(crate) fn is_of_trusted_hops(name: &str) -> bool {
+    headers::is_untrusted(name) || forwarding::is_forwarding(name)
+}
+
 /// The edge layers around the doors, outermost first.
 pub(crate) fn stack(edge: &Edge, gateway: &Gateway, doors: Doors) -> HttpService {
     let answers = gateway.answers();

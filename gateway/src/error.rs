@@ -11,7 +11,7 @@ use millrace_transcode::{BindError, RouteError, status};
 use tonic::Code;
 
 use crate::call::CallRecord;
-use crate::metadata;
+use crate::metadata::{self, HeaderNames};
 
 /// Bytes of a path in a message.
 const SHOWN_PATH_BYTES_MAX: usize = 256;
@@ -36,8 +36,8 @@ pub(crate) struct Failure {
 }
 
 impl Failure {
-    /// An error of the inner service, with its metadata. `details` is an encoded `google.rpc.Status`, or empty.
-    pub(crate) fn of_call(code: i32, message: &str, details: &[u8], metadata: &HeaderMap) -> Self {
+    /// An error of the inner service. `details` is an encoded `google.rpc.Status`, or empty.
+    pub(crate) fn of_call(code: i32, message: &str, details: &[u8]) -> Self {
         let (said, is_malformed) = status::Failure::from_grpc(code, message, details);
         if is_malformed {
             tracing::warn!(
@@ -45,13 +45,16 @@ impl Failure {
                 "the details of an error are no google.rpc.Status, and are left out"
             );
         }
-        let mut headers = HeaderMap::new();
-        metadata::to_headers(metadata, &mut headers);
         Self {
-            said: Box::new(said),
-            headers: Box::new(headers),
             is_own: false,
+            ..said.into()
         }
+    }
+
+    /// The same with the metadata that came with the status.
+    pub(crate) fn with_metadata(mut self, metadata: &HeaderMap, names: HeaderNames) -> Self {
+        metadata::to_headers(metadata, names.of_trailers(), &mut self.headers);
+        self
     }
 
     /// An inner service that does not speak gRPC.
@@ -84,6 +87,14 @@ impl Failure {
     pub(crate) fn upstream_failed(code: Code, message: impl Into<String>) -> Self {
         status::Failure::new(code as i32, message)
             .with_reason(DOMAIN, "UPSTREAM_FAILED")
+            .into()
+    }
+
+    /// A server behind this one that answered with HTTP's own status, which is kept in the details.
+    #[cfg(feature = "standalone")]
+    pub(crate) fn upstream_foreign(code: Code, message: impl Into<String>, http: StatusCode) -> Self {
+        status::Failure::new(code as i32, message)
+            .with_reason_about(DOMAIN, "UPSTREAM_FAILED", "http_status", http.as_str())
             .into()
     }
 

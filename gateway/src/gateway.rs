@@ -17,7 +17,7 @@ use crate::call::CallRecord;
 use crate::door::Doors;
 use crate::edge::{self, Edge, Forwarding};
 use crate::inner::Inner;
-use crate::metadata::AllowList;
+use crate::metadata::{AllowList, HeaderNames};
 use crate::rest::{BodyMemory, Rest};
 use crate::upload::Uploads;
 pub use builder::{BODY_BYTES_MAX, Builder};
@@ -41,6 +41,7 @@ struct Shared {
     /// Every RPC by its full name: the name as logs share it, and the path inwards.
     rpcs: HashMap<Arc<str>, Uri>,
     request_headers: AllowList,
+    header_names: HeaderNames,
     www_authenticate: HeaderValue,
     error_domain: Arc<str>,
     body_bytes_max: usize,
@@ -98,6 +99,11 @@ impl Gateway {
 
     pub(crate) fn request_headers(&self) -> &AllowList {
         &self.shared.request_headers
+    }
+
+    /// What metadata of answers is called over REST.
+    pub(crate) fn header_names(&self) -> HeaderNames {
+        self.shared.header_names
     }
 
     pub(crate) fn body_bytes_max(&self) -> usize {

@@ -14,6 +14,10 @@
 //! # Ok(service)
 //! # }
 //! ```
+//!
+//! `examples/embedded.rs` is a whole server: a tonic service, its REST door and the accept loop.
+
+#![deny(missing_docs)]
 
 pub mod admin;
 pub mod drain;
@@ -59,5 +63,6 @@ pub use body::{BoxError, HttpRequest, HttpResponse, RequestBody, ResponseBody};
 pub use deadline::parse_grpc as parse_grpc_timeout;
 pub use door::Door;
 pub use gateway::{BODY_BYTES_MAX, Builder, Gateway, GrpcService, HttpService};
+pub use metadata::HeaderNames;
 pub use millrace_transcode as transcode;
 pub use millrace_transcode::{LoadError, Schema};

@@ -6,6 +6,11 @@ use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+mod names;
+
+pub use names::HeaderNames;
+pub(crate) use names::Outwards;
+
 /// What goes in unless more is allowed.
 const DEFAULT: [&str; 7] = [
     "authorization",
@@ -85,6 +90,8 @@ pub(crate) struct AllowList {
     names: Vec<HeaderName>,
     /// Whether a value that gRPC cannot say is refused, rather than dropped.
     refuses_unsayable: bool,
+    /// What other headers become metadata, under other names.
+    renamed: HeaderNames,
 }
 
 impl AllowList {
@@ -101,7 +108,14 @@ impl AllowList {
         Self {
             names,
             refuses_unsayable: false,
+            renamed: HeaderNames::Plain,
         }
+    }
+
+    /// Takes more headers in, under the names that these say.
+    pub(crate) fn renaming(mut self, renamed: HeaderNames) -> Self {
+        self.renamed = renamed;
+        self
     }
 
     /// Refuses values that gRPC cannot say.
@@ -115,20 +129,42 @@ impl AllowList {
     pub(crate) fn pick(&self, headers: &HeaderMap) -> Result<HeaderMap, MetadataError> {
         let mut metadata = HeaderMap::with_capacity(self.names.len() + 4);
         for name in &self.names {
-            for value in headers.get_all(name) {
-                if value.to_str().is_err() {
-                    if self.refuses_unsayable {
-                        return Err(MetadataError::Text(name.to_string()));
-                    }
-                    continue;
+            self.copy(headers, name, name, &mut metadata)?;
+        }
+        if self.renamed != HeaderNames::Plain {
+            for name in headers.keys() {
+                // What has come in by its own name is not said a second time, by another.
+                if let Some(inner) = self.renamed.inwards(name)
+                    && !metadata.contains_key(&inner)
+                {
+                    self.copy(headers, name, &inner, &mut metadata)?;
                 }
-                if name.as_str().ends_with("-bin") && !is_binary(value) {
-                    return Err(MetadataError::Binary(name.to_string()));
-                }
-                metadata.append(name.clone(), value.clone());
             }
         }
         Ok(metadata)
+    }
+
+    /// Copies the values of a header, under the name that it has inside.
+    fn copy(
+        &self,
+        headers: &HeaderMap,
+        name: &HeaderName,
+        inner: &HeaderName,
+        metadata: &mut HeaderMap,
+    ) -> Result<(), MetadataError> {
+        for value in headers.get_all(name) {
+            if value.to_str().is_err() {
+                if self.refuses_unsayable {
+                    return Err(MetadataError::Text(name.to_string()));
+                }
+                continue;
+            }
+            if inner.as_str().ends_with("-bin") && !is_binary(value) {
+                return Err(MetadataError::Binary(name.to_string()));
+            }
+            metadata.append(inner.clone(), value.clone());
+        }
+        Ok(())
     }
 }
 
@@ -154,9 +190,9 @@ pub(crate) fn announce<'n>(names: impl Iterator<Item = &'n HeaderName>, headers:
     }
 }
 
-/// Adds an answer's metadata to the response's headers: all but `grpc-*`, `access-control-*`, the denied ones and what is no visible ASCII,
-/// binary values padded.
-pub(crate) fn to_headers(metadata: &HeaderMap, headers: &mut HeaderMap) {
+/// Adds an answer's metadata to the response's headers, under the names of `names`: all but `grpc-*`,
+/// `access-control-*`, the denied ones and what is no visible ASCII, binary values padded.
+pub(crate) fn to_headers(metadata: &HeaderMap, names: Outwards, headers: &mut HeaderMap) {
     for (name, value) in metadata {
         let text = name.as_str();
         // Whose pages may read answers is the gateway's to say, not an upstream's.
@@ -164,13 +200,16 @@ pub(crate) fn to_headers(metadata: &HeaderMap, headers: &mut HeaderMap) {
         if is_ours || value.to_str().is_err() {
             continue;
         }
+        let Some(outer) = names.of(name) else {
+            continue;
+        };
         if !text.ends_with("-bin") {
-            headers.append(name.clone(), value.clone());
+            headers.append(outer, value.clone());
             continue;
         }
         let padded = LENIENT.decode(value).ok().map(|bytes| STANDARD.encode(bytes));
         if let Some(padded) = padded.and_then(|text| HeaderValue::try_from(text).ok()) {
-            headers.append(name.clone(), padded);
+            headers.append(outer, padded);
         }
     }
 }
@@ -275,7 +314,7 @@ mod tests {
         ]);
         let mut metadata = metadata;
         metadata.insert("x-odd", HeaderValue::from_bytes(b"\xe4").unwrap());
-        to_headers(&metadata, &mut headers);
+        to_headers(&metadata, HeaderNames::Plain.of_head(), &mut headers);
         assert_eq!(
             headers,
             map(&[("x-total", "3"), ("data-bin", "AQI="), ("x-millrace-consistency", "t")])

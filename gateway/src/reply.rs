@@ -15,7 +15,7 @@ use crate::error::Failure;
 use crate::frame::Frames;
 use crate::guard::Guard;
 use crate::inner::ReplyBody;
-use crate::metadata::LENIENT;
+use crate::metadata::{HeaderNames, LENIENT};
 
 /// The messages of one answer.
 pub(crate) struct Messages {
@@ -24,6 +24,7 @@ pub(crate) struct Messages {
     /// Set when the answer was over with its headers.
     over: bool,
     guard: Guard,
+    names: HeaderNames,
 }
 
 /// What comes next.
@@ -39,10 +40,14 @@ pub(crate) enum Next {
 impl Messages {
     /// Takes the head of an answer: its metadata, and its messages unless the call has failed already.
     ///
-    /// `guard` may end the call before the answer does.
-    pub(crate) fn of(response: Response<ReplyBody>, guard: Guard) -> Result<(HeaderMap, Self), (Failure, Guard)> {
+    /// `guard` may end the call before the answer does; `names` says what the metadata of a failure is called.
+    pub(crate) fn of(
+        response: Response<ReplyBody>,
+        guard: Guard,
+        names: HeaderNames,
+    ) -> Result<(HeaderMap, Self), (Failure, Guard)> {
         let (head, body) = response.into_parts();
-        let over = match ending(&head.headers) {
+        let over = match ending(&head.headers, names) {
             Some(Err(failure)) => return Err((failure, guard)),
             Some(Ok(())) => true,
             None if head.status != StatusCode::OK => {
@@ -59,6 +64,7 @@ impl Messages {
             frames: Frames::default(),
             over,
             guard,
+            names,
         };
         Ok((head.headers, messages))
     }
@@ -93,7 +99,7 @@ impl Messages {
                 Some(Ok(frame)) => frame,
                 Some(Err(status)) => {
                     let (code, details) = (status.code() as i32, status.details());
-                    let failure = Failure::of_call(code, status.message(), details, &HeaderMap::new());
+                    let failure = Failure::of_call(code, status.message(), details);
                     return Poll::Ready(Next::Failed(failure));
                 }
                 None => {
@@ -126,7 +132,7 @@ impl Messages {
     }
 
     fn ended(&mut self, trailers: HeaderMap) -> Next {
-        match ending(&trailers) {
+        match ending(&trailers, self.names) {
             None => Next::Failed(Failure::bad_upstream(
                 Some(StatusCode::BAD_GATEWAY),
                 "the upstream's answer ended without a status",
@@ -143,7 +149,7 @@ impl Messages {
 /// What headers or trailers say about the call's end; `None` if nothing.
 ///
 /// Not by `tonic::Status::from_header_map`, which panics on details that are not base64: an upstream may send anything.
-fn ending(headers: &HeaderMap) -> Option<Result<(), Failure>> {
+fn ending(headers: &HeaderMap, names: HeaderNames) -> Option<Result<(), Failure>> {
     let code = headers
         .get("grpc-status")?
         .to_str()
@@ -162,7 +168,8 @@ fn ending(headers: &HeaderMap) -> Option<Result<(), Failure>> {
         tracing::warn!(%error, "the details of an error are not base64, and are left out");
     }
     let details = details.and_then(Result::ok).unwrap_or_default();
-    Some(Err(Failure::of_call(code, &message, &details, headers)))
+    let failure = Failure::of_call(code, &message, &details);
+    Some(Err(failure.with_metadata(headers, names)))
 }
 
 /// Whether an answer has gRPC's content type, with whatever encoding of messages.

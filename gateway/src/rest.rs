@@ -25,7 +25,7 @@ use crate::frame::framed;
 use crate::gateway::Gateway;
 use crate::guard::Guard;
 use crate::inner::Inner;
-use crate::metadata;
+use crate::metadata::{self, HeaderNames};
 use crate::reply::Messages;
 use crate::{stream, unary};
 
@@ -98,7 +98,7 @@ impl Rest {
             return Ok(nothing_more(&matched.incoming.record));
         }
         let bound = matched.bound(&self.gateway).await?;
-        let mut replies = bound.sent(&self.inner).await?;
+        let mut replies = bound.sent(&self.inner, self.gateway.header_names()).await?;
         let held = std::mem::take(&mut replies.held);
         let mut response = match replies.form {
             Form::Whole => unary::response(replies).await,
@@ -298,7 +298,7 @@ pub(crate) struct Bound<'s> {
 
 impl<'s> Bound<'s> {
     /// Calls the inner service and waits for the head of its answer.
-    async fn sent(self, inner: &Inner) -> Result<Replies<'s>, Failure> {
+    async fn sent(self, inner: &Inner, names: HeaderNames) -> Result<Replies<'s>, Failure> {
         let mut guard = self.guard;
         let mut request = http::Request::new(self.body);
         *request.method_mut() = Method::POST;
@@ -307,7 +307,7 @@ impl<'s> Bound<'s> {
         *request.headers_mut() = self.metadata;
         *request.extensions_mut() = self.extensions;
         let answered = match guard.during(inner.send(request)).await {
-            Ok(Ok(response)) => Messages::of(response, guard),
+            Ok(Ok(response)) => Messages::of(response, guard, names),
             Err(failure) => Err((failure, guard)),
         };
         let (metadata, messages) = match answered {
@@ -321,6 +321,7 @@ impl<'s> Bound<'s> {
             route: self.route,
             form: self.form,
             metadata,
+            names,
             messages,
             takes_trailers: self.takes_trailers,
             held: self.held,
@@ -335,6 +336,8 @@ pub(crate) struct Replies<'s> {
     form: Form,
     /// The head of the answer.
     pub(crate) metadata: HeaderMap,
+    /// What metadata is called outside.
+    pub(crate) names: HeaderNames,
     pub(crate) messages: Messages,
     /// Whether the caller reads trailers.
     pub(crate) takes_trailers: bool,

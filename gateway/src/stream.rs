@@ -20,7 +20,7 @@ use crate::body::{BoxError, HttpResponse, ResponseBody};
 use crate::call::CallRecord;
 use crate::error::Failure;
 use crate::gateway::Gateway;
-use crate::metadata;
+use crate::metadata::{self, HeaderNames};
 use crate::reply::{Messages, Next};
 use crate::rest::Replies;
 
@@ -93,6 +93,7 @@ pub(crate) async fn response(
         answers: gateway.answers(),
         record: replies.record,
         trailers: replies.takes_trailers.then(HeaderMap::new),
+        names: replies.names,
         state: State::Open,
     };
     match first {
@@ -106,7 +107,7 @@ pub(crate) async fn response(
         Some(Next::End(trailers)) => body.end(&trailers),
         None => {}
     }
-    let mut headers = head(media, &replies.metadata);
+    let mut headers = head(media, &replies.metadata, replies.names);
     if body.trailers.is_some() {
         // What is there already may be all, and then the trailers are known.
         std::future::poll_fn(|cx| {
@@ -122,9 +123,9 @@ pub(crate) async fn response(
     Ok(response)
 }
 
-fn head(media: Media, metadata: &HeaderMap) -> HeaderMap {
+fn head(media: Media, metadata: &HeaderMap, names: HeaderNames) -> HeaderMap {
     let mut headers = HeaderMap::new();
-    metadata::to_headers(metadata, &mut headers);
+    metadata::to_headers(metadata, names.of_head(), &mut headers);
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media.content_type()));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
@@ -149,6 +150,8 @@ struct Stream {
     silence: Option<Silence>,
     /// Metadata that came at the end; `None` if the caller reads no trailers.
     trailers: Option<HeaderMap>,
+    /// What they are called outside.
+    names: HeaderNames,
     state: State,
 }
 
@@ -201,7 +204,18 @@ impl Stream {
 
     fn keep(&mut self, trailers: &HeaderMap) {
         if let Some(kept) = &mut self.trailers {
-            metadata::to_headers(trailers, kept);
+            metadata::to_headers(trailers, self.names.of_trailers(), kept);
+        }
+    }
+
+    /// Keeps what a failure says in headers, which have their names already.
+    fn keep_said(&mut self, failure: &Failure) {
+        // What it says of the connection could only be said in a head.
+        let said = failure.headers.iter().filter(|(name, _)| *name != header::CONNECTION);
+        if let Some(kept) = &mut self.trailers {
+            for (name, value) in said {
+                kept.append(name, value.clone());
+            }
         }
     }
 
@@ -222,7 +236,7 @@ impl Stream {
         let code = failure.code();
         self.record.set_code(code);
         let is_said = self.form.failure(&mut self.ready, &self.answers.status_json(failure));
-        self.keep(&failure.headers);
+        self.keep_said(failure);
         self.state = if is_said { State::Ended } else { State::Broken(code) };
     }
 

@@ -27,23 +27,27 @@ pub(crate) async fn response(mut replies: Replies<'_>) -> Result<HttpResponse, F
             .route
             .render(&message, &mut body)
             .map_err(|error| Failure::bad_reply(error.to_string()))?;
-        // A terminal's prompt starts on a line of its own.
-        body.push(b'\n');
+        // What is laid out for people ends its last line; else the body is the value, and its length is the value's.
+        if replies.route.method().settings().pretty {
+            body.push(b'\n');
+        }
     }
     replies.record.set_code(Code::Ok);
     // What came after the message is known before anything is sent: a caller who reads no trailers finds it in the
     // head.
     let mut after = HeaderMap::new();
-    metadata::to_headers(&trailers, &mut after);
+    metadata::to_headers(&trailers, replies.names.of_trailers(), &mut after);
     let as_trailers = replies.takes_trailers && !after.is_empty() && status != StatusCode::NO_CONTENT;
     let mut response = http::Response::new(ResponseBody::empty());
     *response.status_mut() = status;
     let headers = response.headers_mut();
-    metadata::to_headers(&replies.metadata, headers);
+    metadata::to_headers(&replies.metadata, replies.names.of_head(), headers);
     if as_trailers {
         metadata::announce(after.keys(), headers);
     } else {
-        metadata::to_headers(&after, headers);
+        for (name, value) in &after {
+            headers.append(name, value.clone());
+        }
     }
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.append(header::VARY, HeaderValue::from_static("accept"));

@@ -1,6 +1,8 @@
 //! A newcomer's first minutes: `millrace dev` in an empty folder, the three commands of its banner, and every command
-//! of the README's section on them, as they stand there, in order.
+//! of the README's section on them, as they stand there, in order. `gateway.rs` does the same with the section on the
+//! gateway alone.
 
+mod gateway;
 mod terminal;
 
 use std::os::unix::process::ExitStatusExt;
@@ -62,7 +64,7 @@ async fn the_banner_and_the_readme_work_as_they_are_pasted() {
         follow(&terminal, command, step).await;
     }
 
-    let blocks = blocks();
+    let blocks = blocks(SECTION);
     assert_eq!(
         blocks.len(),
         README.len(),
@@ -123,12 +125,16 @@ fn interrupted(status: ExitStatus) -> bool {
     status.signal() == Some(SIGINT) || status.code() == Some(128 + SIGINT)
 }
 
-/// The blocks of commands in the README's section, in order.
-fn blocks() -> Vec<String> {
+/// A section of the README, without its heading.
+fn section(heading: &str) -> String {
     let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md")).unwrap();
-    let (_, section) = readme.split_once(SECTION).expect("the README has the section");
-    let section = section.split("\n## ").next().unwrap_or_default();
-    section
+    let (_, section) = readme.split_once(heading).expect("the README has the section");
+    section.split("\n## ").next().unwrap_or_default().to_owned()
+}
+
+/// The blocks of commands in a section of the README, in order.
+fn blocks(heading: &str) -> Vec<String> {
+    section(heading)
         .split("\n```sh\n")
         .skip(1)
         .filter_map(|rest| rest.split("\n```").next())
@@ -139,7 +145,7 @@ fn blocks() -> Vec<String> {
 /// Where `sh` is not bash, and in zsh, which takes `#` on a command line for a word, the commands are the same.
 #[test]
 fn the_readmes_commands_are_plain() {
-    for block in blocks() {
+    for block in [SECTION, gateway::SECTION].into_iter().flat_map(blocks) {
         let parsed = parts::run(std::process::Command::new("sh").args(["-n", "-c", &block]));
         assert!(parsed.success, "{}\n{block}", parsed.err);
         assert!(!block.contains(" #"), "a comment in\n{block}");

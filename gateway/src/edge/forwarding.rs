@@ -80,7 +80,7 @@ fn append(headers: &mut HeaderMap, peer: IpAddr) {
 }
 
 /// Whether a header (its name in lower case) tells where a call came from.
-fn is_forwarding(name: &str) -> bool {
+pub(super) fn is_forwarding(name: &str) -> bool {
     PREFIXES.iter().any(|prefix| name.starts_with(prefix)) || NAMES.contains(&name)
 }
 

@@ -119,7 +119,7 @@ pub(super) fn remove_all(headers: &mut HeaderMap, is_meant: fn(&str) -> bool) {
 }
 
 /// Whether a header (its name in lower case) must not pass.
-fn is_untrusted(name: &str) -> bool {
+pub(super) fn is_untrusted(name: &str) -> bool {
     (name.starts_with(OWN_PREFIX) && name != CONSISTENCY)
         || (is_reserved_by_grpc(name) && !name.starts_with(GRPC_GATEWAY_PREFIX))
 }

@@ -9,7 +9,7 @@ use millrace_transcode::{Alias, LoadError, Options, Schema, SchemaBuilder};
 use super::{AliasOf, Gateway, Shared};
 use crate::call::ERROR_DOMAIN;
 use crate::edge::Forwarding;
-use crate::metadata::AllowList;
+use crate::metadata::{AllowList, HeaderNames};
 use crate::rest::BodyMemory;
 use crate::upload::Uploads;
 
@@ -31,6 +31,7 @@ pub struct Builder {
     schema: SchemaBuilder,
     uri_bytes_max: usize,
     request_headers: Vec<String>,
+    header_names: HeaderNames,
     www_authenticate: HeaderValue,
     error_domain: Arc<str>,
     body_bytes_max: usize,
@@ -50,6 +51,7 @@ impl Default for Builder {
             schema: Schema::builder(),
             uri_bytes_max: URI_BYTES_MAX,
             request_headers: Vec::new(),
+            header_names: HeaderNames::Plain,
             www_authenticate: HeaderValue::from_static("Bearer"),
             error_domain: Arc::from(ERROR_DOMAIN),
             body_bytes_max: BODY_BYTES_MAX,
@@ -97,6 +99,13 @@ impl Builder {
         N: Into<String>,
     {
         self.request_headers.extend(names.into_iter().map(Into::into));
+        self
+    }
+
+    /// Sets how headers and metadata are named to each other over REST: the same, unless set.
+    #[must_use]
+    pub fn header_names(mut self, names: HeaderNames) -> Self {
+        self.header_names = names;
         self
     }
 
@@ -205,7 +214,10 @@ impl Builder {
                 uri_bytes_max: self.uri_bytes_max,
                 uploads: Uploads::new(&schema, self.body_time_max, self.error_domain.clone()),
                 schema: Arc::new(schema),
-                request_headers: AllowList::with(&self.request_headers).refusing_unsayable(self.header_text_refused),
+                request_headers: AllowList::with(&self.request_headers)
+                    .refusing_unsayable(self.header_text_refused)
+                    .renaming(self.header_names),
+                header_names: self.header_names,
                 www_authenticate: self.www_authenticate,
                 error_domain: self.error_domain,
                 body_bytes_max: self.body_bytes_max,

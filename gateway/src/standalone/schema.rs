@@ -129,6 +129,7 @@ fn build_all(settings: &Settings, source: &Source, options: Options) -> Result<G
     let builder = Gateway::builder()
         .options(options)
         .request_headers(&settings.request_headers)
+        .header_names(settings.header_names)
         .header_text_refused(settings.header_text_refused)
         .response_trailers(settings.response_trailers.iter().cloned())
         .forwarding(settings.forwarding.policy())

@@ -19,6 +19,7 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue};
 use serde_json::Value;
 
+use crate::HeaderNames;
 use crate::edge::{Forwarding, Network};
 use crate::reflection;
 use crate::serve::ConnectionLimits;
@@ -51,6 +52,7 @@ pub(super) struct Settings {
     pub(super) options: Options,
     pub(super) routes: Vec<RouteSettings>,
     pub(super) request_headers: Vec<String>,
+    pub(super) header_names: HeaderNames,
     pub(super) header_text_refused: bool,
     pub(super) response_trailers: Vec<HeaderName>,
     pub(super) forwarding: ForwardingSettings,
@@ -246,6 +248,7 @@ impl Settings {
             options: Options::default(),
             routes: Vec::new(),
             request_headers: Vec::new(),
+            header_names: HeaderNames::Plain,
             header_text_refused: false,
             response_trailers: Vec::new(),
             forwarding: ForwardingSettings::default(),

@@ -19,7 +19,7 @@ impl Form for Array {
     fn after(&mut self, _: &mut Vec<u8>) {}
 
     fn end(&mut self, out: &mut Vec<u8>) {
-        out.put_slice(if self.is_open { b"]\n" } else { b"[]\n" });
+        out.put_slice(if self.is_open { &b"]"[..] } else { b"[]" });
     }
 
     fn failure(&mut self, _: &mut Vec<u8>, _: &[u8]) -> bool {

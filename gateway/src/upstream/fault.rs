@@ -84,12 +84,7 @@ impl Fault {
                 Failure::invalid(problem, &[("grpc-timeout".to_owned(), problem.to_owned())])
             }
             Self::Unsendable(_) => Failure::bad_reply("the call cannot be sent to the upstream"),
-            Self::Upload(status) => Failure::of_call(
-                status.code() as i32,
-                status.message(),
-                status.details(),
-                &http::HeaderMap::new(),
-            ),
+            Self::Upload(status) => Failure::of_call(status.code() as i32, status.message(), status.details()),
             Self::Broken(error) => broken(error),
             Self::Foreign(status, content_type) => foreign(*status, content_type.as_ref()),
             Self::TooLarge(TooLarge { bytes, max }) => Failure::bad_reply(format!(
@@ -152,10 +147,8 @@ fn foreign(status: StatusCode, content_type: Option<&HeaderValue>) -> Failure {
     let kind = content_type.and_then(|value| value.to_str().ok()).and_then(media_type);
     let kind = kind.map_or_else(String::new, |kind| format!(" and content type {kind}"));
     let number = status.as_u16();
-    Failure::upstream_failed(
-        code,
-        format!("the upstream answered with HTTP status {number}{kind}, not with gRPC"),
-    )
+    let message = format!("the upstream answered with HTTP status {number}{kind}, not with gRPC");
+    Failure::upstream_foreign(code, message, status)
 }
 
 /// The media type alone, if it looks like one.

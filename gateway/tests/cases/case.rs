@@ -1,6 +1,7 @@
 //! How a case is written: a schema's rules and settings, requests, and what comes of each.
 
-use millrace_gateway::transcode::{HttpRule, Options};
+use millrace_gateway::HeaderNames;
+use millrace_gateway::transcode::{Compat, HttpRule, Options};
 
 use crate::expect::Expect;
 use crate::http::{Answer, Body, Piece, Request};
@@ -55,6 +56,7 @@ pub(crate) struct Setup {
     /// Names of trailers that are announced.
     pub(crate) trailers: Vec<&'static str>,
     pub(crate) header_text_refused: bool,
+    pub(crate) header_names: HeaderNames,
     /// `X-Forwarded-For` is rewritten, and proxies of these networks are believed.
     pub(crate) trusted: Option<Vec<&'static str>>,
 }
@@ -93,6 +95,19 @@ impl Setup {
 
     pub(crate) fn header_text_refused(mut self) -> Self {
         self.header_text_refused = true;
+        self
+    }
+
+    /// The profile of another gateway, as the setting `compat` has it.
+    pub(crate) fn compat(mut self, profile: Compat) -> Self {
+        let rules = std::mem::take(&mut self.options.rules);
+        self.options = Options {
+            rules,
+            ..profile.options()
+        };
+        if profile == Compat::GrpcGateway {
+            self.header_names = HeaderNames::GrpcGateway;
+        }
         self
     }
 
@@ -260,6 +275,11 @@ impl Call {
         };
         let failed = self.status(status).expect(Expect::Code(code)).says(says);
         failed.expect(Expect::NotCalled)
+    }
+
+    /// A 400 for a field, by its path, and no call.
+    pub(crate) fn refuses_field(self, field: &str) -> Self {
+        self.refused(400, "").expect(Expect::Field(field.to_owned()))
     }
 
     /// A `google.rpc.Status` with this code.

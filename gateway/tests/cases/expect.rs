@@ -15,6 +15,8 @@ pub(crate) enum Expect {
     Body(Vec<u8>),
     Says(String),
     Code(i32),
+    /// The path of the field that is wrong.
+    Field(String),
     NotCalled,
     Rpc(&'static str),
     Sends(Vec<String>),
@@ -58,6 +60,13 @@ pub(crate) fn wrong(expected: &Expect, answer: &Answer, seen: &[Seen]) -> Result
             let got = got.and_then(|status| status.get("code")?.as_i64());
             same(got == Some(i64::from(*code)), format!("its code is not {code}"))
         }
+        Expect::Field(field) => {
+            let got = wrong_field(answer);
+            same(
+                got.as_deref() == Some(field),
+                format!("the field is {got:?}, not {field:?}"),
+            )
+        }
         Expect::NotCalled => same(seen.is_empty(), "reaches the upstream".to_owned()),
         Expect::Rpc(rpc) => same(
             seen.len() == 1 && seen[0].rpc == *rpc,
@@ -89,6 +98,14 @@ pub(crate) fn wrong(expected: &Expect, answer: &Answer, seen: &[Seen]) -> Result
         }
         Expect::Check(check) => check(answer, seen),
     }
+}
+
+/// The first field of which a refusal says that it is wrong.
+fn wrong_field(answer: &Answer) -> Option<String> {
+    let status: Value = serde_json::from_slice(&answer.body).ok()?;
+    let details = status["details"].as_array()?;
+    let violations = details.iter().find_map(|detail| detail["fieldViolations"].as_array())?;
+    Some(violations.first()?["field"].as_str()?.to_owned())
 }
 
 /// Compares the messages of the one call, as values: text has more than one form.

@@ -2,7 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use millrace_gateway::transcode::{FieldStatus, RouteOptions};
+use millrace_gateway::transcode::{Compat, FieldStatus, RouteOptions};
 
 use crate::case::{Call, Case, Setup, ask, case, get, rule, rules};
 use crate::http::Answer;
@@ -19,6 +19,7 @@ pub(crate) fn cases() -> Vec<Case> {
     cases.extend(errors());
     cases.extend(bad_upstreams());
     cases.extend(metadata());
+    cases.extend(renamed());
     cases.extend(ends());
     cases.extend(other_doors());
     cases
@@ -88,7 +89,9 @@ fn errors() -> Vec<Case> {
                 shelf(not_found().trailer("grpc-status-details-bin", "***"))
                     .status(404)
                     .json(r#"{"code":5,"message":"Shelf 100 Not Found","details":[]}"#),
-                shelf(not_found().trailer("grpc-status-details-bin", "/////w")).fails(404, 5),
+                shelf(not_found().trailer("grpc-status-details-bin", "/////w"))
+                    .status(404)
+                    .json(r#"{"code":5,"message":"Shelf 100 Not Found","details":[]}"#),
             ],
         ),
         case(
@@ -105,7 +108,7 @@ fn errors() -> Vec<Case> {
                 .fails(401, 16)
                 .header("www-authenticate", "Bearer realm=\"shelves\"")],
         ),
-        case("H28", shelves(), [get("/shelves/abc").refused(400, "shelf: ")]),
+        case("H28", shelves(), [get("/shelves/abc").refuses_field("shelf")]),
     ]
 }
 
@@ -125,7 +128,7 @@ fn bad_upstreams() -> Vec<Case> {
             shelves(),
             [shelf(http(502, "text/html", b"<h1>Bad Gateway</h1>"))
                 .fails(503, 14)
-                .says("502")],
+                .says(r#""metadata":{"http_status":"502"}"#)],
         ),
         case(
             "H25",
@@ -144,11 +147,6 @@ fn metadata() -> Vec<Case> {
     let listed = || shelves().request_headers(&["x-api-key", "x-data-bin"]);
     let get = || get("/shelves/100");
     vec![
-        case(
-            "H30",
-            shelves(),
-            [get().with("Grpc-Metadata-Foo", "v").metadata("foo", &["v"])],
-        ),
         case(
             "H31",
             listed(),
@@ -199,6 +197,75 @@ fn metadata() -> Vec<Case> {
             [get()
                 .with("X-Forwarded-For", "a")
                 .metadata("x-forwarded-for", &["a, 127.0.0.1"])],
+        ),
+    ]
+}
+
+/// The names of headers and metadata under the profile of grpc-gateway, and what they are without it.
+fn renamed() -> Vec<Case> {
+    let get = || get("/shelves/100");
+    let list = || crate::case::get("/shelves");
+    let answer = || one("id: 1").header("x-a", "1").trailer("x-b", "2");
+    let inwards = vec![
+        get()
+            .with("Grpc-Metadata-Foo", "v")
+            .metadata("foo", &["v"])
+            .metadata("grpc-metadata-foo", &[]),
+        get()
+            .with("Authorization", "Bearer x")
+            .with("User-Agent", "curl")
+            .with("Cookie", "c=1")
+            .metadata("authorization", &["Bearer x"])
+            .metadata("grpcgateway-authorization", &["Bearer x"])
+            .metadata("grpcgateway-user-agent", &["curl"])
+            .metadata("grpcgateway-cookie", &["c=1"]),
+        // What only a trusted hop says is not said by a prefix either.
+        get()
+            .with("Grpc-Metadata-X-Forwarded-For", "10.0.0.1")
+            .with("Grpc-Metadata-X-Millrace-User", "7")
+            .with("Grpc-Metadata-Grpc-Timeout", "1n")
+            .metadata("x-forwarded-for", &[])
+            .metadata("x-millrace-user", &[]),
+        get()
+            .with("Grpc-Metadata-Data-Bin", "A*")
+            .refused(400, "grpc-metadata-data-bin"),
+    ];
+    let outwards = vec![
+        get()
+            .answered(answer())
+            .header("grpc-metadata-x-a", "1")
+            .header("grpc-trailer-x-b", "2")
+            .no_header("x-a")
+            .no_header("x-b"),
+        get()
+            .answered(answer())
+            .with("te", "trailers")
+            .trailer("grpc-trailer-x-b", Some("2")),
+        list()
+            .answered(answer())
+            .with("te", "trailers")
+            .over_http2()
+            .header("grpc-metadata-x-a", "1")
+            .trailer("grpc-trailer-x-b", Some("2")),
+        list()
+            .with("accept", "application/x-ndjson")
+            .answered(many(&["id: 1"]).then_error(9, "gone").trailer("x-b", "2"))
+            .with("te", "trailers")
+            .over_http2()
+            .trailer("grpc-trailer-x-b", Some("2")),
+        shelf(error(5, "gone").trailer("x-b", "2"))
+            .status(404)
+            .header("grpc-trailer-x-b", "2"),
+    ];
+    let plain = get().with("Grpc-Metadata-Foo", "v").with("User-Agent", "curl");
+    let profile = || shelves().compat(Compat::GrpcGateway);
+    vec![
+        case("H30", profile(), inwards),
+        case("H30", profile(), outwards),
+        case(
+            "H30",
+            shelves(),
+            [plain.metadata("foo", &[]).metadata("grpcgateway-user-agent", &[])],
         ),
     ]
 }

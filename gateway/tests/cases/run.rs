@@ -127,6 +127,7 @@ fn gateway(setup: &Setup) -> Result<Gateway, LoadError> {
         .options(setup.options.clone())
         .request_headers(setup.request_headers.iter().copied())
         .response_trailers(setup.trailers.iter().copied().map(HeaderName::from_static))
+        .header_names(setup.header_names)
         .header_text_refused(setup.header_text_refused);
     if let Some(networks) = &setup.trusted {
         let trusted = networks.iter().map(|network| network.parse().unwrap()).collect();

@@ -141,7 +141,7 @@ async fn f01_each_element_goes_inwards_as_soon_as_it_is_complete() {
         assert_eq!(caller.event().await, Event::Ended);
         let answer = caller.answer().await;
         assert!(
-            answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("\r\n\r\n{\"count\":\"2\"}\n"),
+            answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("\r\n\r\n{\"count\":\"2\"}"),
             "{answer}"
         );
     }
@@ -150,7 +150,7 @@ async fn f01_each_element_goes_inwards_as_soon_as_it_is_complete() {
 #[tokio::test]
 async fn f03_f06_f07_f09_what_an_element_becomes() {
     let (status, body, messages) = exchange("/v1/shelves/7/books:put", ARRAY, r#"[{},{"theme":"C"},{}]"#).await;
-    assert_eq!((status, body.as_str()), (200, "{\"count\":\"3\"}\n"));
+    assert_eq!((status, body.as_str()), (200, "{\"count\":\"3\"}"));
     assert_eq!(messages, [put(""), put("C"), put("")]);
 
     let (_, _, messages) = exchange("/v1/texts", ARRAY, r#"["Classic","Fiction"]"#).await;
@@ -190,7 +190,7 @@ async fn a_route_without_a_body_sends_the_one_message_of_its_path() {
     let mut caller = Caller::new().await;
     let request = b"GET /v1/texts/abc HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
     caller.socket.write_all(request).await.unwrap();
-    assert!(caller.answer().await.ends_with("{\"count\":\"1\"}\n"));
+    assert!(caller.answer().await.ends_with("{\"count\":\"1\"}"));
     assert_eq!(caller.messages().await, ["\x0a\x03abc"]);
 }
 
@@ -390,7 +390,7 @@ async fn a_conversation_goes_both_ways_at_once() {
         .until(",{\"shelf\":\"7\",\"book\":{\"theme\":\"\"},\"note\":\"\"}\r\n")
         .await;
     caller.end().await;
-    assert!(caller.answer().await.ends_with("]\n\r\n0\r\n\r\n"));
+    assert!(caller.answer().await.ends_with("]\r\n0\r\n\r\n"));
 
     // A wrong element after the answer has begun: the array is never closed.
     let mut caller = Caller::new().await;

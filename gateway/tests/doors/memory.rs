@@ -81,7 +81,7 @@ async fn uploads() {
             }
             let mut answer = String::new();
             socket.read_to_string(&mut answer).await.unwrap();
-            assert!(answer.ends_with(&format!("{{\"count\":\"{count}\"}}\n")), "{answer}");
+            assert!(answer.ends_with(&format!("{{\"count\":\"{count}\"}}")), "{answer}");
         };
         let before = most_resident_after(upload(SHORT)).await;
         let growth = most_resident_after(upload(LONG)).await - before;

@@ -49,7 +49,7 @@ async fn every_code_has_its_http_status_in_headers_and_in_trailers() {
                 answer.json(),
                 json!({"code": code, "message": "no \"way\" — 100 %", "details": []})
             );
-            assert!(answer.text().ends_with("}\n"));
+            assert!(answer.text().ends_with('}'));
             assert!(!answer.headers.keys().any(|name| name.as_str().starts_with("grpc-")));
             let challenge = if http == 401 { "Bearer" } else { "" };
             assert_eq!(answer.header("www-authenticate"), challenge);

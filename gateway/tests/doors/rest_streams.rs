@@ -32,10 +32,7 @@ async fn each_form_writes_the_messages_and_the_end() {
             NDJSON,
             "{\"name\":\"a\",\"seq\":\"4\"}\n{\"name\":\"b\",\"seq\":\"5\"}\n",
         ),
-        (
-            ARRAY,
-            "[{\"name\":\"a\",\"seq\":\"4\"},{\"name\":\"b\",\"seq\":\"5\"}]\n",
-        ),
+        (ARRAY, "[{\"name\":\"a\",\"seq\":\"4\"},{\"name\":\"b\",\"seq\":\"5\"}]"),
         (
             SSE,
             "retry: 3000\n\nid: 4\ndata: {\"name\":\"a\",\"seq\":\"4\"}\n\nid: 5\ndata: {\"name\":\"b\",\"seq\":\"5\"}\n\n\
@@ -71,7 +68,7 @@ async fn an_empty_stream_is_a_success_of_its_form() {
         });
         let table = [
             (NDJSON, ""),
-            (ARRAY, "[]\n"),
+            (ARRAY, "[]"),
             (SSE, "retry: 3000\n\nevent: end\nid: ;end\ndata: {}\n\n"),
         ];
         for (accept, expected) in table {

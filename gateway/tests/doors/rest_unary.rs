@@ -14,7 +14,7 @@ async fn a_call_becomes_grpc_and_its_answer_json() {
     let stage = Stage::new(|_| messages(&[item("items/7", 3)]));
     let answer = stage.get("/v1/items/7").await;
     assert_eq!(answer.status, 200);
-    assert_eq!(answer.text(), "{\"name\":\"items/7\",\"seq\":\"3\"}\n");
+    assert_eq!(answer.text(), "{\"name\":\"items/7\",\"seq\":\"3\"}");
     assert_eq!(answer.header("content-type"), "application/json");
     assert_eq!(answer.header("x-content-type-options"), "nosniff");
     assert_eq!(answer.header("x-request-id"), "new-id");
@@ -49,7 +49,7 @@ async fn a_call_becomes_grpc_and_its_answer_json() {
 async fn a_unary_body_has_a_length() {
     let stage = Stage::new(|_| messages(&[item("items/7", 0)]));
     let response = stage.send(Request::get("/v1/items/7"), "").await;
-    assert_eq!(http_body::Body::size_hint(response.body()).exact(), Some(29));
+    assert_eq!(http_body::Body::size_hint(response.body()).exact(), Some(28));
 }
 
 #[tokio::test]
@@ -83,7 +83,7 @@ async fn head_is_get_without_its_body() {
     let answer = stage.ask(Request::head("/v1/items/7"), "").await;
     assert_eq!(
         (answer.status, answer.text(), answer.header("content-length")),
-        (200, "", "29")
+        (200, "", "28")
     );
     assert_eq!(answer.header("content-type"), "application/json");
     let missing = stage.ask(Request::head("/nothing"), "").await;

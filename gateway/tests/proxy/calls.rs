@@ -27,7 +27,7 @@ async fn unary_calls_streams_and_errors_pass() {
     // No caller's deadline: the upstream is told ours.
     assert_eq!(
         (found.status, found.text()),
-        (200, "{\"name\":\"items/7\",\"seq\":\"60\"}\n")
+        (200, "{\"name\":\"items/7\",\"seq\":\"60\"}")
     );
     let missing = front.get("/v1/items/missing").await;
     assert_eq!(missing.refusal(), (404, 5));

@@ -37,7 +37,8 @@ impl Compat {
     ///
     /// `grpc-gateway`: unknown names in queries and bodies are dropped, as are bodies that no rule binds and parameters
     /// of fields that the body binds; path variables are decoded whole (a `%2F` there splits segments before the match,
-    /// which is not imitated) and may be empty.
+    /// which is not imitated) and may be empty. How it names headers and metadata is a matter of the server around the
+    /// schema: `HeaderNames::GrpcGateway` of `millrace-gateway`.
     ///
     /// `envoy`: the same of unknown names (as with `ignore_unknown_query_parameters`, without which Envoy hands the
     /// request on as it is); a query fills fields beside and inside the body; reserved characters stay encoded in

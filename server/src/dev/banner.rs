@@ -99,7 +99,7 @@ fn commands(text: &mut String, dev: &Dev, place: &Place) -> fmt::Result {
     let (user, file) = (&dev.environment.user, dotted(dev));
     writeln!(
         text,
-        "  Try        . {file}; curl -s -H \"Authorization: Bearer $MILLRACE_API_KEY\" {url}/v1/{user}/orders"
+        "  Try        . {file}; curl -sw '\\n' -H \"Authorization: Bearer $MILLRACE_API_KEY\" {url}/v1/{user}/orders"
     )?;
     writeln!(
         text,

@@ -16,7 +16,7 @@ use tokio::time::timeout;
 /// No step takes longer on a busy machine, not even the one that builds.
 const STEP_MAX: Duration = Duration::from_secs(600);
 
-/// A folder with `target/release/millrace`, as after `cargo run --release`, and the variables that commands have set.
+/// A folder with the programs in `target/release`, as after `cargo run --release`, and the variables that commands have set.
 pub(super) struct Terminal {
     folder: TempDir,
 }
@@ -32,7 +32,9 @@ impl Terminal {
         let folder = tempfile::Builder::new().prefix("millrace-").tempdir().unwrap();
         let release = folder.path().join("target/release");
         std::fs::create_dir_all(&release).unwrap();
-        symlink(binary(), release.join("millrace")).unwrap();
+        for program in ["millrace", "millrace-gateway"] {
+            symlink(binary().with_file_name(program), release.join(program)).unwrap();
+        }
         Self { folder }
     }
 

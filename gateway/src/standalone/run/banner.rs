@@ -78,7 +78,7 @@ fn write(
         writeln!(text, "  Waiting    for {name}: its routes appear when it answers")?;
     }
     match routes.iter().find(|route| is_plain(route)) {
-        Some(route) => writeln!(text, "  Try        curl -s {url}{}", route.path())?,
+        Some(route) => writeln!(text, "  Try        curl -sw '\\n' {url}{}", route.path())?,
         None if routes.is_empty() && !missing.is_empty() => {}
         None if routes.is_empty() => {
             writeln!(

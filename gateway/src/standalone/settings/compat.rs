@@ -41,10 +41,10 @@ pub(super) fn values(profile: &str) -> Vec<(&'static str, Value)> {
     let values = CHANGED
         .iter()
         .map(|(key, value)| (*key, value(&strict), value(&options)));
-    values
-        .filter(|(_, strict, value)| strict != value)
-        .map(|(key, _, value)| (key, value))
-        .collect()
+    let changed = values.filter(|(_, strict, value)| strict != value);
+    // The one that is no matter of the transcoder's.
+    let names = (profile == Compat::GrpcGateway).then(|| ("header_names", Value::from("grpc-gateway")));
+    changed.map(|(key, _, value)| (key, value)).chain(names).collect()
 }
 
 fn word(is_second: bool, words: [&'static str; 2]) -> Value {
@@ -64,6 +64,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::HeaderNames;
     use crate::standalone::settings::load;
 
     #[test]
@@ -77,6 +78,11 @@ mod tests {
             .unwrap();
             let options = format!("{:?}", loaded.settings.options);
             assert_eq!(options, format!("{:?}", profile.options()), "{}", profile.name());
+            let names = match profile {
+                Compat::GrpcGateway => HeaderNames::GrpcGateway,
+                _ => HeaderNames::Plain,
+            };
+            assert_eq!(loaded.settings.header_names, names);
         }
     }
 

@@ -4,6 +4,7 @@ use http::HeaderValue;
 
 use super::super::{LOOPBACK, Settings};
 use super::{Key, Slot, key, names};
+use crate::HeaderNames;
 use crate::call::ERROR_DOMAIN;
 use crate::edge::NetworkError;
 
@@ -18,6 +19,16 @@ pub(super) static KEYS: &[Key<Settings>] = &[
         }),
         "Request headers that become metadata over REST, besides authorization, traceparent, tracestate, baggage, \
          x-request-id, accept-language and idempotency-key.",
+    ),
+    key(
+        "header_names",
+        "plain",
+        Slot::Word(&["plain", "grpc-gateway"], |to, value| {
+            to.header_names = [HeaderNames::Plain, HeaderNames::GrpcGateway][value]
+        }),
+        "What headers and metadata are called to each other over REST: the same, or as with grpc-gateway. There \
+         Grpc-Metadata-Foo goes in as foo and HTTP's own headers as grpcgateway-user-agent and so on, besides those of \
+         `request_headers`; metadata foo comes out as Grpc-Metadata-Foo, as a trailer Grpc-Trailer-Foo.",
     ),
     key(
         "header_text",

@@ -1,0 +1,197 @@
+//! What headers of REST and metadata of gRPC are called to each other: the same, or as grpc-gateway calls them.
+
+use http::HeaderName;
+
+use super::DENIED;
+use crate::edge;
+
+/// What grpc-gateway puts before metadata of the head of an answer, and takes from a header of a request.
+const METADATA: &str = "grpc-metadata-";
+/// What it puts before metadata that comes with the status.
+const TRAILER: &str = "grpc-trailer-";
+/// What it puts before a header of HTTP's own on its way in.
+const PERMANENT: &str = "grpcgateway-";
+
+/// HTTP's own headers, by the register of IANA, as far as grpc-gateway hands them on. `Host` is none of them: Go's
+/// server takes it out of the headers.
+const PERMANENT_HEADERS: [&str; 23] = [
+    "accept",
+    "accept-charset",
+    "accept-language",
+    "accept-ranges",
+    "authorization",
+    "cache-control",
+    "content-type",
+    "cookie",
+    "date",
+    "expect",
+    "from",
+    "if-match",
+    "if-modified-since",
+    "if-none-match",
+    "if-schedule-tag-match",
+    "if-unmodified-since",
+    "max-forwards",
+    "origin",
+    "pragma",
+    "referer",
+    "user-agent",
+    "via",
+    "warning",
+];
+
+/// How headers and metadata are named to each other over REST.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum HeaderNames {
+    /// Both have the same name. Inwards go the headers that are listed.
+    #[default]
+    Plain,
+    /// As grpc-gateway's default matchers have it. Inwards, besides the headers that are listed, `Grpc-Metadata-Foo`
+    /// is `foo`, and a header of HTTP's own, as `User-Agent`, is `grpcgateway-user-agent`. Outwards metadata `foo` is
+    /// `Grpc-Metadata-Foo`, and what comes with the status `Grpc-Trailer-Foo`.
+    GrpcGateway,
+}
+
+impl HeaderNames {
+    /// What a header of a request that is not listed is called inside; `None` if it stays outside. Nobody gets in by a
+    /// prefix what does not get in without it: the names that gRPC or the connection keeps, and those that only a
+    /// trusted hop may set.
+    pub(super) fn inwards(self, name: &HeaderName) -> Option<HeaderName> {
+        let name = name.as_str();
+        match (self, name.strip_prefix(METADATA)) {
+            (Self::Plain, _) => None,
+            (Self::GrpcGateway, Some(inner)) => {
+                let is_kept = inner.starts_with("grpc-") || DENIED.contains(&inner) || edge::is_of_trusted_hops(inner);
+                if is_kept {
+                    return None;
+                }
+                HeaderName::from_bytes(inner.as_bytes()).ok()
+            }
+            (Self::GrpcGateway, None) => {
+                let is_permanent = PERMANENT_HEADERS.contains(&name);
+                is_permanent.then(|| prefixed(PERMANENT, name)).flatten()
+            }
+        }
+    }
+
+    /// The names of metadata from the head of an answer.
+    pub(crate) fn of_head(self) -> Outwards {
+        match self {
+            Self::Plain => Outwards(""),
+            Self::GrpcGateway => Outwards(METADATA),
+        }
+    }
+
+    /// The names of metadata that comes with the status.
+    pub(crate) fn of_trailers(self) -> Outwards {
+        match self {
+            Self::Plain => Outwards(""),
+            Self::GrpcGateway => Outwards(TRAILER),
+        }
+    }
+}
+
+/// What is put before the names of metadata on their way out.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Outwards(&'static str);
+
+impl Outwards {
+    /// The header's name; `None` if it would be too long for one.
+    pub(super) fn of(self, name: &HeaderName) -> Option<HeaderName> {
+        match self.0 {
+            "" => Some(name.clone()),
+            prefix => prefixed(prefix, name.as_str()),
+        }
+    }
+}
+
+fn prefixed(prefix: &str, name: &str) -> Option<HeaderName> {
+    HeaderName::try_from([prefix, name].concat()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+    use crate::metadata::{AllowList, to_headers};
+
+    fn map(pairs: &[(&str, &str)]) -> http::HeaderMap {
+        let pairs = pairs.iter().map(|(name, value)| {
+            let name = HeaderName::try_from(*name).unwrap();
+            (name, HeaderValue::from_str(value).unwrap())
+        });
+        let mut headers = http::HeaderMap::new();
+        for (name, value) in pairs {
+            headers.append(name, value);
+        }
+        headers
+    }
+
+    #[test]
+    fn headers_go_in_as_with_grpc_gateway() {
+        let allow = AllowList::with(&[]).renaming(HeaderNames::GrpcGateway);
+        let sent = map(&[
+            ("authorization", "Bearer x"),
+            ("user-agent", "curl"),
+            ("cookie", "c=1"),
+            ("host", "h"),
+            ("x-other", "o"),
+            ("grpc-metadata-foo", "a"),
+            ("grpc-metadata-foo", "b"),
+            ("grpc-metadata-data-bin", "AQI"),
+            // A second voice beside the header itself.
+            ("grpc-metadata-authorization", "Bearer y"),
+            ("grpc-metadata-", "empty"),
+        ]);
+        let expected = map(&[
+            ("authorization", "Bearer x"),
+            ("grpcgateway-authorization", "Bearer x"),
+            ("grpcgateway-user-agent", "curl"),
+            ("grpcgateway-cookie", "c=1"),
+            ("foo", "a"),
+            ("foo", "b"),
+            ("data-bin", "AQI"),
+        ]);
+        assert_eq!(allow.pick(&sent).unwrap(), expected);
+        assert!(allow.pick(&map(&[("grpc-metadata-data-bin", "*")])).is_err());
+        let plain = AllowList::with(&[]).pick(&sent).unwrap();
+        assert_eq!(plain, map(&[("authorization", "Bearer x")]));
+    }
+
+    #[test]
+    fn a_prefix_opens_nothing_that_is_shut() {
+        let allow = AllowList::with(&[]).renaming(HeaderNames::GrpcGateway);
+        for name in [
+            "grpc-timeout",
+            "grpc-tags-bin",
+            "te",
+            "content-type",
+            "connection",
+            "x-request-id",
+            "x-millrace-user",
+            "x-forwarded-for",
+            "x-envoy-external-address",
+            "forwarded",
+        ] {
+            let sent = map(&[(&format!("grpc-metadata-{name}"), "1")]);
+            assert!(allow.pick(&sent).unwrap().is_empty(), "{name}");
+        }
+    }
+
+    #[test]
+    fn metadata_goes_out_under_prefixes() {
+        let metadata = map(&[("x-total", "3"), ("data-bin", "AQI"), ("grpc-status", "0"), ("te", "t")]);
+        let mut headers = http::HeaderMap::new();
+        to_headers(&metadata, HeaderNames::GrpcGateway.of_head(), &mut headers);
+        to_headers(&metadata, HeaderNames::GrpcGateway.of_trailers(), &mut headers);
+        let expected = map(&[
+            ("grpc-metadata-x-total", "3"),
+            ("grpc-metadata-data-bin", "AQI="),
+            ("grpc-trailer-x-total", "3"),
+            ("grpc-trailer-data-bin", "AQI="),
+        ]);
+        assert_eq!(headers, expected);
+    }
+}
