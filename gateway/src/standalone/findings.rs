@@ -75,7 +75,8 @@ fn without_calls(settings: &Settings, source: &Source, schema: &Schema) -> Vec<S
         .filter(|service| !owners.iter().flatten().any(|owned| owned == service))
         .map(|service| {
             format!(
-                "no upstream has the service {service}: add it to `services` of the one in `upstreams` that is to have it"
+                "no upstream has the service {service}: add it to `services` of the one in `upstreams` that is to \
+                 have it"
             )
         });
     let idle = settings.upstreams.iter().zip(&owners).enumerate().skip(1);

@@ -1,4 +1,5 @@
-//! `check` fails for all that `run` would refuse, and for what would never do anything; it names the key and the remedy.
+//! `check` fails for all that `run` would refuse, and for what would never do anything; it names the key and the
+//! remedy.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;

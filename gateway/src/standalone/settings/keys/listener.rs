@@ -9,7 +9,8 @@ pub(super) static KEYS: &[Key<Settings>] = &[
         "listen",
         "127.0.0.1:8080",
         Slot::Address(|to, value| to.listen = value),
-        "Address for REST, gRPC and gRPC-Web. The platform, `millrace`, has the same: beside it, give another by --listen.",
+        "Address for REST, gRPC and gRPC-Web. The platform, `millrace`, has the same: beside it, give another by \
+         --listen.",
     ),
     key(
         "admin_listen",
