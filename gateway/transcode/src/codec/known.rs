@@ -246,12 +246,10 @@ pub(crate) fn put_camel(mut put: impl FnMut(u8), snake: &[u8]) -> Option<()> {
     let mut letters = snake.iter();
     while let Some(letter) = letters.next() {
         match letter {
-            b'_' => put(
-                letters
-                    .next()
-                    .filter(|next| next.is_ascii_lowercase())?
-                    .to_ascii_uppercase(),
-            ),
+            b'_' => put(letters
+                .next()
+                .filter(|next| next.is_ascii_lowercase())?
+                .to_ascii_uppercase()),
             b'A'..=b'Z' => return None,
             _ => put(*letter),
         }

@@ -311,7 +311,8 @@ mod tests {
 
     #[test]
     fn varints() {
-        let edges = (0..10).flat_map(|bytes| [(1 << (7 * bytes)) - 1, 1 << (7 * bytes), 0x5555_5555_5555_5555 >> bytes]);
+        let edges =
+            (0..10).flat_map(|bytes| [(1 << (7 * bytes)) - 1, 1 << (7 * bytes), 0x5555_5555_5555_5555 >> bytes]);
         for value in edges.chain([0, 1, 127, 128, 16_383, 16_384, u64::from(u32::MAX), u64::MAX]) {
             let mut out = Vec::new();
             put_varint(&mut out, value);

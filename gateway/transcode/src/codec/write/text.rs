@@ -115,7 +115,11 @@ mod tests {
                     let mut text = vec![b'x'; length];
                     text[place] = byte;
                     let mut room = vec![0; length + SLACK];
-                    assert_eq!(copy_plain(&text, &mut room), !is_special, "{byte} at {place} of {length}");
+                    assert_eq!(
+                        copy_plain(&text, &mut room),
+                        !is_special,
+                        "{byte} at {place} of {length}"
+                    );
                     assert!(is_special || room.starts_with(&text), "{byte} at {place} of {length}");
                 }
             }

@@ -1,9 +1,9 @@
 //! Well-known types whose JSON is not an object of their fields.
 
+use super::Writer;
 use super::failure::{Failure, Result};
 use super::field::expect;
 use super::scalar::Written;
-use super::Writer;
 use crate::codec::known;
 use crate::codec::plan::{Form, Kind, MessagePlan, Shape};
 use crate::codec::wire::{self, WireType};
