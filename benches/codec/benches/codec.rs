@@ -12,7 +12,7 @@ use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use millrace_bench_codec::millrace::ordering::v1::Order;
-use millrace_bench_codec::{CORPUS, DESCRIPTORS, ORDER};
+use millrace_bench_codec::{CORPUS, DESCRIPTORS, ORDER, ORDERS};
 use millrace_transcode::Schema;
 use millrace_transcode::codec::Target;
 use prost::Message;
@@ -84,5 +84,44 @@ fn codec(criterion: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, codec);
+/// An answer of 4 MiB against one of 16 kB: the time for a byte may rise by the caches that it leaves, not by more.
+fn size(criterion: &mut Criterion) {
+    let schema = Schema::builder()
+        .descriptors(DESCRIPTORS)
+        .build()
+        .expect("the contract loads");
+    let message = schema
+        .pool()
+        .get_message_by_name(ORDERS)
+        .expect("the contract has pages of orders");
+    let order = schema
+        .pool()
+        .get_message_by_name(ORDER)
+        .expect("the contract has orders");
+    let (_, text) = CORPUS[1];
+    let order = schema.codec().json_to_wire(&Target::message(&order), text.as_bytes());
+    let order = order.expect("the corpus binds");
+    let mut group = criterion.benchmark_group("codec/size/wire_to_json");
+    for bytes in [16 << 10, 4 << 20] {
+        // Field 1, as often as fits.
+        let mut wire = Vec::new();
+        while wire.len() < bytes / 2 {
+            wire.push(1 << 3 | 2);
+            prost::encode_length_delimiter(order.len(), &mut wire).expect("a vector grows");
+            wire.extend_from_slice(&order);
+        }
+        let json = |wire: &[u8]| {
+            let mut out = Vec::new();
+            let written = schema.codec().wire_to_json(&message, None, wire, &mut out);
+            written.map(|()| out).expect("the corpus has a JSON form")
+        };
+        group.throughput(Throughput::Bytes(json(&wire).len() as u64));
+        group.bench_function(BenchmarkId::from_parameter(bytes), |bencher| {
+            bencher.iter(|| json(black_box(&wire)));
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, codec, size);
 criterion_main!(benches);

@@ -9,6 +9,7 @@ use millrace_transcode::{Alias, LoadError, Options, Schema, SchemaBuilder};
 use super::{AliasOf, Gateway, Shared};
 use crate::call::ERROR_DOMAIN;
 use crate::edge::Forwarding;
+use crate::frame::MESSAGE_BYTES_MAX;
 use crate::metadata::{AllowList, HeaderNames};
 use crate::rest::BodyMemory;
 use crate::upload::Uploads;
@@ -19,6 +20,9 @@ const URI_BYTES_MAX: usize = 8 << 10;
 pub const BODY_BYTES_MAX: usize = 1 << 20;
 /// Bytes of all REST request bodies at one time, unless set.
 const BODY_MEMORY_BYTES: usize = 256 << 20;
+/// Bytes of JSON of one message of an answer, unless set: four times the largest message, as JSON is twice as long as its
+/// message where both are usual.
+const RESPONSE_JSON_BYTES_MAX: usize = 4 * MESSAGE_BYTES_MAX;
 /// How long a request body may take to arrive, unless set.
 const BODY_TIME_MAX: Duration = Duration::from_secs(30);
 /// How long a client's stream over REST may bring no message, unless set.
@@ -36,6 +40,7 @@ pub struct Builder {
     error_domain: Arc<str>,
     body_bytes_max: usize,
     body_memory_bytes: usize,
+    response_json_bytes_max: usize,
     body_time_max: Duration,
     deadline_max: Duration,
     alias: Option<AliasOf>,
@@ -56,6 +61,7 @@ impl Default for Builder {
             error_domain: Arc::from(ERROR_DOMAIN),
             body_bytes_max: BODY_BYTES_MAX,
             body_memory_bytes: BODY_MEMORY_BYTES,
+            response_json_bytes_max: RESPONSE_JSON_BYTES_MAX,
             body_time_max: BODY_TIME_MAX,
             deadline_max: DEADLINE_MAX,
             alias: None,
@@ -139,6 +145,14 @@ impl Builder {
         self
     }
 
+    /// Sets how many bytes of JSON one message of a REST answer may have; a call whose answer has more fails as INTERNAL,
+    /// and a stream at that message. 64 MiB unless set. [`Options::json_bytes_max`] goes before it.
+    #[must_use]
+    pub fn response_json_bytes_max(mut self, bytes: usize) -> Self {
+        self.response_json_bytes_max = bytes;
+        self
+    }
+
     /// Sets how long the body of a request may take to arrive, on every door; a client's stream is not meant. 30 s
     /// unless set.
     #[must_use]
@@ -203,7 +217,7 @@ impl Builder {
     pub fn build(mut self) -> Result<Gateway, LoadError> {
         self.request_headers
             .extend(self.forwarding.headers().iter().map(|name| (*name).to_owned()));
-        let schema = self.schema.build()?;
+        let schema = self.schema.json_bytes_max(self.response_json_bytes_max).build()?;
         let rpcs = schema.methods().filter_map(|method| {
             let uri = Uri::try_from(method.grpc_path()).ok()?;
             Some((Arc::from(method.full_name()), uri))

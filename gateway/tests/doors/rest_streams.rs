@@ -10,7 +10,7 @@ use http_body_util::BodyExt;
 use serde_json::json;
 use tonic::{Code, Status};
 
-use crate::support::{Answer, Ending, Scripted, Stage, details, error, grpc, item, messages, messages_then};
+use crate::support::{Answer, Ending, Scripted, Stage, builder, details, error, grpc, item, messages, messages_then};
 
 const NDJSON: &str = "application/x-ndjson";
 const SSE: &str = "text/event-stream";
@@ -407,4 +407,41 @@ async fn a_service_that_does_not_keep_the_deadline_is_given_up_soon_after_it() {
     let request = request.body(millrace_gateway::RequestBody::empty()).unwrap();
     let answer = tower::ServiceExt::oneshot(service, request).await.unwrap();
     assert_eq!(answer.status(), 504);
+}
+
+#[tokio::test]
+async fn a_stream_ends_as_failed_at_a_message_whose_json_is_too_large() {
+    let gateway = builder().response_json_bytes_max(30).build().unwrap();
+    let large = item("a name that is too long", 5);
+    let stage = Stage::of(
+        &gateway,
+        |_| {},
+        move |_| messages(&[item("a", 4), large.clone(), item("c", 6)]),
+    );
+    for accept in [NDJSON, SSE] {
+        let answer = stage.ask(watch(accept), "").await;
+        assert!(
+            answer.text().contains("{\"name\":\"a\",\"seq\":\"4\"}"),
+            "{}",
+            answer.text()
+        );
+        assert!(
+            answer.text().contains("has more than 30 bytes as JSON"),
+            "{}",
+            answer.text()
+        );
+        assert!(
+            !answer.text().contains("too long") && !answer.text().contains("\"c\""),
+            "{}",
+            answer.text()
+        );
+        assert!(!answer.text().contains(";end"), "{}", answer.text());
+    }
+    // An array has no words for it: the body breaks off.
+    let mut response = stage.send(watch(ARRAY), "").await;
+    let mut frames = Vec::new();
+    while let Some(frame) = response.body_mut().frame().await {
+        frames.push(frame.is_ok());
+    }
+    assert_eq!(frames.last(), Some(&false));
 }

@@ -7,7 +7,7 @@ use http::{Request, Version};
 use millrace_gateway::edge::{Builtin, CallRecord};
 use serde_json::json;
 
-use crate::support::{Stage, framed, grpc, item, messages};
+use crate::support::{Stage, builder, framed, grpc, item, messages};
 
 #[tokio::test]
 async fn a_call_becomes_grpc_and_its_answer_json() {
@@ -207,4 +207,18 @@ async fn a_builtin_path_is_answered_where_no_route_is_bound() {
         "{}",
         stage.metrics()
     );
+}
+
+#[tokio::test]
+async fn an_answer_whose_json_is_too_large_fails_as_internal() {
+    let stage = |bytes| {
+        let gateway = builder().response_json_bytes_max(bytes).build().unwrap();
+        Stage::of(&gateway, |_| {}, |_| messages(&[item("items/7", 3)]))
+    };
+    let json = "{\"name\":\"items/7\",\"seq\":\"3\"}";
+    let answer = stage(json.len()).get("/v1/items/7").await;
+    assert_eq!((answer.status, answer.text()), (200, format!("{json}\n").as_str()));
+    let answer = stage(json.len() - 1).get("/v1/items/7").await;
+    assert_eq!((answer.status, &answer.json()["code"]), (500, &json!(13)));
+    assert_eq!(answer.json()["message"], "the answer has more than 27 bytes as JSON");
 }

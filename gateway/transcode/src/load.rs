@@ -136,6 +136,13 @@ impl SchemaBuilder {
         self
     }
 
+    /// Sets [`Options::json_bytes_max`], unless the options have set it.
+    #[must_use]
+    pub fn json_bytes_max(mut self, bytes: usize) -> Self {
+        self.options.json_bytes_max.get_or_insert(bytes);
+        self
+    }
+
     /// Loads everything and checks every rule.
     ///
     /// # Errors

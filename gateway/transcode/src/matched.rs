@@ -117,7 +117,7 @@ impl<'s> Matched<'s> {
     /// ```
     ///
     /// # Errors
-    /// Bytes that are no such message, or a value without a JSON form.
+    /// Bytes that are no such message, a value without a JSON form, or JSON that is larger than it may be.
     pub fn render(&self, message: &[u8], out: &mut Vec<u8>) -> Result<(), RenderError> {
         let settings = self.route.settings();
         let (output, field) = (self.method().output(), self.route.response_body.as_ref());
@@ -125,8 +125,12 @@ impl<'s> Matched<'s> {
         self.schema
             .codec()
             .wire_to_json_with(settings.write, &output, field, message, out)?;
-        if settings.pretty {
-            pretty::indent(out, start);
+        let bytes_max = settings.write.bytes_max.unwrap_or(usize::MAX);
+        if settings.pretty && !pretty::indent(out, start, bytes_max) {
+            return Err(RenderError::TooLarge {
+                field: String::new(),
+                bytes_max,
+            });
         }
         Ok(())
     }

@@ -1,12 +1,18 @@
 //! Indented JSON, from JSON on one line.
 
 /// Breaks the lines of the JSON value at the end of `out`, from `start` on. It has no white space outside its strings.
-pub(crate) fn indent(out: &mut Vec<u8>, start: usize) {
+/// False, and nothing left of the value, if it has more than `bytes_max` bytes then: every line of one that is nested
+/// deep begins with many blanks.
+pub(crate) fn indent(out: &mut Vec<u8>, start: usize, bytes_max: usize) -> bool {
     let json = out.split_off(start);
     out.reserve(2 * json.len());
+    let end_max = start.saturating_add(bytes_max);
     let mut depth: usize = 0;
     let mut at = 0;
     while let Some(&byte) = json.get(at) {
+        if out.len() > end_max {
+            break;
+        }
         match byte {
             b'"' => {
                 let end = at + string_length(&json[at..]);
@@ -38,6 +44,11 @@ pub(crate) fn indent(out: &mut Vec<u8>, start: usize) {
         }
         at += 1;
     }
+    let fits = out.len() <= end_max;
+    if !fits {
+        out.truncate(start);
+    }
+    fits
 }
 
 fn line(out: &mut Vec<u8>, depth: usize) {
@@ -74,8 +85,11 @@ mod tests {
             let value: serde_json::Value = serde_json::from_str(json).unwrap();
             let mut out = b"data: ".to_vec();
             out.extend_from_slice(json.as_bytes());
-            indent(&mut out, 6);
             let expected = format!("data: {}", serde_json::to_string_pretty(&value).unwrap());
+            let mut cut = out.clone();
+            assert!(!indent(&mut cut, 6, expected.len() - 7), "{json}");
+            assert_eq!(cut, b"data: ", "{json}");
+            assert!(indent(&mut out, 6, expected.len() - 6), "{json}");
             assert_eq!(String::from_utf8(out).unwrap(), expected, "{json}");
         }
     }

@@ -22,7 +22,7 @@ impl Renderer {
     /// The same as [`crate::Matched::render`], always on one line.
     ///
     /// # Errors
-    /// Bytes that are no such message, or a value without a JSON form.
+    /// Bytes that are no such message, a value without a JSON form, or JSON that is larger than it may be.
     pub fn render(&self, message: &[u8], out: &mut Vec<u8>) -> Result<(), RenderError> {
         let field = self.response_body.as_ref();
         self.schema

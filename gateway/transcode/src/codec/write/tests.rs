@@ -1,7 +1,7 @@
 //! Messages in, JSON out, however the wire says it.
 
-use crate::codec::RenderError;
-use crate::fixture::{load, load_with, rule};
+use crate::codec::{RenderError, WriteOptions};
+use crate::fixture::{load, load_with, message, rule};
 use crate::schema::Schema;
 use crate::settings::Options;
 
@@ -130,6 +130,79 @@ fn what_has_no_form_is_an_error() {
     ] {
         assert!(rendered(&schema, wire).is_err(), "{wire:02x?}");
     }
+}
+
+/// With the most bytes that its JSON may have.
+fn bounded(schema: &Schema, wire: &[u8], defaults_omitted: bool, bytes_max: usize) -> Result<Vec<u8>, RenderError> {
+    let options = WriteOptions {
+        defaults_omitted,
+        bytes_max: Some(bytes_max),
+        ..WriteOptions::default()
+    };
+    let mut out = b"before".to_vec();
+    let kind = message(schema, "SinkMessage");
+    let written = schema.codec().wire_to_json_with(options, &kind, None, wire, &mut out);
+    assert!(written.is_ok() || out == b"before");
+    written.map(|()| out[6..].to_vec())
+}
+
+#[test]
+fn json_has_a_bound() {
+    let schema = sparse();
+    let many = |field: &[u8]| field.repeat(1_000);
+    // What is remembered of entries, and of fields out of order, counts too.
+    let (exact, more) = (0, 50_000);
+    for (wire, remembered) in [
+        (b"\x08\x01".to_vec(), exact),
+        // A text, plain and escaped; bytes; a mask.
+        (b"\x42\x20abcdefghijklmnopqrstuvwxyz012345".to_vec(), exact),
+        (b"\x42\x05a\x01\x02\x03\"".to_vec(), exact),
+        (b"\x4a\x04\x00\x01\x02\x03".to_vec(), exact),
+        (b"\xd2\x01\x05\x0a\x03a_b".to_vec(), exact),
+        // Elements: texts, packed numbers, messages.
+        (many(b"\x5a\x00"), exact),
+        ([&b"\x62\xe8\x07"[..], &[0; 1_000]].concat(), exact),
+        (many(b"\x72\x00"), exact),
+        (b"\x82\x01\x02\x08\x01\x82\x01\x02\x08\x02".to_vec(), more),
+        (many(b"\x5a\x00\x62\x01\x00"), more + 50_000),
+        // A message in messages.
+        (b"\x92\x02\x08\x92\x02\x05\x92\x02\x02\x08\x01".to_vec(), exact),
+    ] {
+        for is_sparse in [true, false] {
+            let whole = bounded(&schema, &wire, is_sparse, usize::MAX).unwrap();
+            let enough = bounded(&schema, &wire, is_sparse, whole.len() + remembered);
+            assert_eq!(enough.unwrap(), whole, "{wire:02x?}");
+            for less in [0, 1, whole.len() / 2, whole.len() - 1] {
+                let error = bounded(&schema, &wire, is_sparse, less).unwrap_err();
+                assert!(
+                    matches!(error, RenderError::TooLarge { bytes_max, .. } if bytes_max == less),
+                    "{error}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_message_that_swells_is_stopped_in_time() {
+    let schema = sparse();
+    // Each element is two bytes on the wire, and shows what it leaves unset.
+    let wire = b"\x72\x00".repeat(1_000_000);
+    let room = room_of_refused(&schema, &wire);
+    assert!(room <= 400_000, "{room} bytes of room for 100,000");
+}
+
+/// The room that a refused message has left behind.
+fn room_of_refused(schema: &Schema, wire: &[u8]) -> usize {
+    let options = WriteOptions {
+        bytes_max: Some(100_000),
+        ..WriteOptions::default()
+    };
+    let mut out = Vec::new();
+    let kind = message(schema, "SinkMessage");
+    let written = schema.codec().wire_to_json_with(options, &kind, None, wire, &mut out);
+    assert!(matches!(written, Err(RenderError::TooLarge { .. })));
+    out.capacity()
 }
 
 proptest::proptest! {
