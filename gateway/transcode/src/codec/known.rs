@@ -254,7 +254,10 @@ pub(crate) fn parse_mask(text: &str) -> Result<Vec<String>, String> {
     paths
         .map(|path| {
             let snake = to_snake(path);
-            let is_path = !path.is_empty() && path.split('.').all(|name| !name.is_empty());
+            let is_written = path
+                .bytes()
+                .all(|byte| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\'));
+            let is_path = is_written && path.split('.').all(|name| !name.is_empty());
             match to_camel(&snake).filter(|camel| is_path && to_snake(camel) == snake) {
                 Some(_) => Ok(snake),
                 None => Err(format!("{path:?} is not a field path")),
@@ -506,6 +509,11 @@ mod tests {
             ("fooBar,baz.quxQuux", Some(vec!["foo_bar", "baz.qux_quux"])),
             ("foo_bar", Some(vec!["foo_bar"])),
             ("a,,b", None),
+            // What cannot be written is not read either.
+            ("a\u{7f}", None),
+            ("a\u{8}b", None),
+            ("caf\u{e9}", None),
+            ("a\"b", None),
             ("a..b", None),
             ("foo__bar", None),
             ("foo_3", None),
