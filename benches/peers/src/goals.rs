@@ -55,7 +55,7 @@ pub(crate) fn outcomes(ratio: impl Fn(&str, Cell) -> Option<Claim>) -> Vec<Outco
 
 fn verdict(claim: Option<Claim>, bound: f64) -> String {
     match claim {
-        None => "not run".to_owned(),
+        None => "not measured".to_owned(),
         Some(Claim::None(reason)) => reason.words(),
         // All rounds on one side, or it is not said.
         Some(Claim::Ratio(ratio)) if ratio.max <= bound => format!("reached: {:.2}", ratio.median),
@@ -86,7 +86,7 @@ mod tests {
             (claim(0.5, 0.6, 0.7), "LOST: 0.60"),
             (claim(0.4, 0.45, 0.5), "no claim (0.40–0.50 lies on both sides)"),
             (Some(Claim::None(Reason::Overlap)), "no claim (ranges overlap)"),
-            (None, "not run"),
+            (None, "not measured"),
         ] {
             assert_eq!(verdict(claim, 0.48), words);
         }

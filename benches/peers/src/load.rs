@@ -135,20 +135,31 @@ pub(crate) enum LoadError {
     Late(Duration),
 }
 
-/// Calls until the time is over, and prints the counts as JSON.
+/// Opens all connections, and calls until the time is over.
+///
+/// # Errors
+///
+/// The unit cannot be reached.
 pub(crate) async fn run(args: &LoadArgs) -> Result<Counts, LoadError> {
+    let mut rest = Vec::new();
+    let mut grpc = Vec::new();
+    for _ in 0..args.connections {
+        match args.door {
+            Door::Rest => rest.push(rest::Connection::open(args.target).await?),
+            Door::Grpc => grpc.push(grpc::open(args.target).await?),
+        }
+    }
+    let request = rest::request(args.target, args.cell, &args.accept);
+    let prepared = grpc::prepared(args.target, args.cell);
+    // Only from here on: what was made ready is no part of any call.
     let begin = Instant::now();
     let until = begin + Duration::from_secs_f64(args.seconds);
     let mut tasks = JoinSet::new();
-    for _ in 0..args.connections {
-        match args.door {
-            Door::Rest => {
-                tasks.spawn(rest::repeat(args.target, args.cell, args.accept.clone(), until));
-            }
-            Door::Grpc => {
-                tasks.spawn(grpc::repeat(args.target, args.cell, args.streams, until));
-            }
-        }
+    for connection in rest {
+        tasks.spawn(rest::repeat(connection, request.clone(), until));
+    }
+    for send in grpc {
+        tasks.spawn(grpc::repeat(send, prepared.clone(), args.streams, until));
     }
     let mut total = Tally::default();
     while let Some(tally) = tasks.join_next().await {

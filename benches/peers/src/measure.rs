@@ -72,6 +72,23 @@ pub(crate) struct Load<'a> {
     pub(crate) accept: &'a str,
 }
 
+/// Who had the machine's processors, in seconds of one processor.
+struct Shares {
+    /// All there was.
+    machine: f64,
+    idle: f64,
+    steal: f64,
+    /// The unit, what is behind it, and the harness with its generator.
+    ours: f64,
+}
+
+impl Shares {
+    /// What is left: a share of all. The counters move in steps, so it may come out a little below nothing.
+    fn foreign(&self) -> f64 {
+        ((self.machine - self.idle - self.steal - self.ours) / self.machine).max(0.0)
+    }
+}
+
 /// Times at one moment.
 struct Reading {
     at: Instant,
@@ -93,7 +110,6 @@ impl Load<'_> {
         let counts = self.generate(duration)?;
         let after = self.read()?;
         let elapsed = after.at.duration_since(before.at).as_secs_f64();
-        let machine = elapsed * processors() as f64;
         let used = after.unit.since(&before.unit).as_secs_f64();
         let behind: Duration = after
             .behind
@@ -102,8 +118,12 @@ impl Load<'_> {
             .map(|(after, before)| after.since(before))
             .sum();
         let ours = used + behind.as_secs_f64() + after.own.saturating_sub(before.own).as_secs_f64();
-        let idle = after.machine.idle.saturating_sub(before.machine.idle).as_secs_f64();
-        let steal = after.machine.steal.saturating_sub(before.machine.steal).as_secs_f64();
+        let shares = Shares {
+            machine: elapsed * processors() as f64,
+            idle: after.machine.idle.saturating_sub(before.machine.idle).as_secs_f64(),
+            steal: after.machine.steal.saturating_sub(before.machine.steal).as_secs_f64(),
+            ours,
+        };
         let done = counts.calls * self.cell.messages();
         let problem = problem(&counts);
         Ok(Sample {
@@ -112,8 +132,8 @@ impl Load<'_> {
             cell: self.cell,
             cost_us: used * 1e6 / done.max(1) as f64,
             busy: used / elapsed,
-            foreign: ((machine - idle - steal - ours) / machine).max(0.0),
-            steal: steal / machine,
+            foreign: shares.foreign(),
+            steal: shares.steal / shares.machine,
             problem,
             counts,
         })
@@ -216,6 +236,18 @@ pub(crate) fn quiet(share_max: f64, patience: Duration, behind: &[u32]) -> io::R
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_nobody_of_ours_used_is_foreign() {
+        let shares = |idle, steal, ours| Shares {
+            machine: 4.0,
+            idle,
+            steal,
+            ours,
+        };
+        assert!((shares(0.5, 0.1, 3.2).foreign() - 0.05).abs() < 1e-9);
+        assert!(shares(0.81, 0.0, 3.2).foreign().abs() < 1e-9);
+    }
 
     #[test]
     fn any_failed_call_is_a_problem() {

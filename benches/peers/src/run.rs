@@ -84,8 +84,9 @@ impl RunArgs {
     pub(crate) fn run(&self) -> io::Result<()> {
         let work = tempfile::tempdir()?;
         let package = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+        let workspace = package.join("../..").canonicalize()?;
         let places = Places {
-            tools: self.tools.clone().unwrap_or_else(|| package.join("../../target/tools")),
+            tools: self.tools.clone().unwrap_or_else(|| workspace.join("target/tools")),
             own: std::env::current_exe()?,
             gateway: self.gateway.clone(),
             work: work.path().to_owned(),
@@ -239,7 +240,7 @@ impl RunArgs {
             start_max: Duration::from_secs_f64(self.start_max),
         };
         for line in lines {
-            if let Some(program) = &line.program {
+            if let Some(program) = line.program.as_ref().filter(|_| !line.unit.only_calls) {
                 note(&format!("start and memory of {}", line.unit.name));
                 report.standings.push(standings.of(&line.unit, program, places, cores));
             }

@@ -63,6 +63,9 @@ pub(crate) struct Unit {
     /// Whether it takes any descriptors, so that its memory with ten services can be told.
     #[serde(default)]
     pub(crate) any_schema: bool,
+    /// Leaves it out of the table of start and memory: another unit is the same there.
+    #[serde(default)]
+    pub(crate) only_calls: bool,
     /// What a reader has to know.
     #[serde(default)]
     pub(crate) note: String,
@@ -164,7 +167,8 @@ impl Unit {
         let paths: Vec<_> = self.binary.iter().map(|path| self.placed(path, places)).collect();
         let script = self.folder.join("install.sh");
         let remedy = if script.exists() {
-            format!("{} {}", script.display(), places.tools.display())
+            let peer = self.folder.file_name().unwrap_or_default().to_string_lossy();
+            format!("benches/peers/{peer}/install.sh {}", places.tools.display())
         } else {
             "cargo build --profile dist -p millrace-gateway".to_owned()
         };

@@ -132,7 +132,7 @@ mod tests {
     #[test]
     fn json_of_times_and_numbers_is_protobufs() {
         let order = Cell::Get.expected();
-        assert_eq!(order["createTime"], "2026-11-18T09:52:00.920207Z");
+        assert_eq!(order["createTime"], "2026-11-18T11:12:00.920207Z");
         assert_eq!(order["lines"][0]["unitPrice"]["minorUnits"], "300");
         assert_eq!(order["state"], "ORDER_STATE_RESERVED");
     }

@@ -18,15 +18,19 @@ const WINDOW_BYTES: u32 = 4 * 1024 * 1024;
 /// The frame's head: no compression, and a length of four bytes.
 const FRAME_HEAD_BYTES: usize = 5;
 
-/// Calls over one connection until the time is over, so many at once.
-pub(crate) async fn repeat(target: SocketAddr, cell: Cell, streams: usize, until: Instant) -> Result<Tally, LoadError> {
-    let send = open(target).await?;
-    let mut slots = JoinSet::new();
+/// Calls over one connection until the time is over, so many at once, and once at least in each place.
+pub(crate) async fn repeat(
+    send: SendRequest<Bytes>,
+    prepared: (Request<()>, Bytes),
+    streams: usize,
+    until: Instant,
+) -> Result<Tally, LoadError> {
+    let mut places = JoinSet::new();
     for _ in 0..streams {
-        slots.spawn(slot(send.clone(), target, cell, until));
+        places.spawn(place(send.clone(), prepared.clone(), until));
     }
     let mut total = Tally::default();
-    while let Some(tally) = slots.join_next().await {
+    while let Some(tally) = places.join_next().await {
         match tally {
             Ok(tally) => total.join(tally),
             Err(panic) => total.broken(|| panic.to_string()),
@@ -35,10 +39,9 @@ pub(crate) async fn repeat(target: SocketAddr, cell: Cell, streams: usize, until
     Ok(total)
 }
 
-async fn slot(mut send: SendRequest<Bytes>, target: SocketAddr, cell: Cell, until: Instant) -> Tally {
-    let (head, frame) = prepared(target, cell);
+async fn place(mut send: SendRequest<Bytes>, (head, frame): (Request<()>, Bytes), until: Instant) -> Tally {
     let mut tally = Tally::default();
-    while Instant::now() < until {
+    loop {
         let since = Instant::now();
         match exchange(&mut send, &head, &frame, None).await {
             Ok((0, bytes)) => tally.answered(since, bytes),
@@ -49,8 +52,10 @@ async fn slot(mut send: SendRequest<Bytes>, target: SocketAddr, cell: Cell, unti
                 return tally;
             }
         }
+        if Instant::now() >= until {
+            return tally;
+        }
     }
-    tally
 }
 
 /// One call over a connection of its own.
@@ -63,7 +68,8 @@ pub(crate) async fn call(target: SocketAddr, cell: Cell) -> Result<Answer, LoadE
     Ok(Answer { status, parts })
 }
 
-async fn open(target: SocketAddr) -> Result<SendRequest<Bytes>, LoadError> {
+/// A connection, driven by a task.
+pub(crate) async fn open(target: SocketAddr) -> Result<SendRequest<Bytes>, LoadError> {
     let stream = TcpStream::connect(target).await;
     let stream = stream.map_err(|error| LoadError::Connect(target, error))?;
     stream.set_nodelay(true)?;
@@ -77,7 +83,8 @@ async fn open(target: SocketAddr) -> Result<SendRequest<Bytes>, LoadError> {
     Ok(send)
 }
 
-fn prepared(target: SocketAddr, cell: Cell) -> (Request<()>, Bytes) {
+/// Head and frame of a call.
+pub(crate) fn prepared(target: SocketAddr, cell: Cell) -> (Request<()>, Bytes) {
     let (path, message) = cell.grpc();
     let request = Request::post(format!("http://{target}{path}"))
         .header("content-type", "application/grpc")

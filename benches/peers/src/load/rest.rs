@@ -14,31 +14,28 @@ use crate::workload::Cell;
 /// Room for reads; an answer of 100 lines fits.
 const READ_BYTES: usize = 64 * 1024;
 
-/// Calls over one connection until the time is over.
-pub(crate) async fn repeat(target: SocketAddr, cell: Cell, accept: String, until: Instant) -> Result<Tally, LoadError> {
-    let request = request(target, cell, &accept);
+/// Calls over one connection until the time is over, and once at least.
+pub(crate) async fn repeat(mut connection: Connection, request: Bytes, until: Instant) -> Result<Tally, LoadError> {
     let mut tally = Tally::default();
-    let mut connection = Connection::open(target).await?;
-    while Instant::now() < until {
+    loop {
         let since = Instant::now();
-        match connection.call(&request, None).await {
-            Ok(Reply { status, bytes, close }) => {
-                if (200..300).contains(&status) {
-                    tally.answered(since, bytes);
-                } else {
-                    tally.failed(|| format!("status {status}"));
-                }
-                if close {
-                    connection = Connection::open(target).await?;
-                }
-            }
-            Err(error) => {
-                tally.broken(|| error.to_string());
-                connection = Connection::open(target).await?;
-            }
+        let reply = connection.call(&request, None).await;
+        let close = match &reply {
+            Ok(reply) => reply.close,
+            Err(_) => true,
+        };
+        match reply {
+            Ok(reply) if (200..300).contains(&reply.status) => tally.answered(since, reply.bytes),
+            Ok(reply) => tally.failed(|| format!("status {}", reply.status)),
+            Err(error) => tally.broken(|| error.to_string()),
+        }
+        if Instant::now() >= until {
+            return Ok(tally);
+        }
+        if close {
+            connection = Connection::open(connection.target).await?;
         }
     }
-    Ok(tally)
 }
 
 /// One call over a connection of its own.
@@ -61,7 +58,8 @@ pub(crate) async fn idle(target: SocketAddr) -> Result<Connection, LoadError> {
     Ok(connection)
 }
 
-fn request(target: SocketAddr, cell: Cell, accept: &str) -> Bytes {
+/// The bytes of a whole request.
+pub(crate) fn request(target: SocketAddr, cell: Cell, accept: &str) -> Bytes {
     let (method, path, body) = cell.rest();
     let mut request = format!("{method} {path} HTTP/1.1\r\nhost: {target}\r\naccept: {accept}\r\n");
     if method == "POST" {
@@ -75,6 +73,7 @@ fn request(target: SocketAddr, cell: Cell, accept: &str) -> Bytes {
 /// An open connection.
 #[derive(Debug)]
 pub(crate) struct Connection {
+    target: SocketAddr,
     stream: TcpStream,
     input: BytesMut,
 }
@@ -87,11 +86,12 @@ struct Reply {
 }
 
 impl Connection {
-    async fn open(target: SocketAddr) -> Result<Self, LoadError> {
+    pub(crate) async fn open(target: SocketAddr) -> Result<Self, LoadError> {
         let stream = TcpStream::connect(target).await;
         let stream = stream.map_err(|error| LoadError::Connect(target, error))?;
         stream.set_nodelay(true)?;
         Ok(Self {
+            target,
             stream,
             input: BytesMut::new(),
         })
