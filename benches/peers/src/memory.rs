@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -51,7 +51,7 @@ pub(crate) struct Standings {
 
 impl Standings {
     /// Starts the unit that often, with ten services if it takes any, and looks at the last one.
-    pub(crate) fn of(self, unit: &Unit, program: &PathBuf, places: &Places, cores: Cores) -> Standing {
+    pub(crate) fn of(self, unit: &Unit, program: &Path, places: &Places, cores: Cores) -> Standing {
         let ten = unit.any_schema && Schema::from(unit.schema) == Schema::Orders;
         let schema = if ten { Schema::Ten } else { unit.schema.into() };
         let mut standing = Standing {
@@ -73,7 +73,7 @@ impl Standings {
         self,
         standing: &mut Standing,
         unit: &Unit,
-        program: &PathBuf,
+        program: &Path,
         places: &Places,
         cores: Cores,
         schema: Schema,

@@ -126,12 +126,9 @@ impl RunArgs {
     }
 
     fn report(&self, places: &Places, cores: Cores) -> Report {
-        let words: Vec<_> = std::env::args().skip(1).collect();
+        let words: Vec<_> = std::env::args().collect();
         Report {
-            command: format!(
-                "cargo run --profile dist -p millrace-bench-peers -- {}",
-                words.join(" ")
-            ),
+            command: words.join(" "),
             machine: proc::machine(),
             build: build(places),
             cores,

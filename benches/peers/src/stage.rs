@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::Path;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -93,7 +93,7 @@ pub(crate) struct Running {
 /// It does not start, or takes longer than that.
 pub(crate) fn start(
     unit: &Unit,
-    program: &PathBuf,
+    program: &Path,
     places: &Places,
     setup: &Setup,
     max: Duration,

@@ -1,5 +1,6 @@
 //! The harness from end to end, once and short, with what needs no installation: so that it does not rot. Nothing is
 //! said about time.
+#![expect(clippy::unwrap_used, reason = "a test that panics is a test that fails")]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

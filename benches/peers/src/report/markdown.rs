@@ -41,6 +41,9 @@ impl Report {
         writeln!(text, "`{}`\n", self.command)?;
         writeln!(text, "- machine: {}", self.machine)?;
         writeln!(text, "- build: {}", self.build)?;
+        if !self.build.contains("profile dist") {
+            writeln!(text, "- **not the shipped profile**: nothing here is a figure")?;
+        }
         match (self.cores.unit, self.cores.others) {
             (Some(unit), Some(others)) => {
                 writeln!(
