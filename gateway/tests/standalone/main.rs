@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that panics is a test that fails")]
 
 mod commands;
+mod memory;
 mod publishing;
 mod reflection;
 mod replay;
