@@ -1,5 +1,5 @@
-//! An order, read and written by the codec and by all whom it is compared with. Each side goes all the way, from JSON to
-//! bytes on the wire and back.
+//! An order, read and written by the codec and by all whom it is compared with. Each side goes all the way, from JSON
+//! to bytes on the wire and back.
 
 use bytes::Bytes;
 use millrace_transcode::Schema;

@@ -1,6 +1,6 @@
 //! What a long stream through the binary costs in memory: nothing that grows with it. By the most that was ever
-//! resident in its process. With optimisation the long one is of 1 GiB: `cargo test --release -p millrace-gateway --test
-//! standalone memory`.
+//! resident in its process. With optimisation the long one is of 1 GiB:
+//! `cargo test --release -p millrace-gateway --test standalone memory`.
 
 #![cfg(target_os = "linux")]
 
