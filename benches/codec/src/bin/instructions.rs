@@ -1,11 +1,11 @@
-//! Instructions of the codec and of the router, as ratios within one run, against bounds. Where a clock is of no use, on
-//! a machine that others share, instructions are: they are the same in every run.
+//! Instructions of the codec and of the router, as ratios within one run, against bounds. Where a clock is of no use,
+//! on a machine that others share, instructions are: they are the same in every run.
 //!
 //! Question: how much work is a message, against those who do the same or less, and against a smaller one; and a
 //! look-up, against one among fewer routes? Expected: what `codec` and `router` expect of the time.
 //!
-//! `cargo run --release -p millrace-bench-codec --bin instructions` prints each figure beside its bound, and fails if one
-//! is beyond it; so `tests/run` does. With `--profile dist` it counts what is shipped, which takes longer to build.
+//! `cargo run --release -p millrace-bench-codec --bin instructions` prints each figure beside its bound, and fails if
+//! one is beyond it; so `tests/run` does. With `--profile dist` it counts what is shipped, which takes longer to build.
 //!
 //! The program starts itself again under valgrind's callgrind, which counts one call of [`counted`] after the other. No
 //! figure is compared with a stored one: another compiler moves those. A framework that counts in the same way needs a
