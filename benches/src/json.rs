@@ -1,9 +1,8 @@
 //! An order as a serde type, field by field the `millrace.ordering.v1.Order` of the contract in ProtoJSON.
 //!
-//! It gives JSON every advantage: typed, without a message tree, and with times left as text.
+//! It gives JSON every advantage: typed, without a message tree, and with times left as text. `benches/codec` has this
+//! file too, as it shall not need the platform.
 
-use millrace_proto::ordering::v1 as proto;
-use millrace_proto::r#type::v1 as money;
 use serde::{Deserialize, Serialize};
 
 /// What one user ordered.
@@ -67,60 +66,6 @@ pub enum OrderState {
     Captured = 4,
     #[serde(rename = "ORDER_STATE_COMPLETED")]
     Completed = 5,
-}
-
-/// An order that is no message.
-#[derive(Debug, thiserror::Error)]
-#[error("time {text:?}")]
-pub struct TimeError {
-    text: String,
-    source: prost_types::TimestampError,
-}
-
-impl TryFrom<&Order> for proto::Order {
-    type Error = TimeError;
-
-    fn try_from(order: &Order) -> Result<Self, TimeError> {
-        let line = |line: &OrderLine| proto::OrderLine {
-            product: line.product.clone(),
-            quantity: line.quantity,
-            unit_price: Some(amount(&line.unit_price)),
-            display_name: line.display_name.clone(),
-        };
-        Ok(Self {
-            name: order.name.clone(),
-            state: order.state as i32,
-            lines: order.lines.iter().map(line).collect(),
-            total: Some(amount(&order.total)),
-            create_time: Some(time(&order.create_time)?),
-            update_time: Some(time(&order.update_time)?),
-            etag: order.etag.clone(),
-            events: order.events.iter().map(event).collect::<Result<_, _>>()?,
-        })
-    }
-}
-
-fn event(event: &OrderEvent) -> Result<proto::OrderEvent, TimeError> {
-    Ok(proto::OrderEvent {
-        number: event.number,
-        order: event.order.clone(),
-        state: event.state as i32,
-        time: Some(time(&event.time)?),
-    })
-}
-
-fn amount(amount: &Money) -> money::Money {
-    money::Money {
-        currency_code: amount.currency_code.clone(),
-        minor_units: amount.minor_units,
-    }
-}
-
-fn time(text: &str) -> Result<prost_types::Timestamp, TimeError> {
-    text.parse().map_err(|source| TimeError {
-        text: text.to_owned(),
-        source,
-    })
 }
 
 /// ProtoJSON writes 64-bit integers as strings.

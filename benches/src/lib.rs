@@ -3,4 +3,5 @@
 
 pub mod corpus;
 pub mod json;
+mod message;
 pub mod shards;

@@ -28,8 +28,9 @@ mod array;
 mod ndjson;
 mod sse;
 
-/// Messages are collected into one chunk up to this size; a larger one is a chunk of its own.
-const CHUNK_BYTES: usize = 16 * 1024;
+/// Messages are collected into one chunk until it has this size; a larger one is a chunk of its own. A kilobyte less
+/// than a frame of HTTP/2 and than what is sent at once (`serve`), so that a chunk of short messages is not cut in two.
+const CHUNK_BYTES: usize = 15 * 1024;
 
 /// A way to write messages one after another.
 pub(crate) trait Form: Send {

@@ -58,6 +58,7 @@ packages_wanted() {
   chromium >/dev/null || wanted+=(chromium-headless-shell)
   command -v curl >/dev/null || wanted+=(curl)
   python3 -c 'import ensurepip' 2>/dev/null || wanted+=(python3-venv)
+  command -v valgrind >/dev/null || wanted+=(valgrind)
   echo "${wanted[*]}"
 }
 packages_command="apt-get install -y --no-install-recommends"

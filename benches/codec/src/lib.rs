@@ -1,5 +1,11 @@
-//! The order's types with pbjson's serde, and the order's schema. A crate of its own: the types are another copy of
-//! those in `millrace-proto`, which has no serde, and so little else has to be built for the figures.
+//! What the codec and the routes are measured with: the order's types with pbjson's serde, the order's schema, all who
+//! read and write an order, and sets of routes. A crate of its own: the types are another copy of those in
+//! `millrace-proto`, which has no serde, and so little else has to be built for the figures.
+
+#[path = "../../src/json.rs"]
+pub mod json;
+pub mod order;
+pub mod routes;
 
 /// As the generated code names its packages.
 pub mod millrace {

@@ -1,7 +1,8 @@
-//! The codec allocates its output and nothing else, by a counting allocator (which is why this is a binary of its own).
+//! The codec allocates its output and nothing else, a look-up of a route the values that it captures, by a counting allocator (which is why this is a binary of its own).
 
 use std::hint::black_box;
 
+use millrace_bench_codec::routes::{self, Requests};
 use millrace_bench_codec::{CORPUS, DESCRIPTORS, ORDER};
 use millrace_transcode::Schema;
 use millrace_transcode::codec::Target;
@@ -35,5 +36,22 @@ fn a_message_costs_its_output() {
         });
         assert_eq!(written.count_total, 0, "{lines} lines: to write where there is room");
         assert!(json.len() > text.len() / 2);
+    }
+}
+
+/// However many routes there are. Each value of a path's variables is a string, and they are in one list.
+#[test]
+fn a_look_up_costs_its_captures() {
+    for routes in [10, 1_000] {
+        let schema = routes::schema(routes);
+        let requests = Requests::of(routes);
+        for (method, path) in requests.hit.iter().chain(&requests.backtrack) {
+            let mut matched = None;
+            let found = allocation_counter::measure(|| {
+                matched = schema.find(black_box(method), black_box(path)).ok();
+            });
+            let captures = matched.unwrap().captures().count() as u64;
+            assert_eq!(found.count_total, captures + 1, "{method} {path} of {routes}");
+        }
     }
 }

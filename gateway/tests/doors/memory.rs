@@ -1,5 +1,6 @@
 //! What long streams cost in memory: nothing that grows with them. Measured in a process of its own, by the most that
-//! was ever resident.
+//! was ever resident. With optimisation the long ones are of 1 GiB: `cargo test --release -p millrace-gateway --test
+//! doors memory`.
 
 #![cfg(target_os = "linux")]
 
@@ -11,16 +12,16 @@ use tokio::net::TcpStream;
 use crate::sockets::{builder, listening, service, streams};
 
 const MESSAGE_BYTES: usize = 64 << 10;
-// With 256 MiB it grows no more: `LONG` is what a build without optimisation does in seconds.
-/// Messages of a short stream (1 MiB), and of a long one (64 MiB).
+/// Messages of a short stream (1 MiB), and of a long one: 1 GiB, or 64 MiB in a build without optimisation, which does
+/// that in seconds.
 const SHORT: usize = 16;
-const LONG: usize = 1_024;
+const LONG: usize = if cfg!(debug_assertions) { 1_024 } else { 16_384 };
 /// Set in the environment of a process that runs one of the measurements.
 const ALONE: &str = "MILLRACE_TEST_ALONE";
 const GROWTH_BYTES_MAX: usize = 8 << 20;
 
 #[test]
-fn a_stream_of_64_mib_takes_no_more_memory_than_one_of_1_mib() {
+fn a_long_stream_takes_no_more_memory_than_one_of_1_mib() {
     for direction in ["memory::downloads", "memory::uploads"] {
         let child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", direction, "--nocapture"])
@@ -32,6 +33,7 @@ fn a_stream_of_64_mib_takes_no_more_memory_than_one_of_1_mib() {
             child.status.success() && said.contains("1 passed"),
             "{direction}: {said}"
         );
+        println!("{said}");
     }
 }
 
@@ -52,6 +54,7 @@ async fn downloads() {
         };
         let before = most_resident_after(download(SHORT)).await;
         let growth = most_resident_after(download(LONG)).await - before;
+        println!("{LONG} messages down as {accept}: {growth} bytes more than of {before}");
         assert!(growth <= GROWTH_BYTES_MAX, "{accept}: {growth} bytes more");
     }
 }
@@ -85,6 +88,7 @@ async fn uploads() {
         };
         let before = most_resident_after(upload(SHORT)).await;
         let growth = most_resident_after(upload(LONG)).await - before;
+        println!("{LONG} messages up as {content_type}: {growth} bytes more than of {before}");
         assert!(growth <= GROWTH_BYTES_MAX, "{content_type}: {growth} bytes more");
     }
 }

@@ -170,9 +170,14 @@ async fn answer(request: Request<Body>, heard: Heard) -> Response<Body> {
                     Err(status) => return status.into_http(),
                 }
             }
-            // As a varint of two bytes, which may be longer than it has to be.
-            let (low, high) = (count % 128, count / 128);
-            let summary = [8, u8::try_from(low).unwrap() | 0x80, u8::try_from(high).unwrap()];
+            // As a varint of three bytes, which may be longer than it has to be.
+            let (low, middle, high) = (count % 128, count / 128 % 128, count / (128 * 128));
+            let summary = [
+                8,
+                u8::try_from(low).unwrap() | 0x80,
+                u8::try_from(middle).unwrap() | 0x80,
+                u8::try_from(high).unwrap(),
+            ];
             crate::support::messages(&[Bytes::copy_from_slice(&summary)])
         }
     }

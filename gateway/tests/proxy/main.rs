@@ -12,4 +12,5 @@ mod odd_answers;
 mod outages;
 mod raw;
 mod shop;
+mod short_messages;
 mod tls;

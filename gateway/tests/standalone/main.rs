@@ -6,6 +6,7 @@ mod commands;
 mod compat;
 mod documents;
 mod findings;
+mod memory;
 mod publishing;
 mod reflection;
 mod replay;

@@ -363,6 +363,11 @@ impl Gateway {
         Answer::to(self.admin.unwrap(), "GET", "/readiness", "")
     }
 
+    /// Of the process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) fn signal(&self, signal: &str) {
         let killed = Command::new("kill")
             .args([signal, &self.child.id().to_string()])

@@ -10,13 +10,24 @@
 
 mod search;
 
+use std::borrow::Cow;
+
 use crate::percent;
-use crate::route::search::Search;
+use crate::route::search::{Search, Splits};
 use crate::settings::PathDecoding;
+use crate::suggest;
 use crate::template::{Capture, Segment, Template, VERB_BYTES_MAX};
 
 /// Distinct HTTP methods over all routes: one bit each.
 const METHODS_MAX: usize = 64;
+
+/// Bounds of the search for a route that was meant: literals on each side of where a text would stand among them, and
+/// nodes that are visited. What a 404 costs does not depend on the number of routes.
+const NEIGHBOURS: usize = 16;
+const VISITS_MAX: usize = 64;
+
+/// Edits by which a segment of a path may differ from what was meant.
+pub(crate) const SEGMENT_EDITS_MAX: usize = 2;
 
 /// The method of a rule that takes any.
 const ANY: &str = "*";
@@ -176,6 +187,49 @@ impl Router {
         self.named(search.seen)
     }
 
+    /// Routes of as many segments that may have been meant by a path: a misspelled literal is looked for among those
+    /// that stand near it.
+    pub(crate) fn similar(&self, segments: &[&str]) -> Vec<usize> {
+        let (mut found, mut visits) = (Vec::new(), VISITS_MAX);
+        self.similar_below(0, segments, &mut visits, &mut found);
+        found
+    }
+
+    fn similar_below(&self, node: usize, segments: &[&str], visits: &mut usize, found: &mut Vec<usize>) {
+        let Some(left) = visits.checked_sub(1) else {
+            return;
+        };
+        *visits = left;
+        let here = &self.nodes[node];
+        let Some((raw, rest)) = segments.split_first() else {
+            found.extend(
+                here.ends
+                    .iter()
+                    .flat_map(|end| end.routes.iter().map(|(_, route)| *route)),
+            );
+            return;
+        };
+        let text = match raw.rsplit_once(':') {
+            Some((text, _)) if rest.is_empty() => text,
+            _ => raw,
+        };
+        let near = match here
+            .literals
+            .binary_search_by(|(literal, _)| literal.as_str().cmp(text))
+        {
+            Ok(at) => at..at + 1,
+            Err(at) => at.saturating_sub(NEIGHBOURS)..(at + NEIGHBOURS).min(here.literals.len()),
+        };
+        for (literal, child) in &here.literals[near] {
+            if suggest::distance(text, literal, SEGMENT_EDITS_MAX).is_some() {
+                self.similar_below(*child, rest, visits, found);
+            }
+        }
+        if let Some(child) = here.one {
+            self.similar_below(child, rest, visits, found);
+        }
+    }
+
     fn search<'r, 'p>(&'r self, segments: &'p [&'p str]) -> Option<Search<'r, 'p>> {
         let last = segments.last()?;
         Some(Search {
@@ -195,14 +249,14 @@ impl Router {
     }
 
     /// Ways to read the last segment: text and verb, the longest bound verb first, no verb last.
-    fn splits<'p>(&self, last: &'p str) -> Vec<(&'p str, Option<&'p str>)> {
+    fn splits<'p>(&self, last: &'p str) -> Splits<'p> {
         // A verb is at most so long, hence so few colons matter: a segment of 64,000 colons costs no more than one of
         // 128.
         let colons = last
             .bytes()
             .enumerate()
             .skip(last.len().saturating_sub(VERB_BYTES_MAX + 1));
-        let mut splits: Vec<_> = colons
+        let mut splits: Splits<'p> = colons
             .filter(|(_, byte)| *byte == b':')
             .map(|(at, _)| (&last[..at], &last[at + 1..]))
             .filter(|(_, verb)| self.verbs.binary_search_by(|known| known.as_str().cmp(verb)).is_ok())
@@ -265,13 +319,22 @@ pub(crate) fn capture(
         _ => at,
     };
     let (start, end) = (place(capture.start), place(capture.end));
-    let mut raw = segments.get(start..end)?.join("/");
+    let taken = segments.get(start..end)?;
+    // One segment, as nearly all are, is not copied before it is decoded.
+    let mut raw = match taken {
+        [one] => Cow::Borrowed(*one),
+        _ => Cow::Owned(taken.join("/")),
+    };
     if let Some(verb) = &template.verb
         && end == segments.len()
         && start < end
     {
         // The verb was cut off the last segment: `:` and its text.
-        raw.truncate(raw.len().saturating_sub(verb.len() + 1));
+        let length = raw.len().saturating_sub(verb.len() + 1);
+        match &mut raw {
+            Cow::Borrowed(text) => *text = &text[..length],
+            Cow::Owned(text) => text.truncate(length),
+        }
     }
     let decoded = match decoding {
         PathDecoding::Slash if capture.multi => percent::decode_but(&raw, percent::SLASH),
@@ -283,6 +346,7 @@ pub(crate) fn capture(
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use crate::fixture::routes;
     use crate::load::LoadError;
     use crate::schema::RouteError;
@@ -556,6 +620,19 @@ mod tests {
                 did_you_mean: expected.map(str::to_owned),
             };
             assert_eq!(schema.find("GET", path).unwrap_err(), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_similar_route_is_found_among_many() {
+        let mut router = Router::new(false);
+        for at in 0..3_000 {
+            let template = Template::parse(&format!("/v1/users/{{user}}/shelf{at:04}s")).unwrap();
+            router.insert("GET", &template, at).unwrap();
+        }
+        for at in [0, 1_234, 2_999] {
+            let found = router.similar(&["v1", "user", "7", &format!("shelf{at:04}")]);
+            assert!(found.contains(&at) && found.len() <= VISITS_MAX, "{found:?}");
         }
     }
 }

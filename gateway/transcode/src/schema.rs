@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use prost_reflect::DescriptorPool;
+use smallvec::SmallVec;
 
 use crate::bind::HeaderFields;
 use crate::codec::Codec;
@@ -16,7 +17,7 @@ use crate::openapi;
 use crate::percent;
 use crate::reason::{ReasonInfo, Reasons};
 use crate::report::Report;
-use crate::route::{self, Lookup, Router};
+use crate::route::{self, Lookup, Router, SEGMENT_EDITS_MAX};
 use crate::rule::Route;
 use crate::settings::Options;
 use crate::suggest;
@@ -133,7 +134,8 @@ impl Schema {
     /// See [`RouteError`].
     pub fn find<'s>(&'s self, method: &str, raw_path: &str) -> Result<Matched<'s>, RouteError> {
         let relative = relative(raw_path).ok_or(RouteError::BadPath)?;
-        let mut segments: Vec<&str> = relative.split('/').collect();
+        // Longer paths are rare, and cost an allocation.
+        let mut segments: SmallVec<[&str; 16]> = relative.split('/').collect();
         let mut lookup = self.router.find(method, &segments);
         if lookup == Lookup::Nothing && self.strips_slash && segments.last() == Some(&"") {
             segments.pop();
@@ -255,10 +257,12 @@ impl Schema {
         }
         let trimmed = raw_path.trim_end_matches('/');
         let segments: Vec<&str> = trimmed.split('/').skip(1).collect();
-        let near = self
-            .routes
-            .iter()
-            .filter_map(|route| Some((template_distance(&route.template, &segments)?, route)));
+        let routes = self
+            .router
+            .similar(&segments)
+            .into_iter()
+            .map(|index| &self.routes[index]);
+        let near = routes.filter_map(|route| Some((template_distance(&route.template, &segments)?, route)));
         let (_, route) = near.min_by_key(|(distance, route)| (*distance, &route.path))?;
         Some(format!("{} {}", route.http_method, route.path))
     }
@@ -278,10 +282,10 @@ fn template_distance(template: &Template, segments: &[&str]) -> Option<usize> {
             _ => (*raw, None),
         };
         if let Some((verb, found)) = verb {
-            edits += suggest::distance(found, verb, 2)?;
+            edits += suggest::distance(found, verb, SEGMENT_EDITS_MAX)?;
         }
         match segment {
-            Segment::Literal(text) => edits += suggest::distance(raw, text, 2)?,
+            Segment::Literal(text) => edits += suggest::distance(raw, text, SEGMENT_EDITS_MAX)?,
             Segment::One | Segment::Many if raw.is_empty() => return None,
             Segment::One | Segment::Many => {}
         }

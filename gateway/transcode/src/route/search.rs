@@ -1,13 +1,18 @@
 //! One walk through the trie for one request.
 
+use smallvec::SmallVec;
+
 use crate::percent;
 use crate::route::{End, Node, Router};
+
+/// Texts of the last segment, each with the verb that was cut off; more than two are rare.
+pub(crate) type Splits<'p> = SmallVec<[(&'p str, Option<&'p str>); 2]>;
 
 /// What one look-up knows and has seen.
 pub(crate) struct Search<'r, 'p> {
     pub(crate) router: &'r Router,
     pub(crate) segments: &'p [&'p str],
-    pub(crate) splits: Vec<(&'p str, Option<&'p str>)>,
+    pub(crate) splits: Splits<'p>,
     pub(crate) exact: Option<usize>,
     pub(crate) get: Option<usize>,
     pub(crate) any: Option<usize>,
