@@ -2,13 +2,13 @@
 //! are read into.
 
 mod compat;
-mod error;
 mod file;
 pub(super) mod keys;
 mod load;
 mod rule;
 mod show;
 mod slot;
+mod yaml;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -23,7 +23,6 @@ use crate::serve::ConnectionLimits;
 use crate::transcode::{Options, RouteOptions};
 use crate::upstream;
 
-pub(super) use error::ConfigError;
 pub(super) use load::{Flag, Loaded, load};
 pub(super) use show::{document, listing};
 

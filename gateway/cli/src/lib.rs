@@ -1,0 +1,13 @@
+//! What the command lines of `millrace-gateway` and `millrace` have in common: how a command ends, how its failure is
+//! shown, where output goes, and what is said of settings that cannot be used.
+
+mod exit;
+mod failure;
+pub mod output;
+mod run;
+mod settings;
+
+pub use exit::Exit;
+pub use failure::Failure;
+pub use run::{Environment, environment, run};
+pub use settings::{ConfigError, FLAG, UNNAMED, read, read_toml};
