@@ -6,8 +6,12 @@ mod failure;
 pub mod output;
 mod run;
 mod settings;
+#[cfg(feature = "yaml")]
+mod yaml;
 
 pub use exit::Exit;
 pub use failure::Failure;
 pub use run::{Environment, environment, run};
+#[cfg(feature = "yaml")]
+pub use settings::read_yaml;
 pub use settings::{ConfigError, FLAG, UNNAMED, read, read_toml};

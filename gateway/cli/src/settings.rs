@@ -135,6 +135,19 @@ pub fn read_toml(path: &Path, text: &str) -> Result<Value, ConfigError> {
     })
 }
 
+/// Reads YAML into a tree of values. `path` is what an error names.
+///
+/// # Errors
+/// The text is no YAML of one document.
+#[cfg(feature = "yaml")]
+pub fn read_yaml(path: &Path, text: &str) -> Result<Value, ConfigError> {
+    crate::yaml::read(text).map_err(|problem| ConfigError::Syntax {
+        path: path.to_owned(),
+        language: "YAML",
+        problem,
+    })
+}
+
 /// An error without the lines that quote the file: a password may stand there.
 fn without_quotation(error: &str) -> String {
     let lines = error.lines().map(str::trim);

@@ -8,7 +8,6 @@ mod load;
 mod rule;
 mod show;
 mod slot;
-mod yaml;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

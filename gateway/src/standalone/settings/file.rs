@@ -2,10 +2,8 @@
 
 use std::path::Path;
 
-use millrace_cli::{ConfigError, read, read_toml};
+use millrace_cli::{ConfigError, read, read_toml, read_yaml};
 use serde_json::Value;
-
-use super::yaml;
 
 /// Reads a file into a tree of values.
 ///
@@ -16,12 +14,8 @@ pub(super) fn tree(path: &Path) -> Result<Value, ConfigError> {
     let is_yaml = path
         .extension()
         .is_some_and(|extension| extension.eq_ignore_ascii_case("yaml") || extension.eq_ignore_ascii_case("yml"));
-    if !is_yaml {
-        return read_toml(path, &text);
+    match is_yaml {
+        true => read_yaml(path, &text),
+        false => read_toml(path, &text),
     }
-    yaml::read(&text).map_err(|problem| ConfigError::Syntax {
-        path: path.to_owned(),
-        language: "YAML",
-        problem,
-    })
 }

@@ -13,7 +13,7 @@ const VALUES_MAX: usize = 100_000;
 ///
 /// # Errors
 /// What is wrong, and where.
-pub(super) fn read(text: &str) -> Result<Value, String> {
+pub(crate) fn read(text: &str) -> Result<Value, String> {
     let mut reader = Reader {
         parser: Parser::new_from_str(text),
         anchors: HashMap::new(),
