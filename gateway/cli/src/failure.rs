@@ -45,6 +45,10 @@ impl Failure {
     }
 
     /// Shows the failure on standard error, and returns its exit code.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "what terminals and their users want is no setting of ours"
+    )]
     pub fn report(self) -> ExitCode {
         let terminal = std::io::stderr().is_terminal();
         let is_coloured = is_coloured(terminal, |name| std::env::var(name).ok());
