@@ -10,7 +10,6 @@ mod explain;
 mod failure;
 mod findings;
 mod log;
-mod output;
 mod published;
 mod replay;
 mod routes;
@@ -18,14 +17,13 @@ mod run;
 mod schema;
 mod settings;
 
-use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use millrace_cli::{Environment, Exit, Failure, output};
 use serde_json::Value;
 
-use failure::{Exit, Failure};
 use settings::{Flag, Loaded, PREFIX};
 
 /// What the help ends with.
@@ -99,7 +97,7 @@ struct SettingsArgs {
 impl SettingsArgs {
     /// Reads the settings from everywhere.
     fn load(&self, environment: Environment) -> Result<Loaded, Failure> {
-        Ok(settings::load(self.config.as_deref(), environment, self.flags()?)?)
+        settings::load(self.config.as_deref(), environment, self.flags()?).map_err(failure::of_settings)
     }
 
     fn flags(&self) -> Result<Vec<Flag>, Failure> {
@@ -129,32 +127,13 @@ impl SettingsArgs {
 
 /// Runs the program: reads the command line and the environment, and does what they say.
 pub fn main() -> ExitCode {
-    // Error reports are read by people and by tests alike: a path in them must stay in one piece.
-    let plain = miette::set_hook(Box::new(|_| {
-        Box::new(
-            miette::MietteHandlerOpts::new()
-                .wrap_lines(false)
-                .break_words(false)
-                .build(),
-        )
-    }));
-    drop(plain);
     // Ends the process itself for --help, --version and mistakes in usage.
     let cli = Cli::parse();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return Failure::new(Exit::Unreachable, "the runtime cannot start", error).report(),
-    };
-    let outcome = runtime.block_on(run(cli));
-    runtime.shutdown_background();
-    match outcome {
-        Ok(exit) => exit.into(),
-        Err(failure) => failure.report(),
-    }
+    millrace_cli::run(run(cli))
 }
 
 async fn run(cli: Cli) -> Result<Exit, Failure> {
-    let environment = environment(std::env::vars_os())?;
+    let environment = millrace_cli::environment(std::env::vars_os(), PREFIX)?;
     match cli.command.unwrap_or(Command::Run(cli.run)) {
         Command::Run(settings) => run::run(&settings, environment).await,
         Command::Routes(routes) => routes.run(environment).await,
@@ -162,26 +141,6 @@ async fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Explain(explain) => explain.run(environment).await,
         Command::Config(config) => config.run(environment),
     }
-}
-
-/// The environment's variables that are text.
-type Environment = Vec<(String, String)>;
-
-/// Keeps the variables that are text. One of ours that is none is refused: to go on without it would be to go on with
-/// another setting than the one that was given.
-fn environment(variables: impl Iterator<Item = (OsString, OsString)>) -> Result<Environment, Failure> {
-    let mut kept = Vec::new();
-    for (name, value) in variables {
-        match (name.into_string(), value.into_string()) {
-            (Ok(name), Ok(value)) => kept.push((name, value)),
-            (Ok(name), Err(_)) if name.starts_with(PREFIX) => {
-                let message = format!("variable {name} is not UTF-8");
-                return Err(Failure::plain(Exit::Configuration, message).help("set it again, or unset it"));
-            }
-            _ => {}
-        }
-    }
-    Ok(kept)
 }
 
 #[cfg(test)]

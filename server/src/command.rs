@@ -13,18 +13,18 @@ mod load;
 mod migrate;
 mod new_service;
 mod open;
-mod output;
 mod routes;
 mod seed;
 mod serve;
 mod stopping;
 
-use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
+use millrace_cli::{Environment, output};
 
-pub use failure::{Exit, Failure};
+pub use failure::Failure;
+pub use millrace_cli::Exit;
 
 /// What the help ends with.
 const AFTER_HELP: &str = "\
@@ -86,33 +86,13 @@ enum Command {
 
 /// Runs the program: reads the command line and the environment, and does what they say.
 pub fn main() -> ExitCode {
-    // Error reports are read by people and by tests alike: a path in them must stay in one piece.
-    let plain = miette::set_hook(Box::new(|_| {
-        Box::new(
-            miette::MietteHandlerOpts::new()
-                .wrap_lines(false)
-                .break_words(false)
-                .build(),
-        )
-    }));
-    drop(plain);
     // Ends the process itself for --help, --version and mistakes in usage.
     let cli = Cli::parse();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return Failure::new(Exit::Unreachable, "the runtime cannot start", error).report(),
-    };
-    let outcome = runtime.block_on(run(cli));
-    // What still runs is of no use to anybody: a blocked read of a terminal must not hold the process.
-    runtime.shutdown_background();
-    match outcome {
-        Ok(exit) => exit.into(),
-        Err(failure) => failure.report(),
-    }
+    millrace_cli::run(run(cli))
 }
 
 async fn run(cli: Cli) -> Result<Exit, Failure> {
-    let environment = environment(std::env::vars_os())?;
+    let environment = millrace_cli::environment(std::env::vars_os(), "MILLRACE_")?;
     match cli.command.unwrap_or(Command::Dev(cli.dev)) {
         Command::Dev(dev) => dev.run(environment).await,
         Command::Serve(serve) => serve.run(environment).await,
@@ -127,26 +107,6 @@ async fn run(cli: Cli) -> Result<Exit, Failure> {
     }
 }
 
-/// The environment's variables that are text.
-type Environment = Vec<(String, String)>;
-
-/// Keeps the variables that are text. One of ours that is none is refused: to go on without it would be to go on with
-/// another setting than the one that was given.
-fn environment(variables: impl Iterator<Item = (OsString, OsString)>) -> Result<Environment, Failure> {
-    let mut kept = Vec::new();
-    for (name, value) in variables {
-        match (name.into_string(), value.into_string()) {
-            (Ok(name), Ok(value)) => kept.push((name, value)),
-            (Ok(name), Err(_)) if name.starts_with("MILLRACE_") => {
-                let message = format!("variable {name} is not UTF-8");
-                return Err(Failure::plain(Exit::Configuration, message).help("set it again, or unset it"));
-            }
-            _ => {}
-        }
-    }
-    Ok(kept)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -154,15 +114,6 @@ mod tests {
     #[test]
     fn the_command_line_is_sound() {
         Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn a_setting_that_is_no_text_is_not_overlooked() {
-        use std::os::unix::ffi::OsStringExt;
-        let variable = |name: &str, value: &[u8]| (OsString::from(name), OsString::from_vec(value.to_vec()));
-        let good = environment([variable("LESS", b"\xFF"), variable("MILLRACE_URL", b"x")].into_iter());
-        assert_eq!(good.ok(), Some(vec![("MILLRACE_URL".to_owned(), "x".to_owned())]));
-        assert!(environment([variable("MILLRACE_LIMITS__CALLS", b"\xFF")].into_iter()).is_err());
     }
 
     #[test]

@@ -27,10 +27,14 @@ fn domains() -> BTreeSet<String> {
 const ARROWS: &[(&str, &[&str])] = &[
     ("proto", &[]),
     ("gateway/transcode", &[]),
-    ("gateway", &["millrace-transcode"]),
-    ("server/chassis", &["millrace-gateway"]),
+    ("gateway/cli", &[]),
+    ("gateway", &["millrace-transcode", "millrace-cli"]),
+    ("server/chassis", &["millrace-gateway", "millrace-cli"]),
     ("client", &["millrace-proto"]),
-    ("server", &["millrace-chassis", "millrace-proto", "millrace-client"]),
+    (
+        "server",
+        &["millrace-chassis", "millrace-cli", "millrace-proto", "millrace-client"],
+    ),
 ];
 
 #[test]

@@ -2,7 +2,6 @@
 //! are read into.
 
 mod compat;
-mod error;
 mod file;
 pub(super) mod keys;
 mod load;
@@ -26,7 +25,6 @@ use crate::serve::ConnectionLimits;
 use crate::transcode::{Options, RouteOptions};
 use crate::upstream;
 
-pub(super) use error::ConfigError;
 pub(super) use load::{Flag, Loaded, load};
 pub(super) use show::{document, listing};
 

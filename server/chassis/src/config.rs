@@ -19,11 +19,11 @@
 
 mod check;
 mod database;
-mod error;
 mod load;
 mod problems;
 mod redact;
 pub(crate) mod server_url;
+mod tree;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -33,8 +33,8 @@ use millrace_gateway::serve::ConnectionLimits;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub use database::{Database, DatabaseSection};
-pub use error::ConfigError;
 pub use load::{Flag, Loaded, Setting, load, load_checked};
+pub use millrace_cli::ConfigError;
 pub use problems::Problems;
 
 /// `[server]`: where the platform listens.

@@ -1,97 +1,53 @@
 //! How a command fails: what it was about, the causes, what helps, and the exit code.
 
 use std::error::Error;
-use std::process::ExitCode;
 
 use millrace_chassis::StartError;
 use millrace_chassis::config::ConfigError;
 use millrace_chassis::shard::{MigrateError, OpenError, StoreError};
+use millrace_cli::Exit;
 
-use super::output;
 use crate::dev::DevError;
 
-/// How a command ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Exit {
-    /// All is well.
-    Ok,
-    /// What was to be checked does not hold.
-    CheckFailed,
-    /// The command line makes no sense.
-    Usage,
-    /// A setting, or a database that is not the one it should be.
-    Configuration,
-    /// Something is not there, or does not answer.
-    Unreachable,
-    /// The user stopped it.
-    Interrupted,
-}
+/// Why a command ends without success, made from the errors of the platform.
+#[derive(Debug)]
+pub struct Failure(millrace_cli::Failure);
 
-impl From<Exit> for ExitCode {
-    fn from(exit: Exit) -> Self {
-        Self::from(match exit {
-            Exit::Ok => 0,
-            Exit::CheckFailed => 1,
-            Exit::Usage => 2,
-            Exit::Configuration => 3,
-            Exit::Unreachable => 4,
-            Exit::Interrupted => 130,
-        })
+impl From<millrace_cli::Failure> for Failure {
+    fn from(failure: millrace_cli::Failure) -> Self {
+        Self(failure)
     }
 }
 
-/// Why a command ends without success, as it is shown.
-#[derive(Debug, thiserror::Error)]
-#[error("{message}")]
-pub struct Failure {
-    exit: Exit,
-    message: String,
-    help: Option<String>,
-    #[source]
-    cause: Option<Box<dyn Error + Send + Sync>>,
-}
-
-impl miette::Diagnostic for Failure {
-    fn help<'a>(&'a self) -> Option<Box<dyn std::fmt::Display + 'a>> {
-        self.help
-            .as_ref()
-            .map(|help| Box::new(help) as Box<dyn std::fmt::Display>)
+impl From<Failure> for millrace_cli::Failure {
+    fn from(failure: Failure) -> Self {
+        failure.0
     }
 }
 
 impl Failure {
     /// A failure with its cause.
     pub fn new(exit: Exit, message: impl Into<String>, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self {
-            exit,
-            message: message.into(),
-            help: None,
-            cause: Some(cause.into()),
-        }
+        Self(millrace_cli::Failure::new(exit, message, cause))
     }
 
     /// A failure that says all itself.
     pub fn plain(exit: Exit, message: impl Into<String>) -> Self {
-        Self {
-            exit,
-            message: message.into(),
-            help: None,
-            cause: None,
-        }
+        Self(millrace_cli::Failure::plain(exit, message))
     }
 
     /// Adds what helps.
     #[must_use]
-    pub fn help(mut self, help: impl Into<String>) -> Self {
-        self.help = Some(help.into());
-        self
+    pub fn help(self, help: impl Into<String>) -> Self {
+        Self(self.0.help(help))
     }
 
-    /// Shows the failure and returns its exit code.
-    pub(super) fn report(self) -> ExitCode {
-        let exit = self.exit;
-        output::note(format_args!("{:?}", miette::Report::new(self)));
-        exit.into()
+    /// Adds what helps, if anything does.
+    fn maybe_help(self, help: Option<&str>) -> Self {
+        match help {
+            Some(help) => self.help(help),
+            None => self,
+        }
     }
 }
 
@@ -104,10 +60,8 @@ impl From<ConfigError> for Failure {
 
 impl From<OpenError> for Failure {
     fn from(error: OpenError) -> Self {
-        Self {
-            help: open_help(&error, OF_SETTINGS).map(str::to_owned),
-            ..Self::new(exit_of_open(&error), "the databases cannot be opened", error)
-        }
+        let help = open_help(&error, OF_SETTINGS);
+        Self::new(exit_of_open(&error), "the databases cannot be opened", error).maybe_help(help)
     }
 }
 
@@ -127,10 +81,7 @@ impl From<StartError> for Failure {
             StartError::Listen { .. } => Some(LISTEN_HELP),
             _ => None,
         };
-        Self {
-            help: help.map(str::to_owned),
-            ..Self::new(exit_of_start(&error), "the platform cannot start", error)
-        }
+        Self::new(exit_of_start(&error), "the platform cannot start", error).maybe_help(help)
     }
 }
 
@@ -148,10 +99,7 @@ impl From<DevError> for Failure {
             DevError::Start(error) => (exit_of_start(error), None),
             DevError::Sample(_) | DevError::Keys(_) | DevError::File(_) => (Exit::Unreachable, None),
         };
-        Self {
-            help: help.map(str::to_owned),
-            ..Self::new(exit, "the platform cannot start", error)
-        }
+        Self::new(exit, "the platform cannot start", error).maybe_help(help)
     }
 }
 
@@ -226,12 +174,15 @@ mod tests {
         };
         let other = || OpenError::OtherCount { given: 4, stored: 3 };
         for error in [taken(), other()] {
-            let help = Failure::from(error).help.unwrap_or_default();
-            assert!(help.contains("`database.") && !help.contains("--"), "{help}");
+            let shown = Failure::from(error).0.shown();
+            assert!(
+                shown.contains("help: ") && shown.contains("`database.") && !shown.contains("--"),
+                "{shown}"
+            );
         }
         for error in [taken(), other()] {
-            let help = Failure::from(DevError::Open(error)).help.unwrap_or_default();
-            assert!(help.contains("--data-dir"), "{help}");
+            let shown = Failure::from(DevError::Open(error)).0.shown();
+            assert!(shown.contains("help: ") && shown.contains("--data-dir"), "{shown}");
         }
     }
 }

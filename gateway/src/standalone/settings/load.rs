@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 
+use millrace_cli::{ConfigError, FLAG};
 use serde_json::{Map, Value};
 
-use super::error::FLAG;
 use super::keys::{Key, keys};
-use super::{ConfigError, PREFIX, Settings, compat, file, slot};
+use super::{PREFIX, Settings, compat, file, slot};
 use crate::transcode::nearest;
 
 /// The variable that names the file; the command line reads it.
@@ -81,7 +81,7 @@ pub(crate) fn load(
     let mut sources = Sources::default();
     if let Some(path) = path {
         let source = path.display().to_string();
-        match file::read(path)? {
+        match file::tree(path)? {
             Value::Object(fields) => sources.tree(&source, "", &fields),
             // An empty file.
             Value::Null => {}

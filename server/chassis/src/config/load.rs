@@ -2,17 +2,15 @@
 
 use std::path::Path;
 
-use figment::error::Kind;
-use figment::providers::{Format, Toml};
-use figment::value::{Dict, Map, Value};
-use figment::{Figment, Metadata, Profile, Provider};
+use millrace_cli::{ConfigError, FLAG};
 use millrace_gateway::transcode::nearest;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
-use crate::config::error::{ConfigError, FLAG};
 use crate::config::problems::Problems;
 use crate::config::redact::{HIDDEN, shown};
+use crate::config::tree::{self, Kind, Section, Unfit};
 
 /// The prefix of our variables; sections and keys are joined by two underscores: `MILLRACE_SERVER__LISTEN`.
 const PREFIX: &str = "MILLRACE_";
@@ -30,7 +28,7 @@ pub type Flag = (&'static str, Value);
 pub struct Loaded<T> {
     /// The settings.
     pub settings: T,
-    sources: Figment,
+    sources: Vec<Given>,
 }
 
 impl<T> std::fmt::Debug for Loaded<T> {
@@ -84,10 +82,7 @@ where
     let defaults = defaults::<T>();
     for (name, text) in environment {
         if let Some(key) = variable_key(&name) {
-            let is_list = matches!(
-                defaults.as_ref().and_then(|all| all.find_ref(&key)),
-                Some(Value::Array(..))
-            );
+            let is_list = matches!(tree::find(&defaults, &key), Some(Value::Array(_)));
             let value = variable(&text, is_list);
             given.push(Given::one(format!("environment {name}"), &key, value));
         }
@@ -110,16 +105,22 @@ fn extract_all<T: DeserializeOwned>(mut given: Vec<Given>) -> Result<(Loaded<T>,
     let mut faults = Vec::new();
     // Every round takes one value away, so this ends.
     loop {
-        let sources = given.iter().cloned().fold(Figment::new(), Figment::merge);
-        match sources.extract() {
-            Ok(settings) => return Ok((Loaded { settings, sources }, faults)),
-            Err(error) => {
-                let fault = explain(error);
+        let mut values = Section::new();
+        for given in &given {
+            tree::merge(&mut values, &given.values);
+        }
+        match tree::read(&values) {
+            Ok(settings) => {
+                let sources = given;
+                return Ok((Loaded { settings, sources }, faults));
+            }
+            Err(unfit) => {
+                let fault = explain(unfit, &given);
                 let removed = fault.key().is_some_and(|key| {
                     // From every source, not only the first that has it.
                     let removed = given
                         .iter_mut()
-                        .filter_map(|given| remove(&mut given.values, key).then_some(()));
+                        .filter_map(|given| tree::remove(&mut given.values, key).then_some(()));
                     removed.count() > 0
                 });
                 if !removed {
@@ -131,44 +132,38 @@ fn extract_all<T: DeserializeOwned>(mut given: Vec<Given>) -> Result<(Loaded<T>,
     }
 }
 
-/// Takes away the value of a dotted key, or what stands in the place of one of its sections.
-fn remove(values: &mut Dict, key: &str) -> bool {
-    match key.split_once('.') {
-        Some((section, rest)) => match values.get_mut(section) {
-            Some(Value::Dict(_, inner)) => remove(inner, rest),
-            Some(_) => values.remove(section).is_some(),
-            None => false,
-        },
-        None => values.remove(key).is_some(),
-    }
-}
-
 impl<T> Loaded<T> {
     /// Returns where a setting came from: `default`, `millrace.toml`, `environment NAME`, `flag`.
     pub fn source(&self, key: &str) -> String {
-        self.sources
-            .find_metadata(key)
-            .map_or_else(|| DEFAULT.to_owned(), |metadata| metadata.name.to_string())
+        source(&self.sources, key).unwrap_or(DEFAULT).to_owned()
     }
 
     /// Tells whether a setting was given, by whatever source.
     pub fn is_given(&self, key: &str) -> bool {
-        self.sources.find_metadata(key).is_some()
+        source(&self.sources, key).is_some()
     }
+}
+
+/// The last of the sources that has a key.
+fn source<'g>(given: &'g [Given], key: &str) -> Option<&'g str> {
+    let mut latest = given.iter().rev();
+    latest
+        .find(|given| tree::find(&given.values, key).is_some())
+        .map(|given| given.source.as_str())
 }
 
 impl<T: Serialize> Loaded<T> {
     /// Lists every setting with its value and source, in alphabetical order, secrets redacted.
     pub fn show(&self) -> Vec<Setting> {
         let mut lines = Vec::new();
-        if let Ok(value) = Value::serialize(&self.settings) {
+        if let Ok(value) = serde_json::to_value(&self.settings) {
             self.collect(String::new(), &value, &mut lines);
         }
         lines
     }
 
     fn collect(&self, key: String, value: &Value, lines: &mut Vec<Setting>) {
-        if let Value::Dict(_, section) = value {
+        if let Value::Object(section) = value {
             for (name, inner) in section {
                 let inner_key = if key.is_empty() {
                     name.clone()
@@ -200,115 +195,93 @@ fn variable_key(name: &str) -> Option<String> {
 }
 
 /// The settings that nobody has given: by them it is known which are lists.
-fn defaults<T: Serialize + DeserializeOwned>() -> Option<Value> {
-    let settings = Figment::new().extract::<T>().ok()?;
-    Value::serialize(settings).ok()
+fn defaults<T: Serialize + DeserializeOwned>() -> Section {
+    let settings = tree::read::<T>(&Section::new()).ok();
+    match settings.map(serde_json::to_value) {
+        Some(Ok(Value::Object(all))) => all,
+        _ => Section::new(),
+    }
 }
 
 /// The value of a variable. A list is written as in the file, or with commas between its entries, each as it stands.
 fn variable(text: &str, is_list: bool) -> Value {
     if is_list && !text.trim_start().starts_with('[') {
         let entries = text.split(',').map(str::trim).filter(|entry| !entry.is_empty());
-        return Value::from(entries.map(Value::from).collect::<Vec<_>>());
+        return entries.map(Value::from).collect();
     }
-    text.parse()
-        .unwrap_or_else(|never: std::convert::Infallible| match never {})
+    of_text(text)
+}
+
+/// The value that the text of a variable stands for: JSON, a list whose words need no quotes, or the text itself.
+fn of_text(text: &str) -> Value {
+    let text = text.trim();
+    match serde_json::from_str(text) {
+        Ok(value @ (Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_))) => value,
+        _ => match text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+            Some(items) => {
+                let items = items.split(',').map(str::trim).filter(|item| !item.is_empty());
+                items.map(of_text).collect()
+            }
+            None => Value::from(text),
+        },
+    }
 }
 
 /// Values from one source.
 #[derive(Clone)]
 struct Given {
     source: String,
-    values: Dict,
+    values: Section,
 }
 
 impl Given {
     fn file(path: &Path) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
-            path: path.to_owned(),
-            source,
-        })?;
-        let parsed = Toml::string(&text).data().map_err(|error| ConfigError::Syntax {
-            path: path.to_owned(),
-            problem: without_quotation(&error.to_string()),
-        })?;
+        let text = millrace_cli::read(path)?;
+        let values = match millrace_cli::read_toml(path, &text)? {
+            Value::Object(values) => values,
+            _ => Section::new(),
+        };
         Ok(Self {
             source: path.display().to_string(),
-            values: parsed.into_values().next().unwrap_or_default(),
+            values,
         })
     }
 
     fn one(source: String, key: &str, value: Value) -> Self {
-        let nested = figment::util::nest(key, value);
         Self {
             source,
-            values: nested.into_dict().unwrap_or_default(),
+            values: tree::nested(key, value),
         }
     }
 }
 
-impl Provider for Given {
-    fn metadata(&self) -> Metadata {
-        Metadata::named(self.source.clone())
-    }
-
-    fn data(&self) -> Result<Map<Profile, Dict>, figment::Error> {
-        Ok(Profile::Default.collect(self.values.clone()))
-    }
-}
-
-fn explain(error: figment::Error) -> ConfigError {
-    // Profiles are of no use here, so their name would only confuse.
-    let path: Vec<&str> = error
-        .path
-        .iter()
-        .map(String::as_str)
-        .filter(|part| *part != DEFAULT)
-        .collect();
-    let key = path.join(".");
-    let from = error
-        .metadata
-        .as_ref()
-        .map_or_else(|| DEFAULT.to_owned(), |metadata| metadata.name.to_string());
-    match &error.kind {
-        Kind::UnknownField(name, known) => {
-            // Depending on the depth the path ends in the unknown name itself, or in its section.
-            let section = match path.split_last() {
-                Some((last, section)) if *last == name => section.join("."),
-                _ => key,
-            };
-            let dotted = |name: &str| {
-                if section.is_empty() {
-                    name.to_owned()
-                } else {
-                    format!("{section}.{name}")
-                }
+fn explain(unfit: Unfit, given: &[Given]) -> ConfigError {
+    let key = unfit.key();
+    let from = |key: &str| source(given, key).unwrap_or(DEFAULT).to_owned();
+    match unfit.kind {
+        Kind::Unknown(name, known) => {
+            let dotted = |name: &str| match key.as_str() {
+                "" => name.to_owned(),
+                section => format!("{section}.{name}"),
             };
             ConfigError::Unknown {
-                key: dotted(name),
-                from,
-                suggestion: nearest(name, known.iter().copied()).map(dotted),
+                from: from(&dotted(&name)),
+                suggestion: nearest(&name, known.iter().copied()).map(dotted),
+                key: dotted(&name),
             }
         }
         // The other kinds quote the value, which may be a secret or hold a password.
         _ if key.starts_with("secrets") || key.starts_with("database") => ConfigError::Value {
+            from: from(&key),
             key,
-            from,
             problem: "has the wrong type; a list is written [\"...\", \"...\"]".to_owned(),
         },
-        kind => ConfigError::Value {
+        Kind::Other(problem) => ConfigError::Value {
+            from: from(&key),
             key,
-            from,
-            problem: format!("is not usable: {kind}"),
+            problem: format!("is not usable: {problem}"),
         },
     }
-}
-
-/// A TOML error without the lines that quote the file: a password may stand there.
-fn without_quotation(error: &str) -> String {
-    let lines = error.lines().map(str::trim);
-    let kept: Vec<_> = lines.filter(|line| !line.is_empty() && !line.contains('|')).collect();
-    kept.join(": ")
 }
 
 #[cfg(test)]

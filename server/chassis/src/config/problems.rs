@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use crate::config::error::{ConfigError, UNNAMED};
+use millrace_cli::{ConfigError, UNNAMED};
 
 /// The problems found so far, in the order of the sections.
 #[derive(Debug, Default)]
@@ -41,12 +41,7 @@ impl Problems {
     /// # Errors
     /// There are problems: the one, or all in one error.
     pub fn done(self) -> Result<(), ConfigError> {
-        let mut problems = self.0;
-        match problems.len() {
-            0 => Ok(()),
-            1 => Err(problems.remove(0)),
-            _ => Err(ConfigError::Several(problems)),
-        }
+        ConfigError::of(self.0).map_or(Ok(()), Err)
     }
 
     /// Names the source of each value, and adds the problems to those that loading has met. A key that loading left out

@@ -1,6 +1,6 @@
 //! Values as `millrace config show` prints them: without what is nobody's business.
 
-use figment::value::Value;
+use serde_json::Value;
 
 /// What stands in the place of a secret.
 pub(super) const HIDDEN: &str = "[redacted]";
@@ -8,24 +8,17 @@ pub(super) const HIDDEN: &str = "[redacted]";
 /// A value as text; the password of a URL is hidden.
 pub(super) fn shown(value: &Value) -> String {
     match value {
-        Value::String(_, text) => format!("{:?}", without_password(text)),
-        Value::Char(_, letter) => format!("{:?}", letter.to_string()),
-        Value::Bool(_, flag) => flag.to_string(),
-        Value::Num(_, number) => match (number.to_i128(), number.to_u128(), number.to_f64()) {
-            (Some(number), _, _) => number.to_string(),
-            (_, Some(number), _) => number.to_string(),
-            (_, _, Some(number)) => number.to_string(),
-            _ => String::new(),
-        },
-        Value::Empty(..) => "unset".to_owned(),
-        Value::Array(_, items) => format!("[{}]", items.iter().map(shown).collect::<Vec<_>>().join(", ")),
-        Value::Dict(_, section) => {
+        Value::String(text) => format!("{:?}", without_password(text)),
+        Value::Null => "unset".to_owned(),
+        Value::Array(items) => format!("[{}]", items.iter().map(shown).collect::<Vec<_>>().join(", ")),
+        Value::Object(section) => {
             let fields: Vec<_> = section
                 .iter()
                 .map(|(key, value)| format!("{key} = {}", shown(value)))
                 .collect();
             format!("{{ {} }}", fields.join(", "))
         }
+        plain => plain.to_string(),
     }
 }
 

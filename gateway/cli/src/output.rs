@@ -3,27 +3,27 @@
 
 use std::io::{self, Write};
 
-use super::{Exit, Failure};
+use crate::{Exit, Failure};
 
 /// Writes one line of data.
-pub(super) fn line(text: impl std::fmt::Display) -> Result<(), Failure> {
+pub fn line(text: impl std::fmt::Display) -> Result<(), Failure> {
     written(writeln!(io::stdout().lock(), "{text}"))
 }
 
 /// Writes text as it is, at once: whoever waits for it through a pipe must not wait for a full buffer.
-pub(super) fn text(text: &str) -> Result<(), Failure> {
+pub fn text(text: &str) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     written(out.write_all(text.as_bytes()).and_then(|()| out.flush()))
 }
 
 /// Writes one line of data that nobody can ask for again: a reader that is gone is a failure.
-pub(super) fn once(text: impl std::fmt::Display) -> io::Result<()> {
+pub fn once(text: impl std::fmt::Display) -> io::Result<()> {
     let mut out = io::stdout().lock();
     writeln!(out, "{text}").and_then(|()| out.flush())
 }
 
 /// Writes one line for people to standard error. Nothing hangs on it: where nobody reads, nothing is said.
-pub(super) fn note(text: impl std::fmt::Display) {
+pub fn note(text: impl std::fmt::Display) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
