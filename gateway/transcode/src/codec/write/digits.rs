@@ -21,7 +21,7 @@ pub(crate) fn decimal(number: u64, to: &mut [u8; DECIMAL_BYTES]) -> usize {
             to[0] = b'0' + number as u8;
             1
         }
-        0..HUNDRED_MILLIONS => up_to_eight(number as u32, to),
+        10..HUNDRED_MILLIONS => up_to_eight(number as u32, to),
         _ => long(number, to),
     }
 }
@@ -54,11 +54,11 @@ fn up_to_eight(number: u32, to: &mut [u8; DECIMAL_BYTES]) -> usize {
 #[inline]
 fn values(number: u32) -> u64 {
     let number = u64::from(number);
-    let fours = number / 10_000 | number % 10_000 << 32;
-    let hundreds = fours * 5_243 >> 19 & 0x0000_007f_0000_007f;
-    let twos = hundreds | (fours - hundreds * 100) << 16;
-    let tens = twos * 103 >> 10 & 0x000f_000f_000f_000f;
-    tens | (twos - tens * 10) << 8
+    let fours = (number / 10_000) | ((number % 10_000) << 32);
+    let hundreds = ((fours * 5_243) >> 19) & 0x0000_007f_0000_007f;
+    let twos = hundreds | ((fours - hundreds * 100) << 16);
+    let tens = ((twos * 103) >> 10) & 0x000f_000f_000f_000f;
+    tens | ((twos - tens * 10) << 8)
 }
 
 #[cfg(test)]
