@@ -217,7 +217,7 @@ async fn an_answer_whose_json_is_too_large_fails_as_internal() {
     };
     let json = "{\"name\":\"items/7\",\"seq\":\"3\"}";
     let answer = stage(json.len()).get("/v1/items/7").await;
-    assert_eq!((answer.status, answer.text()), (200, format!("{json}\n").as_str()));
+    assert_eq!((answer.status, answer.text()), (200, json));
     let answer = stage(json.len() - 1).get("/v1/items/7").await;
     assert_eq!((answer.status, &answer.json()["code"]), (500, &json!(13)));
     assert_eq!(answer.json()["message"], "the answer has more than 27 bytes as JSON");
