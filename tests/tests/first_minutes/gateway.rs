@@ -183,10 +183,10 @@ impl Addresses {
 
     /// Finds them in its log.
     fn read_log(&mut self, text: &str) {
-        let lines = text
+        let mut lines = text
             .lines()
             .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
-        let serves = lines.filter(|line| line["message"] == "the gateway serves").last();
+        let serves = lines.rfind(|line| line["message"] == "the gateway serves");
         let serves = serves.unwrap_or_else(|| panic!("it does not say where it serves:\n{text}"));
         self.gateway = serves["listen"].as_str().unwrap().to_owned();
         self.admin = serves["admin_listen"].as_str().unwrap().to_owned();
