@@ -190,7 +190,7 @@ async fn what_is_not_there_says_so_in_the_one_shape() {
         body["message"].as_str().unwrap().contains("/v1/products"),
         "a typo is recognised: {body}"
     );
-    assert!(reply.body.ends_with(b"\n"), "JSON ends in a newline");
+    assert!(reply.body.ends_with(b"}"), "an answer is its JSON and nothing more");
     assert!(!reply.header("x-request-id").is_empty());
 
     // RFC 9457 for who asks for it.
