@@ -20,8 +20,8 @@ const URI_BYTES_MAX: usize = 8 << 10;
 pub const BODY_BYTES_MAX: usize = 1 << 20;
 /// Bytes of all REST request bodies at one time, unless set.
 const BODY_MEMORY_BYTES: usize = 256 << 20;
-/// Bytes of JSON of one message of an answer, unless set: four times the largest message, as JSON is twice as long as its
-/// message where both are usual.
+/// Bytes of JSON of one message of an answer, unless set: four times the largest message, as JSON is twice as long as
+/// its message where both are usual.
 const RESPONSE_JSON_BYTES_MAX: usize = 4 * MESSAGE_BYTES_MAX;
 /// How long a request body may take to arrive, unless set.
 const BODY_TIME_MAX: Duration = Duration::from_secs(30);
@@ -145,8 +145,8 @@ impl Builder {
         self
     }
 
-    /// Sets how many bytes of JSON one message of a REST answer may have; a call whose answer has more fails as INTERNAL,
-    /// and a stream at that message. 64 MiB unless set. [`Options::json_bytes_max`] goes before it.
+    /// Sets how many bytes of JSON one message of a REST answer may have; a call whose answer has more fails as
+    /// INTERNAL, and a stream at that message. 64 MiB unless set. [`Options::json_bytes_max`] goes before it.
     #[must_use]
     pub fn response_json_bytes_max(mut self, bytes: usize) -> Self {
         self.response_json_bytes_max = bytes;
