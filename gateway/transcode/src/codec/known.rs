@@ -10,7 +10,7 @@ use prost_reflect::{DynamicMessage, MessageDescriptor, Value};
 
 pub(crate) use duration::{duration, parse_duration};
 use field_mask::parse_mask;
-pub(crate) use field_mask::{parse_json_mask, put_camel};
+pub(crate) use field_mask::{is_plain_path, parse_json_mask, put_camel};
 pub(crate) use timestamp::{parse_timestamp, timestamp};
 
 pub(crate) const ANY: &str = "google.protobuf.Any";

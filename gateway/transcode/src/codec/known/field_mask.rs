@@ -14,16 +14,19 @@ pub(crate) fn parse_mask(text: &str) -> Result<Vec<String>, String> {
     paths
         .map(|path| {
             let snake = to_snake(path);
-            let is_written = path
-                .bytes()
-                .all(|byte| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\'));
-            let is_path = is_written && path.split('.').all(|name| !name.is_empty());
+            let is_path = is_plain_path(path.as_bytes()) && path.split('.').all(|name| !name.is_empty());
             match to_camel(&snake).filter(|camel| is_path && to_snake(camel) == snake) {
                 Some(_) => Ok(snake),
                 None => Err(format!("{path:?} is not a field path")),
             }
         })
         .collect()
+}
+
+/// Whether a string has nothing of a path to escape: a real one is letters, digits, `_` and `.`.
+pub(crate) fn is_plain_path(path: &[u8]) -> bool {
+    path.iter()
+        .all(|byte| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\'))
 }
 
 fn to_snake(camel: &str) -> String {
