@@ -127,7 +127,7 @@ impl Gateway {
         self.shared.alias.as_ref()?(headers)
     }
 
-    /// Names of trailers that any stream may end with.
+    /// Names of trailers that any stream may end with, as they are outside.
     pub(crate) fn response_trailers(&self) -> &[HeaderName] {
         &self.shared.response_trailers
     }

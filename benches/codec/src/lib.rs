@@ -33,9 +33,6 @@ pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descrip
 /// The full name of an order.
 pub const ORDER: &str = "millrace.ordering.v1.Order";
 
-/// The full name of a page of orders.
-pub const ORDERS: &str = "millrace.ordering.v1.ListOrdersResponse";
-
 /// The corpus of `benches/corpus`, by number of lines; without the blanks that make it readable.
 pub const CORPUS: [(usize, &str); 3] = [
     (1, include_str!("../../corpus/order-1.json")),

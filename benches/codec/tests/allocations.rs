@@ -1,4 +1,5 @@
-//! The codec allocates its output and nothing else, a look-up of a route the values that it captures, by a counting allocator (which is why this is a binary of its own).
+//! The codec allocates its output and nothing else, a look-up of a route the values that it captures, by a counting
+//! allocator (which is why this is a binary of its own).
 
 use std::hint::black_box;
 

@@ -1,12 +1,13 @@
-//! Reads YAML 1.2 into a tree of values, by the core schema: `yes` and `on` are text. Errors say where, never what stands
-//! there: it may be a password.
+//! Reads YAML 1.2 into a tree of values, by the core schema: `yes` and `on` are text. Errors say where, never what
+//! stands there: it may be a password.
 
 use std::collections::HashMap;
 
 use granit_parser::{Event, Marker, Parser, ScalarStyle, Tag};
 use serde_json::{Map, Number, Value};
 
-/// Values of one document, those that aliases repeat included: a few lines of aliases of aliases may stand for billions.
+/// Values of one document, those that aliases repeat included: a few lines of aliases of aliases may stand for
+/// billions.
 const VALUES_MAX: usize = 100_000;
 
 /// Reads a text of at most one document; nothing at all is null.

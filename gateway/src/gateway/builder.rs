@@ -20,8 +20,8 @@ const URI_BYTES_MAX: usize = 8 << 10;
 pub const BODY_BYTES_MAX: usize = 1 << 20;
 /// Bytes of all REST request bodies at one time, unless set.
 const BODY_MEMORY_BYTES: usize = 256 << 20;
-/// Bytes of JSON of one message of an answer, unless set: four times the largest message, as JSON is twice as long as its
-/// message where both are usual.
+/// Bytes of JSON of one message of an answer, unless set: four times the largest message, as JSON is twice as long as
+/// its message where both are usual.
 const RESPONSE_JSON_BYTES_MAX: usize = 4 * MESSAGE_BYTES_MAX;
 /// How long a request body may take to arrive, unless set.
 const BODY_TIME_MAX: Duration = Duration::from_secs(30);
@@ -145,8 +145,8 @@ impl Builder {
         self
     }
 
-    /// Sets how many bytes of JSON one message of a REST answer may have; a call whose answer has more fails as INTERNAL,
-    /// and a stream at that message. 64 MiB unless set. [`Options::json_bytes_max`] goes before it.
+    /// Sets how many bytes of JSON one message of a REST answer may have; a call whose answer has more fails as
+    /// INTERNAL, and a stream at that message. 64 MiB unless set. [`Options::json_bytes_max`] goes before it.
     #[must_use]
     pub fn response_json_bytes_max(mut self, bytes: usize) -> Self {
         self.response_json_bytes_max = bytes;
@@ -196,7 +196,7 @@ impl Builder {
 
     /// Announces trailers of streamed REST answers, to callers with `TE: trailers`. HTTP/1.1 sends none that were not
     /// announced in the head, and a stream's own are known at its end only; over HTTP/2, and of unary calls, all are
-    /// sent.
+    /// sent. The names are those that the metadata has inside.
     #[must_use]
     pub fn response_trailers(mut self, names: impl IntoIterator<Item = HeaderName>) -> Self {
         self.response_trailers.extend(names);
@@ -215,6 +215,9 @@ impl Builder {
     /// # Errors
     /// Descriptors that do not load, or rules that are malformed or bound twice; see [`LoadError`].
     pub fn build(mut self) -> Result<Gateway, LoadError> {
+        let outer = self.header_names.of_trailers();
+        let trailers = self.response_trailers.iter().filter_map(|name| outer.of(name));
+        let response_trailers = trailers.collect();
         self.request_headers
             .extend(self.forwarding.headers().iter().map(|name| (*name).to_owned()));
         let schema = self.schema.json_bytes_max(self.response_json_bytes_max).build()?;
@@ -239,7 +242,7 @@ impl Builder {
                 deadline_max: self.deadline_max,
                 alias: self.alias,
                 stream_silence_max: self.stream_silence_max,
-                response_trailers: self.response_trailers,
+                response_trailers,
                 forwarding: self.forwarding,
             }),
         })

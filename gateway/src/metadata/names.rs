@@ -63,7 +63,8 @@ impl HeaderNames {
             (Self::Plain, _) => None,
             (Self::GrpcGateway, Some(inner)) => {
                 let is_kept = inner.starts_with("grpc-") || DENIED.contains(&inner) || edge::is_of_trusted_hops(inner);
-                if is_kept {
+                // What has this prefix inside was a header of HTTP's own, which a proxy may have checked.
+                if is_kept || inner.starts_with(PERMANENT) {
                     return None;
                 }
                 HeaderName::from_bytes(inner.as_bytes()).ok()
@@ -98,7 +99,7 @@ pub(crate) struct Outwards(&'static str);
 
 impl Outwards {
     /// The header's name; `None` if it would be too long for one.
-    pub(super) fn of(self, name: &HeaderName) -> Option<HeaderName> {
+    pub(crate) fn of(self, name: &HeaderName) -> Option<HeaderName> {
         match self.0 {
             "" => Some(name.clone()),
             prefix => prefixed(prefix, name.as_str()),
@@ -174,6 +175,7 @@ mod tests {
             "x-forwarded-for",
             "x-envoy-external-address",
             "forwarded",
+            "grpcgateway-authorization",
         ] {
             let sent = map(&[(&format!("grpc-metadata-{name}"), "1")]);
             assert!(allow.pick(&sent).unwrap().is_empty(), "{name}");

@@ -159,6 +159,9 @@ pub(super) fn unloadable(error: SchemaError) -> Failure {
         SchemaError::Load(LoadError::Selector { .. } | LoadError::OverrideSelector { .. }) => {
             "`http.rules` and `routes` select RPCs as package.Service.Method"
         }
+        SchemaError::Load(LoadError::StatusByField { .. }) => {
+            "correct `status_by_field` under `routes` of --config: a field of the answer, and a value that it can have"
+        }
         _ => "correct the annotation, or replace it by a rule under `http.rules` of --config",
     };
     Failure::new(Exit::Configuration, "the schema cannot be served", error).help(help)

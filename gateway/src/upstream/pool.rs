@@ -1,8 +1,10 @@
 //! The connections of one upstream, and who uses them: each call has a place on one, the one with the fewest calls, and
 //! those for whom there is none wait in the order in which they came. Nothing here does I/O.
 
+mod gauge;
+
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -12,6 +14,7 @@ use tokio::sync::{Notify, oneshot};
 use tokio::time::{Instant, timeout};
 
 use crate::upstream::connect::Heard;
+pub(super) use gauge::{Gauge, Progress};
 
 /// The connections.
 pub(super) struct Pool {
@@ -43,21 +46,6 @@ struct Member {
     gauge: Arc<Gauge>,
 }
 
-/// How a connection is used.
-pub(super) struct Gauge {
-    heard: Heard,
-    /// Written under the pool's lock alone.
-    in_use: AtomicUsize,
-    streams_max: AtomicUsize,
-    suspected: Notify,
-    /// Whether it was suspected, and has not proven since that it lives.
-    doubted: AtomicBool,
-    /// Whether it ever answered a call.
-    served: AtomicBool,
-    /// Uploads that wait for the server to read.
-    stalled: AtomicUsize,
-}
-
 /// Why a call has no place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum NoPlace {
@@ -86,15 +74,7 @@ impl Pool {
 
     /// Adds a connection, until what is returned is dropped.
     pub(super) fn join(self: &Arc<Self>, sender: SendRequest<Bytes>, heard: Heard, streams_max: usize) -> Joined {
-        let gauge = Arc::new(Gauge {
-            heard,
-            in_use: AtomicUsize::new(0),
-            streams_max: AtomicUsize::new(streams_max),
-            suspected: Notify::new(),
-            doubted: AtomicBool::new(false),
-            served: AtomicBool::new(false),
-            stalled: AtomicUsize::new(0),
-        });
+        let gauge = Arc::new(Gauge::new(heard, streams_max));
         let mut state = self.lock();
         state.members.push(Member {
             sender,
@@ -255,63 +235,6 @@ impl Drop for Waiter {
     }
 }
 
-impl Gauge {
-    /// Calls in progress.
-    pub(super) fn in_use(&self) -> usize {
-        self.in_use.load(Ordering::Relaxed)
-    }
-
-    fn has_room(&self) -> bool {
-        self.in_use() < self.streams_max.load(Ordering::Relaxed)
-    }
-
-    fn is_doubted(&self) -> bool {
-        self.doubted.load(Ordering::Relaxed)
-    }
-
-    pub(super) fn is_stalled(&self) -> bool {
-        self.stalled.load(Ordering::Relaxed) > 0
-    }
-
-    /// Whether a call was ever answered.
-    pub(super) fn has_served(&self) -> bool {
-        self.served.load(Ordering::Relaxed)
-    }
-
-    /// The connection has answered, and takes calls as any other does.
-    pub(super) fn trust(&self) {
-        self.doubted.store(false, Ordering::Relaxed);
-    }
-
-    /// Waits until a call gave up on a connection that was silent.
-    pub(super) async fn suspected(&self) {
-        self.suspected.notified().await;
-    }
-}
-
-/// An upload as its connection sees it.
-pub(super) struct Progress {
-    gauge: Arc<Gauge>,
-    is_stalled: bool,
-}
-
-impl Progress {
-    /// Says whether the upload waits for the server to read.
-    pub(super) fn set_stalled(&mut self, is_stalled: bool) {
-        match (std::mem::replace(&mut self.is_stalled, is_stalled), is_stalled) {
-            (false, true) => drop(self.gauge.stalled.fetch_add(1, Ordering::Relaxed)),
-            (true, false) => drop(self.gauge.stalled.fetch_sub(1, Ordering::Relaxed)),
-            (true, true) | (false, false) => {}
-        }
-    }
-}
-
-impl Drop for Progress {
-    fn drop(&mut self) {
-        self.set_stalled(false);
-    }
-}
-
 /// A connection in the pool; dropping it takes the connection out. Its calls go on.
 pub(super) struct Joined {
     pool: Arc<Pool>,
@@ -353,10 +276,7 @@ impl Lease {
 
     /// The call's upload, which stalls nothing yet.
     pub(super) fn progress(&self) -> Progress {
-        Progress {
-            gauge: self.gauge.clone(),
-            is_stalled: false,
-        }
+        Progress::new(self.gauge.clone())
     }
 
     /// Notes that the server answers calls.

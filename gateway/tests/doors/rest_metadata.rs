@@ -3,6 +3,7 @@
 
 use bytes::Bytes;
 use http::{HeaderValue, Request};
+use millrace_gateway::HeaderNames;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -90,19 +91,27 @@ async fn h42_trailers_over_http_1_are_announced() {
         );
     }
     // A stream whose end is not there with its first message.
-    let gateway = builder()
-        .response_trailers([http::HeaderName::from_static("x-total")])
-        .build()
-        .unwrap();
-    let many: Vec<Bytes> = (0..2_000).map(|_| item("a name of some length", 4)).collect();
-    let later = Stage::of(&gateway, |_| {}, move |_| messages_then(&many, with_metadata(Code::Ok)));
-    let answer = exchange(later.service.clone(), &get("/v1/items:watch")).await;
-    assert!(answer.contains("\r\ntrailer: x-total\r\n"), "{}", &answer[..400]);
-    assert!(
-        answer.ends_with("\r\n0\r\nx-total: 3\r\n\r\n"),
-        "{}",
-        &answer[answer.len() - 100..]
-    );
+    for (names, trailer) in [
+        (HeaderNames::Plain, "x-total"),
+        (HeaderNames::GrpcGateway, "grpc-trailer-x-total"),
+    ] {
+        let builder = builder().header_names(names);
+        let gateway = builder.response_trailers([http::HeaderName::from_static("x-total")]);
+        let gateway = gateway.build().unwrap();
+        let many: Vec<Bytes> = (0..2_000).map(|_| item("a name of some length", 4)).collect();
+        let later = Stage::of(&gateway, |_| {}, move |_| messages_then(&many, with_metadata(Code::Ok)));
+        let answer = exchange(later.service.clone(), &get("/v1/items:watch")).await;
+        assert!(
+            answer.contains(&format!("\r\ntrailer: {trailer}\r\n")),
+            "{}",
+            &answer[..400]
+        );
+        assert!(
+            answer.ends_with(&format!("\r\n0\r\n{trailer}: 3\r\n\r\n")),
+            "{}",
+            &answer[answer.len() - 100..]
+        );
+    }
 }
 
 #[tokio::test]

@@ -1,5 +1,5 @@
-//! Streams that are open when the gateway will not wait for them any longer: each ends in its own words, and never looks
-//! complete.
+//! Streams that are open when the gateway will not wait for them any longer: each ends in its own words, and never
+//! looks complete.
 
 use std::sync::Arc;
 
@@ -12,8 +12,8 @@ use tokio::sync::Notify;
 use crate::front::{Answer, Front};
 use crate::raw::{self, framed, item};
 
-/// Before a server whose streams stop after an item, and whose calls with one answer wait. What calls wait for, and what
-/// tells that one has come.
+/// Before a server whose streams stop after an item, and whose calls with one answer wait. What calls wait for, and
+/// what tells that one has come.
 async fn front() -> (Arc<Front>, Arc<Notify>, Arc<Notify>) {
     let (go, came) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let (waits, told) = (go.clone(), came.clone());

@@ -16,7 +16,8 @@ use tokio::time::timeout;
 /// No step takes longer on a busy machine, not even the one that builds.
 const STEP_MAX: Duration = Duration::from_secs(600);
 
-/// A folder with the programs in `target/release`, as after `cargo run --release`, and the variables that commands have set.
+/// A folder with the programs in `target/release`, as after `cargo run --release`, and the variables that commands have
+/// set.
 pub(super) struct Terminal {
     folder: TempDir,
 }

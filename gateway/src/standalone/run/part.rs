@@ -1,5 +1,5 @@
-//! A part of the gateway that runs beside the others until the drain: one that ends before, or panics, takes the process
-//! with it. A gateway that has no listener or no upstreams any more and still runs would be nobody's to restart.
+//! A part of the gateway that runs beside the others until the drain: one that ends before, or panics, takes the
+//! process with it. A gateway that has no listener or no upstreams any more and still runs would be nobody's to restart.
 
 use std::future::Future;
 

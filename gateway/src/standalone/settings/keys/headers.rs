@@ -45,7 +45,7 @@ pub(super) static KEYS: &[Key<Settings>] = &[
             Ok(())
         }),
         "Trailers of streamed REST answers that are announced, so that HTTP/1.1 sends them to callers with TE: \
-         trailers. HTTP/2 sends all.",
+         trailers. HTTP/2 sends all. Each by the name of its metadata, whatever `header_names` makes of it.",
     ),
     key(
         "forwarding.mode",

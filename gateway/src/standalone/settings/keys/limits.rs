@@ -27,8 +27,8 @@ pub(super) static KEYS: &[Key<Settings>] = &[
         "limits.response_json_bytes",
         "67108864",
         Slot::Number(SOME, |to, value| to.limits.response_json_bytes = bytes(value)),
-        "Largest JSON of one message of an answer over REST; a call whose answer has more fails as INTERNAL, a stream at \
-         that message. A few bytes of a message can be hundreds in JSON, which shows fields that are unset.",
+        "Largest JSON of one message of an answer over REST; a call whose answer has more fails as INTERNAL, a stream \
+         at that message. A few bytes of a message can be hundreds in JSON, which shows fields that are unset.",
     ),
     key(
         "limits.body_ms",

@@ -16,7 +16,7 @@ pub(crate) struct Names {
 }
 
 impl Names {
-    /// Of two equal names the first stays.
+    /// Of two equal names the first stays. What is beyond 65,535 names is left out.
     pub(crate) fn new(names: impl IntoIterator<Item = (Box<str>, usize)>) -> Self {
         let mut kept: Vec<(Box<str>, u16)> = Vec::new();
         let names: Vec<_> = names.into_iter().collect();
@@ -25,6 +25,10 @@ impl Names {
             let (Ok(index), Ok(at)) = (u16::try_from(index), u16::try_from(kept.len())) else {
                 continue;
             };
+            // An empty slot has this number.
+            if at == NONE {
+                break;
+            }
             let mut slot = slot(name.as_bytes()) & (slots.len() - 1);
             while slots[slot] != NONE && kept[usize::from(slots[slot])].0 != name {
                 slot = (slot + 1) & (slots.len() - 1);
@@ -98,5 +102,12 @@ mod tests {
         assert_eq!(Names::new([]).find(b""), None);
         let twice = Names::new([("a".into(), 1), ("a".into(), 2), ("".into(), 3)]);
         assert_eq!((twice.find(b"a"), twice.find(b"")), (Some(1), Some(3)));
+    }
+
+    #[test]
+    fn too_many_names_are_left_out_and_a_search_still_ends() {
+        let table = Names::new((0..70_000).map(|number| (number.to_string().into(), number)));
+        assert_eq!((table.find(b"65534"), table.find(b"65535")), (Some(65_534), None));
+        assert_eq!(table.find(b"another"), None);
     }
 }

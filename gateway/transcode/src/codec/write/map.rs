@@ -146,7 +146,9 @@ fn parts<'w, 'p>(
 ) -> Result<'p, (MapKey<'w>, Value<'w>)> {
     let mut rest = entry;
     let mut key = default_key(key_kind);
-    let mut value: Value<'w> = None;
+    let mut value: Option<(WireType, &'w [u8])> = None;
+    // Of a message that comes again all pieces: appended, not joined anew with each.
+    let mut pieces: Option<Vec<u8>> = None;
     while !rest.is_empty() {
         let (number, wire_type) = wire::tag(&mut rest)?;
         match number {
@@ -154,29 +156,29 @@ fn parts<'w, 'p>(
             ENTRY_VALUE => {
                 let before = rest;
                 let inner = wire::skip(&mut rest, number, wire_type, depth_left)?;
-                let whole = &before[..before.len() - rest.len()];
-                value = Some((
-                    wire_type,
-                    match value {
-                        Some((_, first)) if matches!(field.kind, Kind::Message(_)) => merged(&first, inner)?.into(),
-                        _ => whole.into(),
-                    },
-                ));
+                match (&mut pieces, value) {
+                    (Some(pieces), _) => pieces.extend_from_slice(inner),
+                    (None, Some((_, first))) if matches!(field.kind, Kind::Message(_)) => {
+                        pieces = Some([wire::bytes(&mut &*first)?, inner].concat());
+                    }
+                    (None, _) => {}
+                }
+                value = Some((wire_type, &before[..before.len() - rest.len()]));
             }
             _ => drop(wire::skip(&mut rest, number, wire_type, depth_left)?),
         }
     }
+    let value = value.map(|(wire_type, last)| match pieces {
+        Some(pieces) => (wire_type, with_length(&pieces).into()),
+        None => (wire_type, last.into()),
+    });
     Ok((key, value))
 }
 
-/// One message of two, with its length.
-fn merged<'p>(first: &[u8], more: &[u8]) -> Result<'p, Vec<u8>> {
-    let first = wire::bytes(&mut &*first)?;
-    let mut whole = Vec::with_capacity(first.len() + more.len() + 5);
-    wire::put_varint(&mut whole, (first.len() + more.len()) as u64);
-    whole.extend_from_slice(first);
-    whole.extend_from_slice(more);
-    Ok(whole)
+fn with_length(message: &[u8]) -> Vec<u8> {
+    let mut whole = Vec::with_capacity(message.len() + 5);
+    wire::put_bytes(&mut whole, message);
+    whole
 }
 
 fn key_of<'w, 'p>(kind: Kind, entry: &'w [u8]) -> Result<'p, MapKey<'w>> {

@@ -1,8 +1,8 @@
 //! One value, taken from the wire.
 
+use super::Writer;
 use super::failure::{Failure, Result};
 use super::field::expect;
-use super::{Output, Writer};
 use crate::codec::plan::{EnumId, Kind};
 use crate::codec::scalar;
 use crate::codec::wire::{self, WireError, WireType};
@@ -178,18 +178,11 @@ impl<'p> Writer<'p> {
     pub(super) fn base64(&mut self, bytes: &[u8]) -> Result<'p, ()> {
         let length = scalar::base64_len(bytes);
         self.check_room(length)?;
-        self.quoted(|out| {
-            let written = scalar::put_base64(bytes, out.room(length));
-            out.advance(written);
-        });
+        self.out.push(b'"');
+        let written = scalar::put_base64(bytes, self.out.room(length));
+        self.out.advance(written);
+        self.out.push(b'"');
         Ok(())
-    }
-
-    #[inline(always)]
-    pub(super) fn quoted(&mut self, put: impl FnOnce(&mut Output)) {
-        self.out.push(b'"');
-        put(&mut self.out);
-        self.out.push(b'"');
     }
 
     /// Writes the default of a kind that is no message.

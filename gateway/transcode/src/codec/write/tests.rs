@@ -52,6 +52,11 @@ fn wire_forms() {
             b"\x7a\x06\x0a\x01k\x12\x01a\x7a\x06\x0a\x01k\x12\x01b",
             r#"{"mSs":{"k":"b"}}"#,
         ),
+        // The message of an entry in pieces.
+        (
+            b"\x92\x01\x0d\x0a\x01k\x12\x02\x08\x01\x12\x00\x12\x02\x08\x02",
+            r#"{"mSm":{"k":{"id":"2"}}}"#,
+        ),
         // An enum value and a field that the schema lacks.
         (b"\x50\x63", r#"{"k":99}"#),
         (b"\xfa\x7f\x01x", "{}"),

@@ -59,11 +59,8 @@ impl<'p> Writer<'p> {
             if self.out.end() > start {
                 self.out.push(b',');
             }
-            // A path is letters, digits, `_` and `.`: nothing that a string has to escape.
-            let is_path = path
-                .iter()
-                .all(|byte| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\'));
-            let put = known::put_camel(|letter| self.out.push(letter), path).filter(|()| is_path);
+            let put = known::put_camel(|letter| self.out.push(letter), path);
+            let put = put.filter(|()| known::is_plain_path(path));
             put.ok_or_else(|| Failure::no_form(plan))?;
             self.check_size()?;
         }
