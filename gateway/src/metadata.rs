@@ -133,9 +133,10 @@ impl AllowList {
         }
         if self.renamed != HeaderNames::Plain {
             for name in headers.keys() {
-                // What has come in by its own name is not said a second time, by another.
+                // What is listed comes in by its own name or not at all: a proxy in front may set it, or the caller may
+                // have had it taken out, by `Connection` or by a value that gRPC cannot say.
                 if let Some(inner) = self.renamed.inwards(name)
-                    && !metadata.contains_key(&inner)
+                    && !self.names.contains(&inner)
                 {
                     self.copy(headers, name, &inner, &mut metadata)?;
                 }

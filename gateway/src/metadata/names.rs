@@ -48,7 +48,7 @@ pub enum HeaderNames {
     #[default]
     Plain,
     /// As grpc-gateway's default matchers have it. Inwards, besides the headers that are listed, `Grpc-Metadata-Foo`
-    /// is `foo`, and a header of HTTP's own, as `User-Agent`, is `grpcgateway-user-agent`. Outwards metadata `foo` is
+    /// is `foo`, unless `foo` is listed, and a header of HTTP's own, as `User-Agent`, is `grpcgateway-user-agent`. Outwards metadata `foo` is
     /// `Grpc-Metadata-Foo`, and what comes with the status `Grpc-Trailer-Foo`.
     GrpcGateway,
 }
@@ -159,6 +159,19 @@ mod tests {
         assert!(allow.pick(&map(&[("grpc-metadata-data-bin", "*")])).is_err());
         let plain = AllowList::with(&[]).pick(&sent).unwrap();
         assert_eq!(plain, map(&[("authorization", "Bearer x")]));
+    }
+
+    #[test]
+    fn what_is_listed_does_not_come_in_by_a_prefix() {
+        let allow = AllowList::with(&["x-user-id".to_owned()]).renaming(HeaderNames::GrpcGateway);
+        let mut sent = map(&[
+            ("grpc-metadata-x-user-id", "root"),
+            ("grpc-metadata-authorization", "root"),
+        ]);
+        assert!(allow.pick(&sent).unwrap().is_empty());
+        // Set by a proxy, and dropped because gRPC cannot say it.
+        sent.append("x-user-id", HeaderValue::from_bytes(b"Jos\xc3\xa9").unwrap());
+        assert!(allow.pick(&sent).unwrap().is_empty());
     }
 
     #[test]

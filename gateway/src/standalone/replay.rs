@@ -125,6 +125,7 @@ impl Tally {
         groups.sort_by(|(a, (more, _)), (b, (fewer, _))| fewer.cmp(more).then(a.cmp(b)));
         let width = groups.iter().map(|((rule, _), _)| rule.len()).max().unwrap_or_default();
         for ((rule, what), (count, example)) in groups {
+            let (what, example) = (shown(what), shown(example));
             output::line(format_args!("{count:>9}  {rule:width$}  {what}   ({example})"))?;
         }
         let Self {
@@ -140,6 +141,14 @@ impl Tally {
              {others} lines are about other things, {unreadable} cannot be read"
         ))
     }
+}
+
+/// A caller's text as a terminal may show it.
+fn shown(text: &str) -> String {
+    let is_plain = |letter: &char| !letter.is_control();
+    text.chars()
+        .map(|letter| Some(letter).filter(is_plain).unwrap_or('\u{fffd}'))
+        .collect()
 }
 
 /// Everything for which a call would be refused.

@@ -56,3 +56,12 @@ fn the_gateways_own_log_is_read() {
     assert_eq!(said.code, 0, "{}{}", said.out, said.err);
     assert!(said.out.starts_with("0 of 1 calls would be refused"), "{}", said.out);
 }
+
+#[test]
+fn a_recorded_path_says_nothing_to_the_terminal() {
+    let line = r#"{"method":"GET","path":"/nowhere/\u001b]0;pwn\u0007","status":404}"#;
+    let log = file("replay_escapes", "access.log", format!("{line}\n"));
+    let said = said(&["check", "--descriptors", descriptors(), "--replay", &log]);
+    assert!(said.out.contains("/nowhere/\u{fffd}]0;pwn\u{fffd}"), "{}", said.out);
+    assert!(!said.out.contains('\u{1b}'), "{}", said.out);
+}

@@ -28,7 +28,7 @@ pub(super) static KEYS: &[Key<Settings>] = &[
         }),
         "What headers and metadata are called to each other over REST: the same, or as with grpc-gateway. There \
          Grpc-Metadata-Foo goes in as foo and HTTP's own headers as grpcgateway-user-agent and so on, besides those of \
-         `request_headers`; metadata foo comes out as Grpc-Metadata-Foo, as a trailer Grpc-Trailer-Foo.",
+         `request_headers` and everybody's, which come in by their own names alone; metadata foo comes out as Grpc-Metadata-Foo, as a trailer Grpc-Trailer-Foo.",
     ),
     key(
         "header_text",
