@@ -33,7 +33,9 @@ impl Check {
             Err(
                 error @ (SchemaError::NoFile
                 | SchemaError::NoService
-                | SchemaError::Load(LoadError::Descriptors(_) | LoadError::Inconsistent)),
+                | SchemaError::Load(
+                    LoadError::Descriptors(_) | LoadError::Inconsistent | LoadError::MapEntry { .. },
+                )),
             ) => return Err(schema::unloadable(error)),
             Err(SchemaError::Load(error)) => {
                 let source = std::error::Error::source(&error).map(|source| format!(": {source}"));

@@ -153,7 +153,7 @@ pub(super) fn unloadable(error: SchemaError) -> Failure {
         SchemaError::NoFile | SchemaError::NoService => {
             "give the descriptors of the server with --descriptors, or none: then the server is asked by reflection"
         }
-        SchemaError::Load(LoadError::Descriptors(_) | LoadError::Inconsistent) => {
+        SchemaError::Load(LoadError::Descriptors(_) | LoadError::Inconsistent | LoadError::MapEntry { .. }) => {
             "give the descriptors with all imports: `protoc --include_imports --include_source_info -o FILE`"
         }
         SchemaError::Load(LoadError::Selector { .. } | LoadError::OverrideSelector { .. }) => {

@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use prost_reflect::{DescriptorError, DescriptorPool};
+use prost_reflect::{DescriptorError, DescriptorPool, Kind, MessageDescriptor};
 
 use crate::codec::Codec;
 use crate::edition::{self, Beyond};
@@ -31,6 +31,13 @@ pub enum LoadError {
     /// A `FileDescriptorSet` that contradicts itself in a way that the library has no words for.
     #[error("descriptors do not load: they contradict themselves")]
     Inconsistent,
+    /// A message that is marked as the entry of a map, and is none: it lacks a key of a kind that a map may have, or a
+    /// value (`descriptor.proto`, `MessageOptions.map_entry`).
+    #[error("descriptors do not load: {message} is marked as a map's entry and has not the fields of one")]
+    MapEntry {
+        /// The message.
+        message: String,
+    },
     /// A path template does not parse.
     #[error("{rpc}: path `{path}` does not parse")]
     Template {
@@ -153,6 +160,7 @@ impl SchemaBuilder {
         for bytes in &self.descriptors {
             add(&mut pool, edition::lowered(bytes, &mut beyond).as_ref())?;
         }
+        map_entries(&pool)?;
         let methods = methods(&pool, &self.options)?;
         let mut routes = Vec::new();
         for method in &methods {
@@ -186,6 +194,32 @@ fn add(pool: &mut DescriptorPool, files: &[u8]) -> Result<(), LoadError> {
     added
         .map_err(|_| LoadError::Inconsistent)?
         .map_err(LoadError::Descriptors)
+}
+
+/// That every map has a key and a value: prost-reflect takes it for granted, and panics where it is asked for them.
+fn map_entries(pool: &DescriptorPool) -> Result<(), LoadError> {
+    let mut entries = pool.all_messages().filter(MessageDescriptor::is_map_entry);
+    match entries.find(|entry| !is_entry(entry)) {
+        Some(entry) => Err(LoadError::MapEntry {
+            message: entry.full_name().to_owned(),
+        }),
+        None => Ok(()),
+    }
+}
+
+fn is_entry(entry: &MessageDescriptor) -> bool {
+    let is_key = |kind: &Kind| {
+        !matches!(
+            kind,
+            Kind::Float | Kind::Double | Kind::Bytes | Kind::Enum(_) | Kind::Message(_)
+        )
+    };
+    let key = entry
+        .get_field(1)
+        .is_some_and(|key| !key.is_list() && is_key(&key.kind()));
+    key && entry
+        .get_field(2)
+        .is_some_and(|value| !value.is_list() && !value.is_map())
 }
 
 /// Every RPC with its settings. RPCs that no override selects share theirs.
@@ -264,6 +298,10 @@ fn router(routes: &[Route], empty_segments: bool) -> Result<Router, LoadError> {
 
 #[cfg(test)]
 mod tests {
+    use prost::Message;
+    use prost_reflect::prost_types::field_descriptor_proto::{Label, Type};
+    use prost_reflect::prost_types::{DescriptorProto, FileDescriptorSet};
+
     use super::*;
     use crate::fixture::{self, load, rule};
 
@@ -338,6 +376,28 @@ mod tests {
         outer.additional[0].additional = vec![rule("Routes.R0", "GET /c", "")];
         assert!(refused(vec![outer]).contains("shapes.v1.Routes/R0: additional_bindings cannot be nested"));
         assert!(Schema::builder().descriptors(b"\xff\xff").build().is_err());
+    }
+
+    #[test]
+    fn maps_that_are_none_are_refused() {
+        type Change = fn(&mut DescriptorProto);
+        let changes: [Change; 4] = [
+            |entry| entry.field[1].number = Some(3),
+            |entry| entry.field[0].number = Some(3),
+            |entry| entry.field[0].set_type(Type::Double),
+            |entry| entry.field[1].set_label(Label::Repeated),
+        ];
+        let bytes = fixture::source("syntax = \"proto3\"; package p; message M { map<int64, string> some = 1; }");
+        for (index, change) in changes.into_iter().enumerate() {
+            let mut set = FileDescriptorSet::decode(bytes.as_slice()).unwrap();
+            let file = set.file.iter_mut().find(|file| file.package() == "p").unwrap();
+            change(&mut file.message_type[0].nested_type[0]);
+            let error = Schema::builder().descriptors(&set.encode_to_vec()).build().unwrap_err();
+            assert!(
+                matches!(error, LoadError::MapEntry { ref message } if message == "p.M.SomeEntry"),
+                "{index}: {error}"
+            );
+        }
     }
 
     #[test]
