@@ -115,6 +115,15 @@ impl Failure {
             .into()
     }
 
+    /// The end of a call that had no whole answer when the gateway could wait no longer. No time to come again is named:
+    /// the server behind may have done what was asked.
+    #[cfg(feature = "standalone")]
+    pub(crate) fn stopping(message: &str) -> Self {
+        status::Failure::new(Code::Unavailable as i32, message)
+            .with_reason(DOMAIN, "GATEWAY_STOPPING")
+            .into()
+    }
+
     /// An answer that breaks the rules of gRPC, or cannot be written as JSON.
     pub(crate) fn bad_reply(message: impl Into<String>) -> Self {
         status::Failure::new(Code::Internal as i32, message)

@@ -14,5 +14,6 @@ pub use asks::Reloads;
 pub use compare::{Change, compare};
 pub use refresher::{Build, Built, Refresher, Settings, StartError};
 pub use report::{Metrics, Outcome, Report};
+pub(crate) use sources::FILE_BYTES_MAX;
 pub use sources::{LoadError, Origin, SchemaSource};
 pub use swap::Swappable;

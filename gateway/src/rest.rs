@@ -27,6 +27,7 @@ use crate::guard::Guard;
 use crate::inner::Inner;
 use crate::metadata::{self, HeaderNames};
 use crate::reply::Messages;
+use crate::serve::RequestEnd;
 use crate::{stream, unary};
 
 mod client_stream;
@@ -257,6 +258,7 @@ impl<'s> Matched<'s> {
         };
         let read = payload::read(&parts.headers, body, &bounds).await;
         let Payload { bytes: body, held } = read.map_err(|failure| failure.closing(parts.version))?;
+        RequestEnd::note(&parts.extensions);
         let fields = header_fields(&parts.headers, self.form)?;
         let alias = (!body.is_empty()).then(|| gateway.alias(&parts.headers)).flatten();
         let route = self.route.with_alias(alias);

@@ -30,6 +30,7 @@ use crate::drain::begun;
 use connection::connection;
 pub use handshake::{Handshake, Plain};
 
+pub(crate) use activity::RequestEnd;
 pub use caps::{Caps, Taken};
 pub use peer::Peer;
 

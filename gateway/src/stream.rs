@@ -47,9 +47,9 @@ pub(crate) trait Form: Send {
     /// no words for it: the body then breaks off.
     fn failure(&mut self, out: &mut Vec<u8>, status: &[u8]) -> bool;
 
-    /// Writes the end of a stream that the server cut and that can go on, for callers who by themselves come again and
-    /// go on where it ended. False if the form's callers do not: they are told of the cut as of a failure.
-    fn cut(&mut self, _: &mut Vec<u8>) -> bool {
+    /// Whether the form's callers come again by themselves and go on where a stream ended, but only after a success of
+    /// HTTP: a stream that the server cuts before its first message then begins all the same, and fails.
+    fn comes_again(&self) -> bool {
         false
     }
 
@@ -99,7 +99,7 @@ pub(crate) async fn response(
     };
     match first {
         // An `EventSource` comes again after an end, but never after a status that is no success.
-        Some(Next::Failed(failure)) if body.cut(&failure) => {}
+        Some(Next::Failed(failure)) if body.form.comes_again() && body.answers.is_cut(&failure) => body.fail(&failure),
         Some(Next::Failed(failure)) => {
             body.messages.read_on().await;
             return Err(failure);
@@ -220,20 +220,7 @@ impl Stream {
         }
     }
 
-    /// Ends a stream that was cut, if the form's callers come again; false for any other failure.
-    fn cut(&mut self, failure: &Failure) -> bool {
-        let is_cut = self.answers.is_cut(failure) && self.form.cut(&mut self.ready);
-        if is_cut {
-            self.record.set_code(failure.code());
-            self.state = State::Ended;
-        }
-        is_cut
-    }
-
     fn fail(&mut self, failure: &Failure) {
-        if self.cut(failure) {
-            return;
-        }
         let code = failure.code();
         self.record.set_code(code);
         let is_said = self.form.failure(&mut self.ready, &self.answers.status_json(failure));

@@ -62,6 +62,8 @@ struct Shared {
     health: watch::Sender<Health>,
     /// Becomes true when streams are to end.
     cutting: watch::Sender<bool>,
+    /// Becomes true when calls with one answer are to end too.
+    ending: watch::Sender<bool>,
 }
 
 /// Whether a server can be called.
@@ -99,6 +101,7 @@ impl Upstream {
                 pool: Pool::new(settings.calls_waiting_max),
                 health: watch::Sender::new(Health::Connecting),
                 cutting: watch::Sender::new(false),
+                ending: watch::Sender::new(false),
                 settings,
                 address,
                 dialer,
@@ -136,6 +139,12 @@ impl Upstream {
     /// reason `STREAM_CUT`: for a drain that will not wait for them any longer. Other calls go on.
     pub fn cut_streams(&self) {
         self.shared.cutting.send_replace(true);
+    }
+
+    /// Ends the other calls too, and those that still begin, with UNAVAILABLE and the reason `GATEWAY_STOPPING`: for the
+    /// last moment in which callers can still be told.
+    pub fn end_calls(&self) {
+        self.shared.ending.send_replace(true);
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod exit;
 mod failure;
+mod file;
 pub mod output;
 mod run;
 mod settings;
@@ -11,6 +12,7 @@ mod yaml;
 
 pub use exit::Exit;
 pub use failure::Failure;
+pub use file::{read_file, read_stream};
 pub use run::{Environment, environment, run};
 #[cfg(feature = "yaml")]
 pub use settings::read_yaml;

@@ -1,8 +1,14 @@
 //! Why settings cannot be used, which key, where it was given, what would be right: never a secret. And settings files.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
+
+use crate::file::read_file;
+
+/// Bytes of a settings file.
+const FILE_BYTES_MAX: u64 = 16 << 20;
 
 /// The source of a value that was given on the command line.
 pub const FLAG: &str = "flag";
@@ -20,7 +26,7 @@ pub enum ConfigError {
         path: PathBuf,
         /// Why.
         #[source]
-        source: std::io::Error,
+        source: io::Error,
     },
     /// The file is not in the language that its name says.
     #[error("settings file {} is not valid {language}: {problem}", path.display())]
@@ -115,9 +121,12 @@ fn did_you_mean(suggestion: Option<&str>) -> String {
 /// Reads the text of a settings file.
 ///
 /// # Errors
-/// The file is not there, or no text.
+/// The file is not there, no file, too large, or no text.
 pub fn read(path: &Path) -> Result<String, ConfigError> {
-    std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
+    let text = read_file(path, FILE_BYTES_MAX).and_then(|bytes| {
+        String::from_utf8(bytes).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8"))
+    });
+    text.map_err(|source| ConfigError::Read {
         path: path.to_owned(),
         source,
     })

@@ -10,6 +10,10 @@ use serde_json::{Map, Number, Value};
 /// billions.
 const VALUES_MAX: usize = 100_000;
 
+/// Bytes of text that anchors and aliases copy: a few long texts, each repeated by thousands of aliases of a few bytes,
+/// would fill the memory.
+const COPIED_BYTES_MAX: usize = 4 << 20;
+
 /// Reads a text of at most one document; nothing at all is null.
 ///
 /// # Errors
@@ -19,6 +23,8 @@ pub(crate) fn read(text: &str) -> Result<Value, String> {
         parser: Parser::new_from_str(text),
         anchors: HashMap::new(),
         values: 0,
+        bytes: 0,
+        copied_bytes: 0,
     };
     let mut document = None;
     loop {
@@ -35,17 +41,27 @@ pub(crate) fn read(text: &str) -> Result<Value, String> {
     }
 }
 
-/// What stands behind an anchor, and of how many values it is.
+/// What stands behind an anchor, and how large it is.
 struct Anchored {
     value: Value,
+    size: Size,
+}
+
+/// Values, and the bytes of their text and names.
+#[derive(Clone, Copy)]
+struct Size {
     values: usize,
+    bytes: usize,
 }
 
 struct Reader<'t> {
     parser: Parser<'t, granit_parser::StrInput<'t>>,
     anchors: HashMap<usize, Anchored>,
-    /// So far.
+    /// So far, copies included.
     values: usize,
+    bytes: usize,
+    /// Of these, what is there because of anchors and aliases.
+    copied_bytes: usize,
 }
 
 impl<'t> Reader<'t> {
@@ -59,38 +75,44 @@ impl<'t> Reader<'t> {
 
     /// Reads the value that an event begins. The parser bounds how deep values lie in each other.
     fn value(&mut self, event: Event<'t>, at: Marker) -> Result<Value, String> {
-        let before = self.values;
+        let before = self.size();
         self.count(1, at)?;
         let (value, anchor) = match event {
-            Event::Scalar(text, style, anchor, tag) => (scalar(&text, style, tag.as_deref(), at)?, anchor),
+            Event::Scalar(text, style, anchor, tag) => {
+                self.bytes += text.len();
+                (scalar(&text, style, tag.as_deref(), at)?, anchor)
+            }
             Event::SequenceStart(_, anchor, tag) => {
-                untagged(tag.as_deref(), at)?;
+                collection(tag.as_deref(), "seq", at)?;
                 (self.sequence()?, anchor)
             }
             Event::MappingStart(_, anchor, tag) => {
-                untagged(tag.as_deref(), at)?;
+                collection(tag.as_deref(), "map", at)?;
                 (self.mapping()?, anchor)
             }
-            Event::Alias(anchor) => {
-                let anchored = self.anchors.get(&anchor);
-                let (value, values) = anchored
-                    .map(|anchored| (anchored.value.clone(), anchored.values))
-                    .ok_or_else(|| problem("an alias inside what it stands for", at))?;
-                self.count(values, at)?;
-                (value, 0)
-            }
+            Event::Alias(anchor) => (self.alias(anchor, at)?, 0),
             _ => return Err(problem("a value is missing", at)),
         };
         if anchor != 0 {
-            let anchored = Anchored {
-                value: value.clone(),
-                values: self.values - before,
+            let size = Size {
+                values: self.values - before.values,
+                bytes: self.bytes - before.bytes,
             };
             // The copy is kept.
-            self.count(anchored.values, at)?;
-            self.anchors.insert(anchor, anchored);
+            self.copy(size, at)?;
+            let value = value.clone();
+            self.anchors.insert(anchor, Anchored { value, size });
         }
         Ok(value)
+    }
+
+    /// What an alias stands for.
+    fn alias(&mut self, anchor: usize, at: Marker) -> Result<Value, String> {
+        let inside = || problem("an alias inside what it stands for", at);
+        let size = self.anchors.get(&anchor).ok_or_else(inside)?.size;
+        self.copy(size, at)?;
+        let anchored = self.anchors.get(&anchor).ok_or_else(inside)?;
+        Ok(anchored.value.clone())
     }
 
     fn sequence(&mut self) -> Result<Value, String> {
@@ -105,6 +127,7 @@ impl<'t> Reader<'t> {
 
     fn mapping(&mut self) -> Result<Value, String> {
         let mut fields = Map::new();
+        let mut places = HashMap::new();
         let mut merged = Vec::new();
         loop {
             let (name, at, is_merge) = match self.next()? {
@@ -115,13 +138,20 @@ impl<'t> Reader<'t> {
                 }
                 (_, at) => return Err(problem("a name must be text alone", at)),
             };
+            self.bytes += name.len();
             let (event, inner) = self.next()?;
             let value = self.value(event, inner)?;
             if is_merge {
                 merged.push((value, inner));
-            } else if fields.insert(name.into_owned(), value).is_some() {
-                return Err(problem("a name that is there already", at));
+                continue;
             }
+            if let Some(first) = places.insert(name.clone(), at) {
+                return Err(problem(
+                    &format!("a name that is there already, at {}", place(first)),
+                    at,
+                ));
+            }
+            fields.insert(name.into_owned(), value);
         }
         for (value, at) in merged {
             merge(&mut fields, value, at)?;
@@ -129,10 +159,34 @@ impl<'t> Reader<'t> {
         Ok(Value::Object(fields))
     }
 
+    fn size(&self) -> Size {
+        Size {
+            values: self.values,
+            bytes: self.bytes,
+        }
+    }
+
     fn count(&mut self, values: usize, at: Marker) -> Result<(), String> {
         self.values = self.values.saturating_add(values);
         match self.values > VALUES_MAX {
             true => Err(problem(&format!("more than {VALUES_MAX} values"), at)),
+            false => Ok(()),
+        }
+    }
+
+    /// Counts a copy, before it is made.
+    fn copy(&mut self, size: Size, at: Marker) -> Result<(), String> {
+        self.count(size.values, at)?;
+        self.bytes = self.bytes.saturating_add(size.bytes);
+        self.copied_bytes = self.copied_bytes.saturating_add(size.bytes);
+        match self.copied_bytes > COPIED_BYTES_MAX {
+            true => Err(problem(
+                &format!(
+                    "anchors and aliases repeat more than {COPIED_BYTES_MAX} bytes; use fewer aliases of long values, \
+                     or anchor a smaller part"
+                ),
+                at,
+            )),
             false => Ok(()),
         }
     }
@@ -156,22 +210,45 @@ fn merge(fields: &mut Map<String, Value>, value: Value, at: Marker) -> Result<()
 }
 
 fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>, at: Marker) -> Result<Value, String> {
-    match tag.map(Tag::core_suffix) {
-        None if style == ScalarStyle::Plain => Ok(plain(text)),
-        None | Some(Some("str")) => Ok(Value::from(text)),
-        Some(Some("null" | "bool" | "int" | "float")) => Ok(plain(text)),
-        Some(_) => Err(problem(UNKNOWN_TAG, at)),
+    let Some(tag) = tag else {
+        return Ok(match style {
+            ScalarStyle::Plain => plain(text),
+            _ => Value::from(text),
+        });
+    };
+    let Some(kind) = tag.core_suffix() else {
+        return Err(problem(UNKNOWN_TAG, at));
+    };
+    let value = match kind {
+        "str" => Value::from(text),
+        _ => plain(text),
+    };
+    let fits = match (kind, &value) {
+        ("str", _) | ("null", Value::Null) | ("bool", Value::Bool(_)) | ("float", Value::Number(_)) => true,
+        ("int", Value::Number(number)) => !number.is_f64(),
+        _ => false,
+    };
+    match fits {
+        true => Ok(value),
+        false => Err(problem(&unfit(kind), at)),
     }
 }
 
-fn untagged(tag: Option<&Tag>, at: Marker) -> Result<(), String> {
-    match tag.map(Tag::core_suffix) {
-        None | Some(Some("map" | "seq")) => Ok(()),
-        Some(_) => Err(problem(UNKNOWN_TAG, at)),
+/// Checks the tag of a list (`seq`) or of a mapping (`map`).
+fn collection(tag: Option<&Tag>, kind: &str, at: Marker) -> Result<(), String> {
+    match tag.map(|tag| tag.core_suffix()) {
+        None => Ok(()),
+        Some(Some(tagged)) if tagged == kind => Ok(()),
+        Some(Some(tagged)) => Err(problem(&unfit(tagged), at)),
+        Some(None) => Err(problem(UNKNOWN_TAG, at)),
     }
 }
 
 const UNKNOWN_TAG: &str = "a tag that is not known";
+
+fn unfit(kind: &str) -> String {
+    format!("a value that is not what its tag `!!{kind}` says: leave the tag out, or correct the value")
+}
 
 /// A plain scalar by the core schema. What JSON has no number for stays text.
 fn plain(text: &str) -> Value {
@@ -215,7 +292,11 @@ fn radix(digits: &str, radix: u32) -> Option<Number> {
 }
 
 fn problem(what: &str, at: Marker) -> String {
-    format!("line {}, column {}: {what}", at.line(), at.col() + 1)
+    format!("{}: {what}", place(at))
+}
+
+fn place(at: Marker) -> String {
+    format!("line {}, column {}", at.line(), at.col() + 1)
 }
 
 #[cfg(test)]
@@ -262,6 +343,11 @@ mod tests {
                 json!({"a": {"b": 1, "c": 2}, "d": {"b": 3, "c": 2}}),
             ),
             ("a: !!str 7", json!({"a": "7"})),
+            (
+                "a: !!int 7\nb: !!float 1.5\nc: !!bool true\nd: !!null ~",
+                json!({"a": 7, "b": 1.5, "c": true, "d": null}),
+            ),
+            ("a: !!seq [1]\nb: !!map {c: d}", json!({"a": [1], "b": {"c": "d"}})),
         ] {
             assert_eq!(read(text), Ok(expected.clone()), "{text}");
             assert_eq!(judged(text), expected, "{text}");
@@ -277,7 +363,23 @@ mod tests {
         for (text, expected) in [
             ("a: [hush", "line 1"),
             ("a: 1\n b: hush\n", "line 2"),
-            ("a: hush\na: hush", "line 2, column 1: a name that is there already"),
+            (
+                "a: hush\na: hush",
+                "line 2, column 1: a name that is there already, at line 1, column 1",
+            ),
+            (
+                "a: !!int hush",
+                "line 1, column 10: a value that is not what its tag `!!int` says",
+            ),
+            ("a: !!int 1.5", "tag `!!int`"),
+            ("a: !!float hush", "tag `!!float`"),
+            ("a: !!bool hush", "tag `!!bool`"),
+            ("a: !!bool 1", "tag `!!bool`"),
+            ("a: !!null hush", "tag `!!null`"),
+            ("a: !!seq hush", "tag `!!seq`"),
+            ("a: !!seq {b: hush}", "tag `!!seq`"),
+            ("a: !!map [hush]", "tag `!!map`"),
+            ("a: !!str [hush]", "tag `!!str`"),
             ("a: *hush", "line 1"),
             ("a: 1\n---\nb: hush", "a second document"),
             ("a: !hush 7", "line 1, column 10: a tag that is not known"),
@@ -299,6 +401,27 @@ mod tests {
             bomb.push_str(&format!("a{level}: &a{level} [{}]\n", vec![of; 9].join(", ")));
         }
         assert!(read(&bomb).unwrap_err().contains("more than 100000 values"));
+        // Of each kind of copy, few values of many bytes.
+        let long = "x".repeat(COPIED_BYTES_MAX / 40);
+        let aliases = "- *a\n".repeat(40);
+        let names = (0..long.len() / 1_000).map(|index| format!("{index:01000}: 1"));
+        let names = names.collect::<Vec<_>>().join(", ");
+        for (anchored, copies) in [
+            (format!("- &a {long}\n"), aliases.clone()),
+            (format!("- &a {{{names}}}\n"), aliases.clone()),
+            (format!("- &a [[{long}]]\n"), "- [*a, *a]\n".repeat(20)),
+            (format!("- &a {{b: {long}}}\n"), "- {<<: *a}\n".repeat(40)),
+            (String::new(), format!("- &a {long}\n").repeat(41)),
+        ] {
+            let problem = read(&format!("{anchored}{copies}")).unwrap_err();
+            assert!(
+                problem.starts_with("line ") && problem.contains("use fewer aliases"),
+                "{problem}"
+            );
+        }
+        // What no alias repeats is as long as the text.
+        assert!(read(&format!("- {long}\n").repeat(50)).is_ok());
+        assert!(read(&format!("- &a {long}\n{}", "- *a\n".repeat(30))).is_ok());
         let deep = "[".repeat(10_000) + &"]".repeat(10_000);
         assert!(read(&deep).is_err());
         let deep: String = (0..1_000).map(|depth| format!("{}a:\n", " ".repeat(depth))).collect();

@@ -40,6 +40,96 @@ const PERMANENT_HEADERS: [&str; 23] = [
     "warning",
 ];
 
+/// Names that no prefix lets in, by the reason; a name that ends with `-` stands for all that begin with it. An upstream
+/// would take such a header for the word of the connection or of a proxy in front, and never for a caller's. Whoever
+/// has a proxy that sets another one lists it: what is listed comes in by its own name alone.
+const SHUT: [&[&str]; 5] = [
+    // The connection, its negotiation, and what is known of the message's form: this hop's alone (RFC 9110 7.6, 10.1.1,
+    // 12.5; RFC 9113 3.2). The gateway speaks for itself to the upstream, also as a user agent.
+    &[
+        "accept-charset",
+        "accept-encoding",
+        "alt-used",
+        "close",
+        "content-",
+        "early-data",
+        "expect",
+        "host",
+        "http2-settings",
+        "max-forwards",
+        "priority",
+        "proxy-",
+        "user-agent",
+    ],
+    // Where a call came from, as content networks, platforms and proxies say it, besides those that every door rewrites.
+    &[
+        "ali-cdn-real-ip",
+        "cdn-",
+        "cf-",
+        "client-ip",
+        "cloudfront-",
+        "do-connecting-ip",
+        "fastly-",
+        "fly-",
+        "incap-client-ip",
+        "remote-addr",
+        "wl-proxy-",
+        "x-appengine-",
+        "x-azure-",
+        "x-client-",
+        "x-cluster-",
+        "x-nf-",
+        "x-original-forwarded-for",
+        "x-originating-",
+        "x-proxyuser-ip",
+        "x-real-",
+        "x-remote-",
+        "x-vercel-",
+    ],
+    // What a request was before a proxy rewrote it: servers behind IIS, nginx and others route by it.
+    &[
+        "x-host",
+        "x-http-method",
+        "x-http-method-override",
+        "x-method-override",
+        "x-original-",
+        "x-rewrite-url",
+    ],
+    // Who a caller is, as proxies that authenticate say it.
+    &[
+        "remote-email",
+        "remote-groups",
+        "remote-name",
+        "remote-user",
+        "tailscale-user-",
+        "x-amzn-oidc-",
+        "x-auth-request-",
+        "x-authenticated-",
+        "x-authentik-",
+        "x-goog-authenticated-",
+        "x-goog-iap-",
+        "x-jwt-payload",
+        "x-ms-client-principal",
+        "x-ms-client-principal-",
+        "x-pomerium-",
+        "x-webauth-",
+    ],
+    // Whose certificate a proxy has seen (RFC 9440).
+    &["client-cert", "client-cert-chain", "ssl-client-", "x-ssl-"],
+];
+
+/// Whether no prefix lets a name in. Servers that hand headers on as variables do not tell `_` from `-`.
+fn is_shut(name: &str) -> bool {
+    let name = name.replace('_', "-");
+    let mut shut = SHUT.into_iter().flatten();
+    name.starts_with("grpc-")
+        || DENIED.contains(&name.as_str())
+        || edge::is_of_trusted_hops(&name)
+        // What has this prefix inside was a header of HTTP's own, which a proxy may have checked.
+        || name.starts_with(PERMANENT)
+        || shut.any(|shut| name == *shut || (shut.ends_with('-') && name.starts_with(shut)))
+}
+
 /// How headers and metadata are named to each other over REST.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -62,12 +152,8 @@ impl HeaderNames {
         match (self, name.strip_prefix(METADATA)) {
             (Self::Plain, _) => None,
             (Self::GrpcGateway, Some(inner)) => {
-                let is_kept = inner.starts_with("grpc-") || DENIED.contains(&inner) || edge::is_of_trusted_hops(inner);
-                // What has this prefix inside was a header of HTTP's own, which a proxy may have checked.
-                if is_kept || inner.starts_with(PERMANENT) {
-                    return None;
-                }
-                HeaderName::from_bytes(inner.as_bytes()).ok()
+                let opens = !is_shut(inner);
+                opens.then(|| HeaderName::from_bytes(inner.as_bytes()).ok()).flatten()
             }
             (Self::GrpcGateway, None) => {
                 let is_permanent = PERMANENT_HEADERS.contains(&name);
@@ -188,10 +274,40 @@ mod tests {
             "x-forwarded-for",
             "x-envoy-external-address",
             "forwarded",
+            "x-real-ip",
+            "x-real_ip",
+            "x_forwarded_for",
             "grpcgateway-authorization",
+            "grpcgateway_authorization",
+            "user-agent",
+            "expect",
+            "host",
+            "accept-encoding",
+            "content-encoding",
+            "http2-settings",
+            "proxy-authorization",
+            "cf-connecting-ip",
+            "fly-client-ip",
+            "x-cluster-client-ip",
+            "x-azure-clientip",
+            "x-original-url",
+            "x-original-forwarded-for",
+            "x-rewrite-url",
+            "x-http-method-override",
+            "x-auth-request-user",
+            "x-remote-user",
+            "remote-user",
+            "x-goog-iap-jwt-assertion",
+            "ssl-client-cert",
+            "client-cert",
         ] {
             let sent = map(&[(&format!("grpc-metadata-{name}"), "1")]);
             assert!(allow.pick(&sent).unwrap().is_empty(), "{name}");
+        }
+        // Names that only look alike are a caller's.
+        for name in ["x-goog-request-params", "cfo", "hostname", "x-user", "remote", "closed"] {
+            let sent = map(&[(&format!("grpc-metadata-{name}"), "1")]);
+            assert_eq!(allow.pick(&sent).unwrap(), map(&[(name, "1")]), "{name}");
         }
     }
 

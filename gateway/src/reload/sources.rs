@@ -1,13 +1,15 @@
 //! Where descriptors come from: files, or a server's reflection.
 
-use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::PathBuf;
+
+use millrace_cli::read_file;
 
 use crate::gateway::GrpcService;
 use crate::reflection::{self, Limits, ReflectionError, Source};
 
 /// Bytes of one descriptor file.
-const FILE_BYTES_MAX: u64 = 64 << 20;
+pub(crate) const FILE_BYTES_MAX: u64 = 64 << 20;
 
 /// A source of descriptors.
 #[derive(Clone)]
@@ -123,20 +125,11 @@ impl SchemaSource {
 fn read_all(paths: &[PathBuf]) -> Result<Vec<u8>, LoadError> {
     let mut set = Vec::new();
     for path in paths {
-        read(path, &mut set).map_err(|source| LoadError::File {
+        let file = read_file(path, FILE_BYTES_MAX).map_err(|source| LoadError::File {
             path: path.display().to_string(),
             source,
         })?;
+        set.extend(file);
     }
     Ok(set)
-}
-
-fn read(path: &Path, set: &mut Vec<u8>) -> io::Result<()> {
-    let file = std::fs::File::open(path)?;
-    let read = file.take(FILE_BYTES_MAX + 1).read_to_end(set)?;
-    if read as u64 > FILE_BYTES_MAX {
-        let error = format!("larger than {} MiB", FILE_BYTES_MAX >> 20);
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, error));
-    }
-    Ok(())
 }

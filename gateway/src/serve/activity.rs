@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
+use http::Extensions;
 use tokio::time::Instant;
 
 /// One connection's activity, shared with its transport and with the guards of its requests. Times are kept as
@@ -13,6 +14,8 @@ pub(super) struct Activity {
     accepted: Instant,
     begun: AtomicBool,
     in_progress: AtomicUsize,
+    /// Whether the request of HTTP/1.1 that is in progress has come to its end.
+    is_request_whole: AtomicBool,
     last_end_ms: AtomicU64,
     /// When the transport began to refuse bytes; [`NEVER`] while it takes them.
     blocked_ms: AtomicU64,
@@ -28,6 +31,7 @@ impl Activity {
             accepted: Instant::now(),
             begun: AtomicBool::new(false),
             in_progress: AtomicUsize::new(0),
+            is_request_whole: AtomicBool::new(false),
             last_end_ms: AtomicU64::new(0),
             blocked_ms: AtomicU64::new(NEVER),
             answers: Mutex::default(),
@@ -45,6 +49,17 @@ impl Activity {
         });
         self.answers().push(Arc::downgrade(&request));
         request
+    }
+
+    /// Notes whether the request in progress, one of HTTP/1.1, has come to its end.
+    pub(super) fn note_request(&self, is_whole: bool) {
+        self.is_request_whole.store(is_whole, Ordering::Relaxed);
+    }
+
+    /// Tells whether a request of HTTP/1.1 that has come to its end is being answered. Of HTTP/2's nobody notes an end:
+    /// a peer who closes that connection, half or whole, is gone.
+    pub(super) fn is_answering_whole_request(&self) -> bool {
+        self.is_request_whole.load(Ordering::Relaxed) && self.in_progress.load(Ordering::Acquire) > 0
     }
 
     /// Returns when the connection was accepted.
@@ -94,6 +109,23 @@ impl Activity {
     fn answers(&self) -> MutexGuard<'_, Vec<Weak<InProgress>>> {
         // No code that holds this lock can panic.
         self.answers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// In the extensions of a request of HTTP/1.1 with a body: whoever reads that to its end says so.
+#[derive(Clone)]
+pub(crate) struct RequestEnd(Arc<Activity>);
+
+impl RequestEnd {
+    pub(super) fn new(activity: Arc<Activity>) -> Self {
+        Self(activity)
+    }
+
+    /// Notes that the body of the request with these extensions was read to its end.
+    pub(crate) fn note(extensions: &Extensions) {
+        if let Some(Self(activity)) = extensions.get() {
+            activity.note_request(true);
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::CONNECTION;
 use http::{HeaderValue, Request, Response, Version};
+use http_body::Body as _;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -18,7 +19,7 @@ use tokio::time::Instant;
 use tower::{Service, ServiceExt};
 
 use super::ConnectionLimits;
-use super::activity::Activity;
+use super::activity::{Activity, RequestEnd};
 use super::tracked::Tracked;
 use super::transport::Transport;
 use crate::drain::begun;
@@ -46,9 +47,16 @@ pub(super) async fn connection<I, S, B>(
 {
     let activity = Arc::new(Activity::start());
     let (counted, closing) = (Arc::clone(&activity), draining.clone());
-    let service = service_fn(move |request: Request<Incoming>| {
+    let service = service_fn(move |mut request: Request<Incoming>| {
         let in_progress = counted.begin();
         let (version, closing) = (request.version(), closing.clone());
+        if version <= Version::HTTP_11 {
+            let is_whole = request.body().is_end_stream();
+            counted.note_request(is_whole);
+            if !is_whole {
+                request.extensions_mut().insert(RequestEnd::new(Arc::clone(&counted)));
+            }
+        }
         let answer = service.clone().oneshot(request);
         async move {
             let mut response = answer.await?.map(|body| Tracked::new(body, in_progress));

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use millrace_cli::read_stream;
 use serde_json::json;
 
 use super::{Environment, Exit, Failure, SettingsArgs, output, run, schema};
@@ -30,6 +31,9 @@ pub(super) struct Explain {
     settings: SettingsArgs,
 }
 
+/// Bytes of a body.
+const BODY_BYTES_MAX: u64 = 64 << 20;
+
 /// Reads a header as curl's `-H` does.
 fn header(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once(':').ok_or("write it as `Name: value`")?;
@@ -42,7 +46,8 @@ impl Explain {
         let source = run::source(&settings).await?;
         let gateway = schema::gateway(&settings, &source).map_err(schema::unloadable)?;
         let body = match &self.body {
-            Some(path) => std::fs::read(path).map_err(|error| {
+            // A pipe too: a body is often what another command makes.
+            Some(path) => read_stream(path, BODY_BYTES_MAX).map_err(|error| {
                 Failure::new(
                     Exit::Unreachable,
                     format!("body {} cannot be read", path.display()),

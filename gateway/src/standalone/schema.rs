@@ -2,13 +2,15 @@
 //! service.
 
 use std::collections::BTreeSet;
-use std::fs;
+
+use millrace_cli::read_file;
 
 use super::settings::{Settings, UpstreamSettings};
 use super::{Exit, Failure};
 use crate::Gateway;
 use crate::reflection::Merged;
 use crate::reflection::{error_details, is_exposed};
+use crate::reload::FILE_BYTES_MAX;
 use crate::transcode::{LoadError, Options, RouteOptions, Schema};
 
 /// What helps where a descriptor file cannot be read.
@@ -39,7 +41,7 @@ impl Source {
 /// Reads the descriptor files.
 pub(super) fn files(settings: &Settings) -> Result<Source, Failure> {
     let read = settings.descriptors.iter().map(|path| {
-        fs::read(path).map_err(|error| {
+        read_file(path, FILE_BYTES_MAX).map_err(|error| {
             let message = format!("descriptors {} cannot be read", path.display());
             Failure::new(Exit::Unreachable, message, error).help(NO_FILE)
         })

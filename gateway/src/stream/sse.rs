@@ -1,7 +1,7 @@
 //! `text/event-stream` for an `EventSource`, which reconnects after every end, also a good one. So the last event has
-//! an id with the mark `;end`: a browser that comes back with it is answered 204, and stays away. A stream that the
-//! server cuts ends without that mark and without an error: the browser comes back with the id of the last event, and
-//! goes on there.
+//! an id with the mark `;end`: a browser that comes back with it is answered 204, and stays away. A stream that fails, or
+//! that the server cuts, ends with an event `error` that has no id: the browser comes back with the id of the last
+//! message, and goes on there.
 
 use std::time::Duration;
 
@@ -63,8 +63,7 @@ impl Form for EventStream {
         true
     }
 
-    fn cut(&mut self, out: &mut Vec<u8>) -> bool {
-        self.open(out);
+    fn comes_again(&self) -> bool {
         true
     }
 

@@ -58,9 +58,9 @@ impl Live {
                 self.lease.suspect_silence();
                 Poll::Ready(Err(self.life.fault()))
             }
-            Poll::Pending if self.life.is_cut(cx, true) => Poll::Ready(Err(Fault::Stopping)),
+            Poll::Pending if self.life.is_cut(cx, true) => Poll::Ready(Err(self.life.cut_fault())),
             Poll::Ready(Ok(Some(frame))) if frame.is_data() && self.life.is_cut(cx, false) => {
-                Poll::Ready(Err(Fault::Stopping))
+                Poll::Ready(Err(self.life.cut_fault()))
             }
             Poll::Ready(Err(fault)) => {
                 let failed = self.upload.as_ref().and_then(Upload::failure);

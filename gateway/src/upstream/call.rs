@@ -232,15 +232,15 @@ fn strip_reserved(headers: &mut HeaderMap) {
     }
 }
 
-/// How long a call may last: to the caller's deadline, or else the settings'; a stream of the server's not beyond the
-/// moment at which the gateway, stopping, cuts it.
+/// How long a call may last: to the caller's deadline, or else the settings', and not beyond the moment at which the
+/// gateway, stopping, cuts it.
 pub(super) struct Life {
     ends: Instant,
     sleep: Pin<Box<Sleep>>,
     /// Whether the end is the longest life of a stream, and not a deadline that the caller knows.
     is_stream_limit: bool,
-    /// `None` for calls with one answer.
-    cut: Option<Cut>,
+    is_stream: bool,
+    cut: Cut,
 }
 
 impl Life {
@@ -262,7 +262,11 @@ impl Life {
             ends,
             sleep: Box::pin(sleep_until(ends)),
             is_stream_limit,
-            cut: is_stream.then(|| Cut::new(shared.cutting.subscribe())),
+            is_stream,
+            cut: Cut::new(match is_stream {
+                true => shared.cutting.subscribe(),
+                false => shared.ending.subscribe(),
+            }),
         })
     }
 
@@ -281,7 +285,7 @@ impl Life {
             biased;
             output = future => Ok(output),
             fault = poll_fn(|cx| match self.is_cut(cx, true) {
-                true => Poll::Ready(Fault::Stopping),
+                true => Poll::Ready(self.cut_fault()),
                 false => Pin::new(&mut *self).poll(cx).map(|()| self.fault()),
             }) => Err(fault),
         }
@@ -289,7 +293,15 @@ impl Life {
 
     /// Whether the gateway cuts the call in the place of the next frame of its answer, which is there or not.
     pub(super) fn is_cut(&mut self, cx: &mut Context<'_>, is_pending: bool) -> bool {
-        self.cut.as_mut().is_some_and(|cut| cut.is_due(cx, is_pending))
+        self.cut.is_due(cx, is_pending)
+    }
+
+    /// What the cut means.
+    pub(super) fn cut_fault(&self) -> Fault {
+        match self.is_stream {
+            true => Fault::StreamCut,
+            false => Fault::Stopping,
+        }
     }
 
     /// A server that sees the end of the time first cancels the call, as grpc-go does; its reason is the time.

@@ -28,7 +28,9 @@ pub(super) enum Fault {
     DeadlineExceeded,
     #[error("the stream reached its longest life")]
     LifeOver,
-    #[error("the gateway stops")]
+    #[error("the gateway stops, and cuts the stream")]
+    StreamCut,
+    #[error("the gateway stops, and the call had no whole answer")]
     Stopping,
     #[error("`grpc-timeout` is malformed")]
     MalformedTimeout,
@@ -78,7 +80,10 @@ impl Fault {
             Self::LifeOver => {
                 Failure::stream_cut("the stream reached its longest life; call again, from the last message on")
             }
-            Self::Stopping => Failure::stream_cut("the gateway is stopping; call again, from the last message on"),
+            Self::StreamCut => Failure::stream_cut("the gateway is stopping; call again, from the last message on"),
+            Self::Stopping => {
+                Failure::stopping("the gateway stopped before the upstream answered; the call may have had its effect")
+            }
             Self::MalformedTimeout => {
                 let problem = "header `grpc-timeout` is malformed: expected 1 to 8 digits and one of H, M, S, m, u, n";
                 Failure::invalid(problem, &[("grpc-timeout".to_owned(), problem.to_owned())])
@@ -109,6 +114,7 @@ impl Fault {
             Self::Unreachable
             | Self::DeadlineExceeded
             | Self::LifeOver
+            | Self::StreamCut
             | Self::Stopping
             | Self::MalformedTimeout
             | Self::Upload(_) => {

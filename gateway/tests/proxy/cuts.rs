@@ -1,5 +1,5 @@
-//! Streams that are open when the gateway will not wait for them any longer: each ends in its own words, and never
-//! looks complete.
+//! Streams and calls that are open when the gateway will not wait for them any longer: each ends in its own words, and
+//! never looks complete.
 
 use std::sync::Arc;
 
@@ -61,8 +61,16 @@ async fn each_form_of_a_stream_says_that_it_was_cut() {
         let (first, rest) = cut(&front, front.open(request, "").await).await;
         assert!(first.contains(ITEM), "{first}");
         match accept {
-            // A browser comes back, and goes on after the last event.
-            "text/event-stream" => assert_eq!((rest.text(), rest.broken), ("", false)),
+            // A browser comes back, and goes on after the last message: the error has no id, and is no end for good.
+            "text/event-stream" => {
+                let said = rest.text();
+                assert!(said.starts_with("event: error\ndata: {\"code\":14,"), "{said}");
+                assert!(said.contains("STREAM_CUT") && said.ends_with("}\n\n"), "{said}");
+                assert!(
+                    !said.contains("id: ") && !said.contains("event: end") && !rest.broken,
+                    "{said}"
+                );
+            }
             "application/x-ndjson" => {
                 assert!(rest.text().starts_with("{\"error\":"), "{}", rest.text());
                 assert!(rest.text().contains("STREAM_CUT") && !rest.broken, "{}", rest.text());
@@ -128,4 +136,58 @@ async fn a_cut_ends_streams_that_have_not_begun_and_no_other_calls() {
     assert!(!unary.is_finished());
     go.notify_one();
     assert_eq!(unary.await.unwrap().status, 200);
+}
+
+#[tokio::test]
+async fn calls_without_an_answer_are_told_that_the_gateway_stops() {
+    let (front, _, came) = front().await;
+    let asked = front.clone();
+    let rest = tokio::spawn(async move { asked.get("/v1/items/7").await });
+    came.notified().await;
+    let mut client = front.http2().await;
+    let grpc = client.send_request(front.grpc("GetItem", RequestBody::new(Full::new(framed(&[])))));
+    let grpc = tokio::spawn(async move { Answer::of(grpc.await.unwrap()).await });
+    came.notified().await;
+    let mut request = front.grpc("GetItem", RequestBody::new(Full::new(framed(&[]))));
+    let web = "application/grpc-web+proto".parse().unwrap();
+    request.headers_mut().insert("content-type", web);
+    let web = client.send_request(request);
+    let web = tokio::spawn(async move { Answer::of(web.await.unwrap()).await });
+    came.notified().await;
+    front.upstream.cut_streams();
+    assert!(!rest.is_finished() && !grpc.is_finished() && !web.is_finished());
+    front.upstream.end_calls();
+
+    let refused = rest.await.unwrap();
+    assert_eq!(refused.refusal(), (503, 14));
+    assert!(refused.text().contains("GATEWAY_STOPPING"), "{}", refused.text());
+    // It may have been done: nobody is told to do it again.
+    assert!(!refused.headers.contains_key("retry-after"));
+    assert_eq!(grpc.await.unwrap().grpc_status(), "14");
+    let web = web.await.unwrap();
+    let said = String::from_utf8_lossy(&web.body);
+    assert!(web.grpc_status() == "14" || said.contains("grpc-status:14"), "{web:?}");
+    // One that begins after that is told the same.
+    assert_eq!(front.get("/v1/items/7").await.refusal(), (503, 14));
+}
+
+#[tokio::test]
+async fn an_answer_that_stopped_halfway_is_an_error_at_the_end() {
+    let came = Arc::new(Notify::new());
+    let told = came.clone();
+    let (address, _) = raw::server(move |mut call| {
+        let came = told.clone();
+        async move {
+            let mut body = call.answer.send_response(raw::head(), false).unwrap();
+            came.notify_one();
+            let _ = std::future::poll_fn(|cx| body.poll_reset(cx)).await;
+        }
+    })
+    .await;
+    let front = Arc::new(Front::before(address).await);
+    let asked = front.clone();
+    let rest = tokio::spawn(async move { asked.get("/v1/items/7").await });
+    came.notified().await;
+    front.upstream.end_calls();
+    assert_eq!(rest.await.unwrap().refusal(), (503, 14));
 }

@@ -7,6 +7,7 @@ mod calls;
 mod cuts;
 mod front;
 mod goaway;
+mod half_close;
 mod load;
 mod odd_answers;
 mod outages;

@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::Stdio;
 
-use crate::support::{Gateway, Upstream, binary, descriptors, echo, file, said};
+use crate::support::{Gateway, Upstream, binary, descriptors, echo, file, folder, said};
 
 #[test]
 fn names_that_cannot_be_are_refused() {
@@ -178,6 +178,37 @@ fn files_that_a_start_would_read_are_read() {
     let checked = said(&["check", "--descriptors", descriptors(), "--config", &config]);
     assert_eq!(checked.code, 3, "{}{}", checked.out, checked.err);
     assert!(checked.err.contains("/nowhere.pem"), "{}", checked.err);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_that_never_ends_is_none() {
+    let pipe = folder("endless").join("pipe");
+    if !pipe.exists() {
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
+        assert!(made.success());
+    }
+    let pipe = pipe.to_str().unwrap();
+    let known = ["--descriptors", descriptors()];
+    for (endless, part) in [
+        (pipe, "it is a pipe, which may never end"),
+        ("/dev/zero", "it is larger than "),
+    ] {
+        let tls = format!("tls.cert_file = {endless:?}\ntls.key_file = {endless:?}\n");
+        let tls = file("endless", "tls.toml", tls);
+        let roots = format!("[[upstreams]]\nurl = \"https://127.0.0.1:1\"\ntls.ca_file = {endless:?}\n");
+        let roots = file("endless", "roots.toml", roots);
+        for (arguments, code) in [
+            (&["check", "--descriptors", endless][..], 4),
+            (&["check", known[0], known[1], "--config", endless], 3),
+            (&["check", known[0], known[1], "--config", &tls], 3),
+            (&["check", known[0], known[1], "--config", &roots], 3),
+        ] {
+            let refused = said(arguments);
+            assert_eq!(refused.code, code, "{arguments:?}: {}{}", refused.out, refused.err);
+            assert!(refused.err.contains(part), "{arguments:?}: {}", refused.err);
+        }
+    }
 }
 
 #[test]

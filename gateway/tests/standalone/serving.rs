@@ -1,12 +1,12 @@
 //! `run`: what is served, what is told, and how it ends.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 
 use rustls::pki_types::ServerName;
 
-use crate::support::{Answer, Gateway, Upstream, descriptors, echo, file, said};
+use crate::support::{Answer, Gateway, Upstream, descriptors, echo, file, grpc_status, said};
 
 #[test]
 fn rest_before_a_server() {
@@ -101,6 +101,61 @@ fn a_stream_that_is_open_at_the_end_of_a_drain_has_a_last_word() {
         .find(|line| !line.is_empty())
         .is_some_and(|line| line == "0");
     assert!(said && is_whole, "{rest:?}");
+}
+
+#[test]
+fn a_call_that_hangs_until_the_end_of_a_drain_is_told_before_the_cut() {
+    let descriptors = echo(
+        "hang",
+        &[(
+            "rpc Hidden(Item) returns (Item);",
+            "rpc Hang(Item) returns (Item) { option (google.api.http) = {get: \"/v1/hang\"}; }",
+        )],
+    );
+    let descriptors = file("hang", "hang.binpb", descriptors);
+    let config = file("hang", "gateway.toml", "[limits]\ndrain_ms = 4000\n");
+    let upstream = Upstream::start();
+    let mut gateway = Gateway::run(&[
+        "--upstream",
+        &upstream.url,
+        "--descriptors",
+        &descriptors,
+        "--config",
+        &config,
+    ]);
+    let address = gateway.address;
+    let rest = std::thread::spawn(move || {
+        let mut stream = TcpStream::connect(address).unwrap();
+        // The connection would be kept.
+        stream
+            .write_all(b"GET /v1/hang HTTP/1.1\r\nhost: localhost\r\n\r\n")
+            .unwrap();
+        std::io::read_to_string(stream).unwrap()
+    });
+    let web = std::thread::spawn(move || {
+        let mut stream = TcpStream::connect(address).unwrap();
+        let head = "POST /echo.v1.Echo/Hang HTTP/1.1\r\nhost: localhost\r\ncontent-length: 5\r\n\
+                    content-type: application/grpc-web+proto\r\n\r\n";
+        stream.write_all(&[head.as_bytes(), &[0; 5]].concat()).unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        String::from_utf8_lossy(&answer).to_ascii_lowercase()
+    });
+    let grpc = std::thread::spawn(move || grpc_status(address, "/echo.v1.Echo/Hang"));
+    upstream.awaits("/Hang", 3);
+    assert_eq!(gateway.terminate(), 0);
+
+    let rest = rest.join().unwrap();
+    assert!(rest.starts_with("HTTP/1.1 503"), "{rest}");
+    assert!(rest.contains("connection: close\r\n"), "{rest}");
+    assert!(
+        rest.contains("\"code\":14,") && rest.contains("GATEWAY_STOPPING"),
+        "{rest}"
+    );
+    let web = web.join().unwrap();
+    let status = web.contains("grpc-status:14") || web.contains("grpc-status: 14");
+    assert!(web.starts_with("http/1.1 200") && status, "{web}");
+    assert_eq!(grpc.join().unwrap(), "14");
 }
 
 #[test]

@@ -169,6 +169,8 @@ pub(crate) struct Upstream {
     pub(crate) address: SocketAddr,
     /// Headers of the last call.
     last: Arc<Mutex<HeaderMap>>,
+    /// Paths of calls, as they come.
+    calls: Mutex<Receiver<String>>,
     stop: watch::Sender<bool>,
     thread: Option<std::thread::JoinHandle<()>>,
 }
@@ -195,6 +197,14 @@ impl Upstream {
         last.get(name).map(|value| value.to_str().unwrap().to_owned())
     }
 
+    /// Waits until as many calls of an RPC have come.
+    pub(crate) fn awaits(&self, rpc: &str, calls: usize) {
+        let paths = self.calls.lock().unwrap();
+        for _ in 0..calls {
+            while !paths.recv_timeout(PATIENCE).expect("a call comes").ends_with(rpc) {}
+        }
+    }
+
     /// Stops it and puts another in its place.
     pub(crate) fn replaced(self, descriptors: &[u8]) -> Self {
         let address = self.address;
@@ -214,12 +224,17 @@ impl Upstream {
         let (stop, stopping) = watch::channel(false);
         let last = Arc::<Mutex<HeaderMap>>::default();
         let noted = last.clone();
+        let (told, calls) = channel();
         let thread = std::thread::spawn(move || {
             let service = service_fn(move |request: Request<Incoming>| {
                 let reflection = reflection.clone();
                 *noted.lock().unwrap() = request.headers().clone();
+                let _ = told.send(request.uri().path().to_owned());
                 async move {
                     let path = request.uri().path();
+                    if path.ends_with("/Hang") {
+                        std::future::pending::<()>().await;
+                    }
                     Ok::<Response<tonic::body::Body>, Infallible>(match reflection {
                         Some((package, service)) if path.starts_with(package) => {
                             service.oneshot(request.map(tonic::body::Body::new)).await?
@@ -244,6 +259,7 @@ impl Upstream {
             url,
             address,
             last,
+            calls: Mutex::new(calls),
             stop,
             thread: Some(thread),
         }

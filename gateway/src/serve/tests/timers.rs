@@ -4,6 +4,7 @@ use tokio::io::DuplexStream;
 use tokio::time::Instant;
 
 use super::super::connection::{GOODBYE, LAST_CALL};
+use super::super::transport::HALF_CLOSED_MAX;
 use super::*;
 
 /// The bytes that fit into a pipe.
@@ -209,4 +210,50 @@ async fn a_drain_says_goaway_and_cuts_a_peer_that_stays() {
     assert!(kinds.contains(&GOAWAY), "GOAWAY among the frames {kinds:?}");
     let took = pipe.ended().await - begun;
     assert!(at(took, LAST_CALL + GOODBYE), "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_who_closes_its_side_after_a_whole_request_gets_its_answer() {
+    for requests in [GET_HOLD.to_vec(), [GET, GET_HOLD].concat()] {
+        let mut pipe = pipe(limits(), &requests).await;
+        pipe.peer.shutdown().await.unwrap();
+        pipe.stage.holds_one().await;
+        tokio::time::sleep(HALF_CLOSED_MAX - Duration::from_secs(1)).await;
+        pipe.stage.release.add_permits(1);
+        let mut answer = String::new();
+        pipe.peer.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.ends_with("late"), "{answer:?}");
+        // And the connection ends with it.
+        let after = pipe.ended().await;
+        assert!(at(after, HALF_CLOSED_MAX - Duration::from_secs(1)), "{after:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_who_closes_its_side_and_is_owed_nothing_for_long_is_gone() {
+    for (request, ends) in [
+        (GET_HOLD, HALF_CLOSED_MAX),
+        (GET_STREAM, HALF_CLOSED_MAX),
+        // Who has said what it wants only in part wants nothing.
+        (&GET_HOLD[..GET_HOLD.len() - 2], Duration::ZERO),
+    ] {
+        let mut pipe = pipe(limits(), request).await;
+        pipe.peer.shutdown().await.unwrap();
+        let after = pipe.ended().await;
+        assert!(at(after, ends), "{:?}: {after:?}", String::from_utf8_lossy(request));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_goes_on_while_a_peer_who_has_closed_its_side_reads() {
+    let mut pipe = pipe(limits(), GET_FLOOD).await;
+    pipe.peer.shutdown().await.unwrap();
+    let mut some = [0; PIPE_BYTES];
+    for _ in 0..5 {
+        tokio::time::sleep(HALF_CLOSED_MAX - Duration::from_secs(1)).await;
+        pipe.peer.read_exact(&mut some).await.unwrap();
+    }
+    assert!(!pipe.serving.is_finished());
+    drop(pipe.peer);
+    pipe.stage.drops_one().await;
 }

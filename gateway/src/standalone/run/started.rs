@@ -13,8 +13,9 @@ use crate::upstream::Upstream;
 /// Of the time for a drain, what is kept for the upstreams and the admin listener after the last call.
 const LAST_SHARE: Duration = Duration::from_secs(1);
 
-/// Of the time that connections have, what is kept for the streams that are still open: for their last words.
-const STREAMS_SHARE: Duration = Duration::from_secs(1);
+/// Of the time that connections have, what is kept for the last words of what is still open: half of it for streams
+/// alone, half for calls with one answer too.
+const LAST_WORDS_SHARE: Duration = Duration::from_secs(1);
 
 /// A gateway that serves.
 pub(super) struct Started {
@@ -62,7 +63,7 @@ impl Started {
         let _ = draining.send(true);
         tokio::select! {
             () = serving.ends(end) => {}
-            () = cut_streams(&upstreams, began + less(Self::connections_max(drain_max), STREAMS_SHARE)) => {}
+            () = last_words(&upstreams, began, Self::connections_max(drain_max)) => {}
         }
         let _ = closing.send(true);
         keeping.ends(end).await;
@@ -74,10 +75,14 @@ impl Started {
     }
 }
 
-/// Tells the streams that are open at that moment that they end, rather than to cut them without a word; never returns.
-async fn cut_streams(upstreams: &[Upstream], at: Instant) {
-    tokio::time::sleep_until(at).await;
+/// Tells the streams and then the calls that are still open near the end that they end, rather than to cut them without
+/// a word; never returns.
+async fn last_words(upstreams: &[Upstream], began: Instant, connections_max: Duration) {
+    let streams = less(connections_max, LAST_WORDS_SHARE);
+    tokio::time::sleep_until(began + streams).await;
     upstreams.iter().for_each(Upstream::cut_streams);
+    tokio::time::sleep_until(began + (streams + connections_max) / 2).await;
+    upstreams.iter().for_each(Upstream::end_calls);
     std::future::pending().await
 }
 

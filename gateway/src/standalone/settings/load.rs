@@ -82,15 +82,22 @@ pub(crate) fn load(
     if let Some(path) = path {
         let source = path.display().to_string();
         match file::tree(path)? {
-            Value::Object(fields) => sources.tree(&source, "", &fields),
+            Value::Object(fields) => sources.tree(&source, &mut Vec::new(), &fields),
             // An empty file.
             Value::Null => {}
             _ => sources.problem("", &source, "must hold settings by name"),
         }
     }
+    let mut variables = BTreeMap::new();
     for (name, text) in environment {
         if let Some(key) = name.strip_prefix(PREFIX).filter(|key| *key != FILE_VARIABLE) {
-            sources.variable(&name, &key.to_ascii_lowercase().replace("__", "."), &text);
+            let dotted = key.to_ascii_lowercase().replace("__", ".");
+            // Which of two would win is no more than their order in the environment.
+            if let Some(other) = variables.insert(dotted.clone(), name.clone()) {
+                let problem = format!("is given by {other} too; unset one of them");
+                sources.problem(&dotted, &format!("environment {name}"), problem);
+            }
+            sources.variable(&name, &dotted, &text);
         }
     }
     for (key, value) in flags {
@@ -109,12 +116,15 @@ pub(crate) fn load(
 #[derive(Default)]
 struct Sources {
     given: BTreeMap<&'static str, Given>,
+    /// How the file writes each key that it gives.
+    written: BTreeMap<&'static str, String>,
     problems: Vec<ConfigError>,
 }
 
 impl Sources {
-    /// Takes the values of a file.
-    fn tree(&mut self, source: &str, section: &str, fields: &Map<String, Value>) {
+    /// Takes the values of a file; `sections` are the names around them, as they are written.
+    fn tree<'v>(&mut self, source: &str, sections: &mut Vec<&'v str>, fields: &'v Map<String, Value>) {
+        let section: String = sections.iter().flat_map(|name| [*name, "."]).collect();
         let is_service = section.is_empty() && fields.get("type").and_then(Value::as_str) == Some(SERVICE_TYPE);
         for (name, value) in fields {
             let dotted = format!("{section}{name}");
@@ -124,10 +134,19 @@ impl Sources {
                     value: value.clone(),
                     source: source.to_owned(),
                 };
+                let written = slot::written(sections, name);
+                if let Some(other) = self.written.insert(key.name, written.clone()) {
+                    let problem = slot::given_twice(&other, &written);
+                    self.problem(&dotted, source, problem);
+                }
                 self.given.insert(key.name, given);
             } else if keys().any(|key| key.name.starts_with(&inner)) {
                 match value {
-                    Value::Object(fields) => self.tree(source, &inner, fields),
+                    Value::Object(fields) => {
+                        sections.push(name);
+                        self.tree(source, sections, fields);
+                        sections.pop();
+                    }
                     Value::Null => {}
                     _ => self.problem(&dotted, source, "is a section: it holds settings by name"),
                 }

@@ -34,9 +34,12 @@ fn rule(value: &Value) -> Result<HttpRule, String> {
         .as_object()
         .ok_or(" must be a rule: `selector`, a method with its path, `body`")?;
     let mut rule = HttpRule::default();
-    for (name, value) in fields {
+    for (written, value) in fields {
         // `responseBody` is what JSON calls it.
-        let name = snake(name);
+        let name = snake(written);
+        if let Some(other) = fields.keys().find(|other| *other != written && snake(other) == name) {
+            return Err(format!(".{written} is there as `{other}` too; leave one of them out"));
+        }
         match name.as_str() {
             verb if VERBS.contains(&verb) => bind(&mut rule, verb.to_ascii_uppercase(), text(verb, value)?)?,
             "custom" => {
@@ -142,6 +145,10 @@ mod tests {
             (
                 json!([{"selector": "a.B.C", "get": "/", "post": "/"}]),
                 "[0] binds GET and POST",
+            ),
+            (
+                json!([{"selector": "a.B.C", "get": "/", "responseBody": "a", "response_body": "b"}]),
+                "[0].responseBody is there as `response_body` too",
             ),
             (
                 json!([{"selector": "a.B.C", "custom": {"kin": "X"}}]),

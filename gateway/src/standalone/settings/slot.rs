@@ -1,6 +1,7 @@
 //! The kinds of settings: how each is read from a file or from text, where it goes, and what is said of a value that does
 //! not fit.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -138,21 +139,36 @@ pub(crate) fn tables<S>(value: &Value, keys: &[Key<S>], new: fn() -> S) -> Resul
     let read = list.iter().enumerate().map(|(index, value)| {
         let mut table = new();
         let fields = value.as_object().ok_or_else(|| format!("[{index}] must be a table"))?;
-        fill(&mut table, "", fields, keys).map_err(|problem| format!("[{index}].{problem}"))?;
+        let filled = fill(&mut table, &mut Vec::new(), &mut BTreeMap::new(), fields, keys);
+        filled.map_err(|problem| format!("[{index}].{problem}"))?;
         Ok(table)
     });
     read.collect()
 }
 
-fn fill<S>(table: &mut S, section: &str, fields: &Map<String, Value>, keys: &[Key<S>]) -> Result<(), String> {
+/// Sets what a table gives; `sections` are the names around it, and `given` says how each key is written.
+fn fill<'v, S>(
+    table: &mut S,
+    sections: &mut Vec<&'v str>,
+    given: &mut BTreeMap<&'static str, String>,
+    fields: &'v Map<String, Value>,
+    keys: &[Key<S>],
+) -> Result<(), String> {
+    let section: String = sections.iter().flat_map(|name| [*name, "."]).collect();
     for (name, value) in fields {
         let dotted = format!("{section}{name}");
         let inner = format!("{dotted}.");
         if let Some(key) = keys.iter().find(|key| key.name == dotted) {
+            let written = written(sections, name);
+            if let Some(other) = given.insert(key.name, written.clone()) {
+                return Err(format!("{dotted} {}", given_twice(&other, &written)));
+            }
             let set = key.slot.set(table, value);
             set.map_err(|problem| spaced(&dotted, &problem))?;
         } else if let (Some(fields), true) = (value.as_object(), keys.iter().any(|key| key.name.starts_with(&inner))) {
-            fill(table, &inner, fields, keys)?;
+            sections.push(name);
+            fill(table, sections, given, fields, keys)?;
+            sections.pop();
         } else {
             let near = nearest(&dotted, keys.iter().map(|key| key.name));
             let suggestion = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
@@ -160,6 +176,17 @@ fn fill<S>(table: &mut S, section: &str, fields: &Map<String, Value>, keys: &[Ke
         }
     }
     Ok(())
+}
+
+/// How a key is written: its name, inside of which sections.
+pub(super) fn written(sections: &[&str], name: &str) -> String {
+    let sections = sections.iter().rev().map(|section| format!(" in section `{section}`"));
+    format!("`{name}`{}", sections.collect::<String>())
+}
+
+/// What is said of a key that a file gives in two ways. Neither is the later one: a file has no order of names.
+pub(super) fn given_twice(one: &str, other: &str) -> String {
+    format!("is given twice, as {one} and as {other}; leave one of them out")
 }
 
 /// A problem behind a name; one that names a place inside stands at once behind it.

@@ -1,5 +1,6 @@
 //! Reads the settings from file, environment and flags, and remembers where each came from.
 
+use std::net::Ipv6Addr;
 use std::path::Path;
 
 use millrace_cli::{ConfigError, FLAG};
@@ -82,8 +83,7 @@ where
     let defaults = defaults::<T>();
     for (name, text) in environment {
         if let Some(key) = variable_key(&name) {
-            let is_list = matches!(tree::find(&defaults, &key), Some(Value::Array(_)));
-            let value = variable(&text, is_list);
+            let value = variable(&text, tree::find(&defaults, &key));
             given.push(Given::one(format!("environment {name}"), &key, value));
         }
     }
@@ -194,7 +194,7 @@ fn variable_key(name: &str) -> Option<String> {
     key.contains("__").then(|| key.to_ascii_lowercase().replace("__", "."))
 }
 
-/// The settings that nobody has given: by them it is known which are lists.
+/// The settings that nobody has given: by them it is known which are lists, and which are text.
 fn defaults<T: Serialize + DeserializeOwned>() -> Section {
     let settings = tree::read::<T>(&Section::new()).ok();
     match settings.map(serde_json::to_value) {
@@ -203,27 +203,37 @@ fn defaults<T: Serialize + DeserializeOwned>() -> Section {
     }
 }
 
-/// The value of a variable. A list is written as in the file, or with commas between its entries, each as it stands.
-fn variable(text: &str, is_list: bool) -> Value {
-    if is_list && !text.trim_start().starts_with('[') {
-        let entries = text.split(',').map(str::trim).filter(|entry| !entry.is_empty());
-        return entries.map(Value::from).collect();
+/// The value of a variable, by the kind of its setting, which its default shows. A list is written as in the file, or
+/// with commas between its entries, each as it stands. Where there is no default, brackets say that it is a list,
+/// unless an IPv6 address stands in them.
+fn variable(text: &str, default: Option<&Value>) -> Value {
+    let text = text.trim();
+    let bracketed = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    match (default, bracketed) {
+        (Some(Value::Array(_)), Some(entries)) => list(text, entries),
+        (Some(Value::Array(_)), None) if !text.starts_with('[') => entries(text).map(Value::from).collect(),
+        (None | Some(Value::Null), Some(inner)) if inner.parse::<Ipv6Addr>().is_err() => list(text, inner),
+        _ => scalar(text),
     }
-    of_text(text)
 }
 
-/// The value that the text of a variable stands for: JSON, a list whose words need no quotes, or the text itself.
-fn of_text(text: &str) -> Value {
-    let text = text.trim();
+/// A list in brackets: JSON, or words that need no quotes. There are no lists of lists.
+fn list(text: &str, inner: &str) -> Value {
     match serde_json::from_str(text) {
-        Ok(value @ (Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_))) => value,
-        _ => match text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-            Some(items) => {
-                let items = items.split(',').map(str::trim).filter(|item| !item.is_empty());
-                items.map(of_text).collect()
-            }
-            None => Value::from(text),
-        },
+        Ok(list @ Value::Array(_)) => list,
+        _ => entries(inner).map(scalar).collect(),
+    }
+}
+
+fn entries(text: &str) -> impl Iterator<Item = &str> {
+    text.split(',').map(str::trim).filter(|entry| !entry.is_empty())
+}
+
+/// One value that is no list: JSON, or the text itself.
+fn scalar(text: &str) -> Value {
+    match serde_json::from_str(text) {
+        Ok(value @ (Value::Bool(_) | Value::Number(_) | Value::String(_))) => value,
+        _ => Value::from(text),
     }
 }
 

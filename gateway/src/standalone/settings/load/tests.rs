@@ -261,3 +261,53 @@ fn names_and_networks_are_checked_when_they_are_read() {
         assert!(error.contains(expected), "{error}");
     }
 }
+
+#[test]
+fn a_key_in_two_forms_is_refused_whichever_would_win() {
+    for (name, text, expected) in [
+        (
+            "twice.yaml",
+            "json: {unknown: reject}\njson.unknown: ignore\n",
+            "setting `json.unknown` (FILE) is given twice, as `unknown` in section `json` and as `json.unknown`",
+        ),
+        (
+            "twice.toml",
+            "\"json.unknown\" = \"ignore\"\n[json]\nunknown = \"reject\"\n",
+            "setting `json.unknown` (FILE) is given twice, as `unknown` in section `json` and as `json.unknown`",
+        ),
+        (
+            "twice-in-a-route.toml",
+            "[[routes]]\nselector = \"a.B.C\"\n\"json.unknown\" = \"ignore\"\njson.unknown = \"reject\"\n",
+            "`routes[0].json.unknown` (FILE) is given twice, as `unknown` in section `json` and as `json.unknown`",
+        ),
+        (
+            "twice-in-an-upstream.yaml",
+            "upstreams: [{url: 'http://h:1', tls: {server_name: a}, tls.server_name: b}]\n",
+            "`upstreams[0].tls.server_name` (FILE) is given twice",
+        ),
+        (
+            "case.yaml",
+            "json: {unknown: reject, Unknown: ignore}\n",
+            "unknown setting `json.Unknown`",
+        ),
+        (
+            "same.yaml",
+            "json: {}\njson: {unknown: ignore}\n",
+            "a name that is there already, at line 1, column 1",
+        ),
+        ("same.toml", "[json]\n[json]\nunknown = \"ignore\"\n", "duplicate key"),
+    ] {
+        let path = file(name, text);
+        let error = load(Some(&path), [], []).err().unwrap_or_else(|| panic!("{name}"));
+        let said = error.to_string().replace(path.to_str().unwrap(), "FILE");
+        assert!(said.contains(expected), "{name}: {said}");
+    }
+    let environment = [variable("JSON__UNKNOWN", "reject"), variable("Json__Unknown", "ignore")];
+    let said = load(None, environment, []).err().unwrap().to_string();
+    let both = ["MILLRACE_GATEWAY_JSON__UNKNOWN", "MILLRACE_GATEWAY_Json__Unknown"];
+    assert!(both.iter().all(|name| said.contains(name)), "{said}");
+    assert!(
+        said.contains("`json.unknown`") && said.contains("unset one of them"),
+        "{said}"
+    );
+}

@@ -2,6 +2,8 @@
 
 use std::io::Write;
 
+use serde_json::json;
+
 use super::*;
 use crate::config::{DatabaseSection, Limits, Secrets, Server};
 
@@ -85,6 +87,34 @@ fn a_list_in_a_variable_may_have_commas_alone() {
     assert_eq!(settings.server.cors_origins, Vec::<String>::new());
     assert_eq!(settings.server.admin_hosts, ["7"]);
     assert_eq!(settings.database.global.as_deref(), Some("postgres://h,h2/1"));
+}
+
+#[test]
+fn a_variable_is_read_as_its_key_is_and_brackets_nest_no_deeper() {
+    // Text, a list, and a key without a default.
+    for (default, text, expected) in [
+        (json!("x"), "[::1]", json!("[::1]")),
+        (json!("x"), "[a, b]", json!("[a, b]")),
+        (json!("x"), "\"7\"", json!("7")),
+        (json!([]), "[::1]", json!(["::1"])),
+        (json!([]), "::1, [::2]", json!(["::1", "[::2]"])),
+        (json!([]), "[a, [b]]", json!(["a", "[b]"])),
+        (json!([]), "[\"a\", 7, x]", json!(["a", 7, "x"])),
+        (Value::Null, "[::1]", json!("[::1]")),
+        (Value::Null, "[fe80::1:2]", json!("[fe80::1:2]")),
+        (Value::Null, "[a]", json!(["a"])),
+        (Value::Null, "7", json!(7)),
+        (json!(7), "[7]", json!("[7]")),
+    ] {
+        assert_eq!(variable(text, Some(&default)), expected, "{default} {text}");
+    }
+    assert_eq!(variable("[::1]", None), json!("[::1]"));
+    // Deeper than any stack.
+    let deep = "[".repeat(1 << 20) + &"]".repeat(1 << 20);
+    for default in [json!("x"), json!([]), json!(7), Value::Null] {
+        let read = variable(&deep, Some(&default));
+        assert!(read.is_string() || read.as_array().is_some_and(|list| list.iter().all(Value::is_string)));
+    }
 }
 
 #[test]
