@@ -186,6 +186,9 @@ fn structs() -> Vec<Case> {
             setup(),
             [
                 post("/struct", nested(32)).answered(echo()).json(&nested(32)),
+                // Each level is three messages on the wire, and the upstream takes a hundred.
+                post("/struct", nested(33)).answered(echo()).json(&nested(33)),
+                post("/struct", nested(34)).refused(400, "nested deeper than 100 messages"),
                 post("/struct", nested(101)).refused(400, "deep"),
                 post("/struct", r#"{"a":"#.repeat(100)).refused(400, "byte"),
             ],

@@ -8,6 +8,7 @@ mod grpc;
 mod logs;
 mod memory;
 mod odd_requests;
+mod rest_limits;
 mod rest_metadata;
 mod rest_refusals;
 mod rest_routes;

@@ -2,16 +2,17 @@
 //! each with its length before it in four bytes. `tests/run` starts it.
 //!
 //! Every case that touches JSON goes through the codec in its default, strict profile; answers leave out defaults, as
-//! the suite wants them. Protobuf to protobuf is nothing that the gateway does, so prost-reflect answers it; text
-//! format is skipped. At the end the cases of each message type are counted on stderr.
+//! the suite wants them. Protobuf to protobuf is nothing that the gateway does, so prost-reflect answers it, which knows
+//! no message sets: they are made plain messages for it, and sets again afterwards. Text format is skipped. At the end the cases of each message type are counted on stderr.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 
 use millrace_transcode::codec::{ReadOptions, Target};
 use millrace_transcode::{Options, Schema};
+use prost::encoding::{self, DecodeContext, WireType};
 use prost::{Message, Oneof};
-use prost_reflect::{DynamicMessage, MessageDescriptor};
+use prost_reflect::{DynamicMessage, Kind, MessageDescriptor};
 
 /// Values of `conformance.WireFormat` and `conformance.TestCategory`.
 const PROTOBUF: i32 = 1;
@@ -118,10 +119,83 @@ fn answer(schema: &Schema, request: &Request) -> Outcome {
 }
 
 fn through_reflection(message: MessageDescriptor, wire: &[u8]) -> Outcome {
-    match DynamicMessage::decode(message, wire) {
-        Ok(message) => Outcome::Protobuf(message.encode_to_vec()),
+    let plain = sets(&message, wire, Sets::AsFields).unwrap_or_else(|| wire.to_vec());
+    match DynamicMessage::decode(message.clone(), plain.as_slice()) {
+        Ok(decoded) => {
+            let encoded = decoded.encode_to_vec();
+            Outcome::Protobuf(sets(&message, &encoded, Sets::AsItems).unwrap_or(encoded))
+        }
         Err(error) => Outcome::ParseError(error.to_string()),
     }
+}
+
+/// How the messages of a message set stand in it.
+#[derive(Clone, Copy, PartialEq)]
+enum Sets {
+    AsFields,
+    AsItems,
+}
+
+/// An item of a message set.
+#[derive(Clone, PartialEq, Message)]
+struct Item {
+    #[prost(uint32, optional, tag = "2")]
+    type_id: Option<u32>,
+    #[prost(bytes = "vec", optional, tag = "3")]
+    message: Option<Vec<u8>>,
+}
+
+/// The field by which an item is in its set.
+#[derive(Clone, PartialEq, Message)]
+struct Set {
+    #[prost(group, repeated, tag = "1")]
+    items: Vec<Item>,
+}
+
+/// The message with its message sets in another form; `None` for bytes that are no message.
+fn sets(message: &MessageDescriptor, wire: &[u8], form: Sets) -> Option<Vec<u8>> {
+    let options = message.descriptor_proto().options.as_ref();
+    let is_set = options.is_some_and(|options| options.message_set_wire_format());
+    let (mut rest, mut out) = (wire, Vec::new());
+    while !rest.is_empty() {
+        let whole = rest;
+        let (number, wire_type) = encoding::decode_key(&mut rest).ok()?;
+        let after_key = rest;
+        encoding::skip_field(wire_type, number, &mut rest, DecodeContext::default()).ok()?;
+        let field = &whole[..whole.len() - rest.len()];
+        let is_item = is_set && number == 1 && wire_type == WireType::StartGroup;
+        if is_item && form == Sets::AsFields {
+            for item in Set::decode(field).ok()?.items {
+                if let (Some(number), Some(message)) = (item.type_id, item.message) {
+                    encoding::bytes::encode(number, &message, &mut out);
+                }
+            }
+            continue;
+        }
+        if wire_type != WireType::LengthDelimited {
+            out.extend_from_slice(field);
+            continue;
+        }
+        let value = &after_key[..after_key.len() - rest.len()];
+        let mut value = value;
+        encoding::decode_varint(&mut value).ok()?;
+        let kind = message
+            .get_field(number)
+            .filter(|field| !field.is_map())
+            .map(|field| field.kind());
+        let inner = match kind {
+            Some(Kind::Message(inner)) => sets(&inner, value, form)?,
+            _ => value.to_vec(),
+        };
+        if is_set && form == Sets::AsItems {
+            let (type_id, message) = (Some(number), Some(inner));
+            let items = vec![Item { type_id, message }];
+            Set { items }.encode(&mut out).ok()?;
+        } else {
+            encoding::bytes::encode(number, &inner, &mut out);
+        }
+    }
+    Some(out)
 }
 
 /// `undecodable` says what bytes that are no message are: the runner's fault, or ours.

@@ -11,6 +11,7 @@ use prost::Message;
 use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, Value};
 
 use crate::codec::{Claim, Codec, JsonError, Position, Target};
+use crate::echo;
 use crate::matched::Matched;
 use crate::query::{self, Parameter};
 use crate::rule::Body;
@@ -60,7 +61,8 @@ pub struct BindError {
 
 impl BindError {
     pub(crate) fn field(field: impl Into<String>, description: impl Into<String>) -> Self {
-        let (field, description) = (field.into(), description.into());
+        let field = echo::within(field.into(), echo::PATH_BYTES_MAX);
+        let description = echo::within(description.into(), echo::MESSAGE_BYTES_MAX / 2);
         Self {
             code: INVALID_ARGUMENT,
             http_status: None,
@@ -88,6 +90,15 @@ impl BindError {
         }
     }
 
+    /// Required fields are missing, each of which is told about.
+    fn missing(message: String, paths: Vec<String>) -> Self {
+        let violation = |path| (path, "a required field is missing".to_owned());
+        Self {
+            violations: paths.into_iter().map(violation).collect(),
+            ..Self::whole(message)
+        }
+    }
+
     /// Says in which element of a streamed body it is, from 0.
     pub(crate) fn of_element(mut self, number: u64) -> Self {
         self.message = format!("element {number}: {}", self.message);
@@ -101,7 +112,7 @@ impl BindError {
         Self {
             code: INVALID_ARGUMENT,
             http_status: None,
-            message: message.into(),
+            message: echo::within(message.into(), echo::MESSAGE_BYTES_MAX),
             violations: Vec::new(),
             position: None,
             relaxed_by: None,
@@ -112,6 +123,9 @@ impl BindError {
 
 impl From<JsonError> for BindError {
     fn from(error: JsonError) -> Self {
+        if !error.missing.is_empty() {
+            return Self::missing(error.problem, error.missing);
+        }
         let violations = match error.field.as_str() {
             "" => Vec::new(),
             field => vec![(field.to_owned(), format!("{}{}", error.problem, error.hint))],
@@ -123,7 +137,7 @@ impl From<JsonError> for BindError {
         Self {
             code: INVALID_ARGUMENT,
             http_status: None,
-            message,
+            message: echo::within(message, echo::MESSAGE_BYTES_MAX),
             violations,
             position: Some(error.position),
             relaxed_by: error.relaxed_by,
@@ -181,8 +195,8 @@ impl<'s> Bound<'s> {
         self.outside(matched, query, headers)?;
         let route = matched.route;
         let field = match &route.body {
-            _ if body.is_empty() => return Ok(self.message.encode_to_vec().into()),
-            Body::None if self.settings.body_unbound_ignored => return Ok(self.message.encode_to_vec().into()),
+            _ if body.is_empty() => return self.without_body(&route.rpc.input()),
+            Body::None if self.settings.body_unbound_ignored => return self.without_body(&route.rpc.input()),
             Body::None => {
                 return Err(BindError::whole("body: this method takes no body").relaxed_by(BODY_UNBOUND));
             }
@@ -197,6 +211,15 @@ impl<'s> Bound<'s> {
             mask_field: route.mask_field.as_ref().filter(|mask| !self.message.has_field(mask)),
         };
         Ok(self.codec.json_to_wire_with(self.settings.read, &target, body)?)
+    }
+
+    /// The message of what is bound outside the body.
+    fn without_body(&self, input: &MessageDescriptor) -> Result<Bytes, BindError> {
+        let wire = self.message.encode_to_vec();
+        match self.codec.missing(input, &wire) {
+            Some((message, paths)) => Err(BindError::missing(message, paths)),
+            None => Ok(wire.into()),
+        }
     }
 
     /// Binds everything but the body.
@@ -217,9 +240,9 @@ impl<'s> Bound<'s> {
         self.headers(&route.rpc, headers)
     }
 
-    /// One value from the text of a path, query or header.
-    fn value(&self, kind: &Kind, text: &str) -> Result<Value, String> {
-        query::value(self.codec, kind, text, self.settings.read.enums_any_case)
+    /// One value from the text of a path, query or header; `depth` is how many messages are around it.
+    fn value(&self, kind: &Kind, text: &str, depth: usize) -> Result<Value, String> {
+        query::value(self.codec, kind, text, self.settings.read.enums_any_case, depth)
     }
 
     fn claim(&mut self, path: &[FieldDescriptor], value: Option<Value>, source: &'static str) {
@@ -243,7 +266,7 @@ impl<'s> Bound<'s> {
             return Ok(());
         };
         let value = self
-            .value(&last.kind(), text)
+            .value(&last.kind(), text, fields.len())
             .map_err(|description| BindError::field(path_text(fields), description))?;
         let message = self.descend(above, fields)?;
         check_oneof(message, last, fields)?;
@@ -290,7 +313,9 @@ impl<'s> Bound<'s> {
             Some(key) => Some(query::key(last, key).map_err(invalid)?),
             None => None,
         };
-        let value = self.value(&query::element_kind(last), text).map_err(invalid)?;
+        // An entry of a map is a message too.
+        let depth = fields.len() + usize::from(key.is_some());
+        let value = self.value(&query::element_kind(last), text, depth).map_err(invalid)?;
         let message = self.descend(above, fields)?;
         let slot = message.get_field_mut(last);
         match key {
@@ -326,7 +351,7 @@ impl<'s> Bound<'s> {
         if let (Some(field), Some(text)) = (rpc.idempotency_key_field(), headers.idempotency_key) {
             let fields = std::slice::from_ref(field);
             match self.claims.iter().position(|claim| claim.path == fields) {
-                Some(at) if self.claims[at].value == self.value(&field.kind(), text).ok() => {}
+                Some(at) if self.claims[at].value == self.value(&field.kind(), text, 1).ok() => {}
                 Some(at) => {
                     let description = format!("Idempotency-Key contradicts the {}", self.claims[at].source);
                     return Err(BindError::field(field.name(), description));

@@ -6,10 +6,12 @@
 
 mod error;
 pub(crate) mod known;
+mod message_set;
 #[cfg(test)]
 mod oracle;
 mod plan;
 mod read;
+mod required;
 pub(crate) mod scalar;
 pub(crate) mod token;
 pub(crate) mod wire;
@@ -22,7 +24,7 @@ pub use error::{JsonError, Position, RenderError};
 pub use wire::WireError;
 
 use crate::edition::Beyond;
-use plan::{MessageId, Plans};
+use plan::{MessageId, Plans, Requires};
 use read::{Claims, Problem, Reader};
 use write::{Reason, Writer};
 
@@ -129,26 +131,28 @@ impl Codec {
     /// # Errors
     /// The first thing in the body that is wrong, with its field and its place.
     pub fn json_to_wire_with(&self, read: ReadOptions, target: &Target<'_>, json: &[u8]) -> Result<Bytes, JsonError> {
-        self.bind(read, target, json)
+        self.bind(read, target, json, 0)
             .map(Bytes::from)
             .map_err(|problem| JsonError {
                 position: Position::at(json, problem.offset),
                 field: problem.field(),
                 problem: problem.text,
+                missing: problem.missing,
                 hint: problem.hint,
                 relaxed_by: problem.relaxed_by,
             })
     }
 
-    fn bind(&self, read: ReadOptions, target: &Target<'_>, json: &[u8]) -> Result<Vec<u8>, Box<Problem>> {
+    /// `depth` is how many messages are around the target.
+    fn bind(&self, read: ReadOptions, target: &Target<'_>, json: &[u8], depth: usize) -> Result<Vec<u8>, Box<Problem>> {
         let id = self.id(target.message).ok_or_else(|| foreign(target.message))?;
         let plan = self.plans.message(id);
         let index = |field: &FieldDescriptor| plan.by_number(field.number()).ok_or_else(|| foreign(target.message));
         let claims = Claims::new(target.claims);
         // Mostly the wire is shorter than its JSON, and never much longer: one allocation, as a rule.
         let out = Vec::with_capacity(json.len() + target.bound.len());
-        let reader = Reader::new(&self.plans, read, json, out)?;
-        let mut wire = match target.field {
+        let reader = Reader::new(&self.plans, read, json, out, depth)?;
+        let read = match target.field {
             None => reader.whole(id, claims.as_ref())?,
             Some(field) => {
                 let mask_field = target.mask_field.map(index).transpose()?;
@@ -157,8 +161,24 @@ impl Codec {
             }
         };
         // Bytes one after the other are merged, by the rules of the wire; claims have made sure that they agree.
+        let mut wire = read.wire;
         wire.extend_from_slice(target.bound);
+        if (read.any_requires || plan.requires == Requires::Itself)
+            && let Some(missing) = required::missing(&self.plans, id, &wire)
+        {
+            return Err(Problem::missing(missing));
+        }
         Ok(wire)
+    }
+
+    /// The required fields that a message lacks: what is wrong, and their paths; `None` if it lacks none.
+    pub(crate) fn missing(&self, message: &MessageDescriptor, wire: &[u8]) -> Option<(String, Vec<String>)> {
+        let id = self.id(message)?;
+        if self.plans.message(id).requires != Requires::Itself {
+            return None;
+        }
+        let missing = required::missing(&self.plans, id, wire)?;
+        Some((missing.to_string(), missing.paths))
     }
 
     /// Writes a message as JSON at the end of `out`; with a field, only that field's value.
@@ -219,10 +239,15 @@ impl Codec {
         })
     }
 
-    /// Reads a JSON text that stands elsewhere than in a body into a message.
-    pub(crate) fn message_from_json(&self, message: &MessageDescriptor, json: &str) -> Result<DynamicMessage, String> {
+    /// Reads a JSON text that stands elsewhere than in a body into a message, around which there are `depth` others.
+    pub(crate) fn message_from_json(
+        &self,
+        message: &MessageDescriptor,
+        json: &str,
+        depth: usize,
+    ) -> Result<DynamicMessage, String> {
         let target = Target::message(message);
-        let read = self.bind(ReadOptions::default(), &target, json.as_bytes());
+        let read = self.bind(ReadOptions::default(), &target, json.as_bytes(), depth);
         let wire = read.map_err(|problem| match problem.is_syntax {
             true => format!("not JSON: {}", problem.text),
             false => problem.text,

@@ -44,6 +44,7 @@ mod binder;
 mod cases;
 pub mod codec;
 mod compat;
+pub mod echo;
 mod edition;
 pub mod explain;
 #[cfg(test)]

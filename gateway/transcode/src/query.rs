@@ -7,6 +7,7 @@ use prost_reflect::{FieldDescriptor, Kind, MapKey, Value};
 
 use crate::bind::{self, BindError, BindReason, Bound};
 use crate::codec::{Codec, known, scalar, token};
+use crate::echo;
 use crate::percent;
 use crate::rule::{Body, FIELD_PATH_MAX, Route};
 use crate::settings::RouteSettings;
@@ -53,7 +54,7 @@ pub(crate) fn bind(
             )));
         }
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let malformed = || BindError::whole(format!("query: malformed percent-encoding in {}", scalar::quote(pair)));
+        let malformed = || BindError::whole(format!("query: malformed percent-encoding in {}", echo::quoted(pair)));
         let name = percent::decode_query(name, settings.query_plus_literal).ok_or_else(malformed)?;
         let value = percent::decode_query(value, settings.query_plus_literal).ok_or_else(malformed)?;
         if let Some(parameter) = resolve(route, settings, &name)? {
@@ -74,10 +75,10 @@ fn resolve<'n>(route: &Route, settings: &RouteSettings, name: &'n str) -> Result
         let names = bind::field_names(&input);
         let hint = suggest::nearest(first, names.iter().map(AsRef::as_ref));
         let hint = hint.map(|hint| format!("; did you mean `{hint}`?")).unwrap_or_default();
-        let text = format!("unknown query parameter {}{hint}", scalar::quote(name));
-        let error = BindError::field(first, text).relaxed_by(QUERY_UNKNOWN);
+        let text = format!("unknown query parameter {}{hint}", echo::quoted(name));
+        let error = BindError::field(echo::short(first), text).relaxed_by(QUERY_UNKNOWN);
         return Err(BindError {
-            reason: BindReason::UnknownParameter(name.into()),
+            reason: BindReason::UnknownParameter(echo::short(name).into()),
             ..error
         });
     };
@@ -93,7 +94,7 @@ fn resolve<'n>(route: &Route, settings: &RouteSettings, name: &'n str) -> Result
         } else {
             ("bound by the body; the query cannot set it", QUERY_IN_BODY_FIELD)
         };
-        return Err(BindError::field(name, text).relaxed_by(setting));
+        return Err(BindError::field(echo::short(name), text).relaxed_by(setting));
     }
     let mut parameter = descend(field, &name[first.len()..], name)?;
     parameter.beside_body = is_body && parameter.fields.last().is_some_and(FieldDescriptor::is_list);
@@ -102,7 +103,7 @@ fn resolve<'n>(route: &Route, settings: &RouteSettings, name: &'n str) -> Result
 
 /// Follows `rest` (`.b.c`, `[key]`) from a field downwards.
 fn descend<'n>(field: FieldDescriptor, rest: &'n str, name: &str) -> Result<Parameter<'n>, BindError> {
-    let refuse = |text: &str| Err(BindError::field(name, text));
+    let refuse = |text: &str| Err(BindError::field(echo::short(name), text));
     let mut fields = vec![field];
     let mut rest = rest;
     loop {
@@ -151,7 +152,7 @@ fn descend<'n>(field: FieldDescriptor, rest: &'n str, name: &str) -> Result<Para
             return refuse(&format!(
                 "{} has no field {}{hint}",
                 inner.full_name(),
-                scalar::quote(part)
+                echo::quoted(part)
             ));
         };
         fields.push(next);
@@ -200,24 +201,25 @@ pub(crate) fn key(field: &FieldDescriptor, text: &str) -> Result<MapKey, String>
 }
 
 /// One value from the text of a path or query; the names of enum values may be in any case if the caller says so.
-pub(crate) fn value(codec: &Codec, kind: &Kind, text: &str, any_case: bool) -> Result<Value, String> {
+/// `depth` is how many messages are around the value.
+pub(crate) fn value(codec: &Codec, kind: &Kind, text: &str, any_case: bool, depth: usize) -> Result<Value, String> {
     match kind {
         Kind::String => Ok(Value::String(text.to_owned())),
         Kind::Bool => match text {
             "true" | "1" => Ok(Value::Bool(true)),
             "false" | "0" => Ok(Value::Bool(false)),
-            _ => Err(format!("{} is neither true nor false", scalar::quote(text))),
+            _ => Err(format!("{} is neither true nor false", echo::quoted(text))),
         },
         Kind::Bytes => scalar::bytes(text).map(Value::Bytes),
         Kind::Enum(kind) if token::is_number(text) => scalar::enum_number(codec, kind, text),
         Kind::Enum(kind) => scalar::enum_name(kind, text, any_case),
         Kind::Message(kind) if known::is_wrapper(kind.full_name()) => {
             let field = kind.get_field(known::WRAPPED).ok_or("not a wrapper")?;
-            let inner = value(codec, &field.kind(), text, any_case)?;
+            let inner = value(codec, &field.kind(), text, any_case, depth)?;
             known::make(kind, [(known::WRAPPED, inner)]).map(Value::Message)
         }
         Kind::Message(kind) if matches!(kind.full_name(), known::STRUCT | known::VALUE | known::LIST) => {
-            codec.message_from_json(kind, text).map(Value::Message)
+            codec.message_from_json(kind, text, depth).map(Value::Message)
         }
         Kind::Message(kind) => match known::from_text(kind, text) {
             Some(message) => message.map(Value::Message),

@@ -2,7 +2,7 @@
 //!
 //! The HTTP status is the code's, unless the reason in `ErrorInfo` declares another one in the schema. A body is
 //! `google.rpc.Status` as JSON, or a problem document (RFC 9457) for those who ask for it. `DebugInfo` never leaves; at
-//! most 20 violations and 4 KiB of details do, since clients and proxies limit headers and bodies of failures.
+//! most 20 violations, 4 KiB of details and 4 KiB of a message do, since clients and proxies limit headers and bodies of failures.
 
 mod detail;
 mod failure;

@@ -50,6 +50,8 @@ pub struct JsonError {
     pub field: String,
     /// What is wrong there.
     pub problem: String,
+    /// Paths of the required fields that are missing, if that is what is wrong; of very many the first.
+    pub missing: Vec<String>,
     /// What was probably meant, as in "; did you mean `title`?"; may be empty.
     pub hint: String,
     /// Where.

@@ -7,6 +7,7 @@
 mod bits;
 mod compile;
 mod names;
+mod requires;
 
 use std::collections::HashMap;
 
@@ -43,7 +44,18 @@ pub(crate) struct MessagePlan {
     dense: Box<[u16]>,
     names: Names,
     pub(crate) oneofs: Box<[OneofPlan]>,
-    pub(crate) has_required: bool,
+    /// Whether a message of this type may lack a field that must be there.
+    pub(crate) requires: Requires,
+}
+
+/// Whether required fields can be missing in a message, or in those in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Requires {
+    Nothing,
+    /// In what an `Any` holds.
+    InAny,
+    /// By its own type, or those of its fields.
+    Itself,
 }
 
 /// A oneof with more than one member.
@@ -73,10 +85,8 @@ pub(crate) struct FieldPlan {
     pub(crate) name: Box<str>,
     /// The JSON name, as the reader expects it.
     pub(crate) expected: Expected,
-    /// `,"jsonName":`
-    pub(crate) json_key: Box<[u8]>,
-    /// The same, to be written.
-    pub(crate) json_words: Words,
+    /// `,"jsonName":`, to be written.
+    pub(crate) json_key: Words,
     /// `,"proto_name":`
     pub(crate) proto_key: Words,
 }
@@ -123,6 +133,8 @@ pub(crate) enum Kind {
 pub(crate) enum Form {
     /// An object of its fields.
     Plain,
+    /// The same of extensions alone, each of them an item on the wire.
+    MessageSet,
     Any,
     Timestamp,
     Duration,
@@ -198,7 +210,7 @@ impl MessagePlan {
 
     /// Whether it has a form of its own; in an `Any` that form stands under `value`.
     pub(crate) fn is_known(&self) -> bool {
-        self.form != Form::Plain
+        !matches!(self.form, Form::Plain | Form::MessageSet)
     }
 
     /// Names of the fields, as JSON writes them.
@@ -216,8 +228,7 @@ impl FieldPlan {
 
     /// As JSON escapes it.
     pub(crate) fn json_name(&self) -> &str {
-        let name = &self.json_key[2..self.json_key.len() - 2];
-        std::str::from_utf8(name).unwrap_or_default()
+        self.expected.name()
     }
 }
 

@@ -3,7 +3,10 @@
 
 mod any;
 mod claims;
+mod depth;
 mod guess;
+#[cfg(test)]
+mod limits;
 mod map;
 mod mask;
 mod message;
@@ -14,11 +17,12 @@ mod tests;
 mod well_known;
 
 pub(crate) use claims::Claims;
-pub(crate) use problem::{Problem, Result, Step};
+pub(crate) use problem::{Problem, Result, Step, path_text};
 
 use crate::codec::ReadOptions;
 use crate::codec::plan::{FieldPlan, MessageId, MessagePlan, Plans};
 use crate::codec::token::{Keys, SyntaxError, Tokens};
+use crate::codec::wire::DEPTH_MAX;
 use guess::Guesses;
 use mask::Mask;
 
@@ -31,14 +35,27 @@ pub(crate) struct Reader<'p, 'j> {
     keys: Keys<'j>,
     guesses: Guesses,
     mask: Option<Mask>,
+    /// Messages that may still stand in one another here.
+    depth_left: usize,
+    /// An `Any` holds a message with required fields in it.
+    any_requires: bool,
+}
+
+/// A message that was read.
+pub(crate) struct Read {
+    pub(crate) wire: Vec<u8>,
+    /// An `Any` in it holds a message with required fields in it.
+    pub(crate) any_requires: bool,
 }
 
 impl<'p, 'j> Reader<'p, 'j> {
+    /// `depth` is how many messages are around the one that is to be read.
     pub(crate) fn new(
         plans: &'p Plans,
         options: ReadOptions,
         body: &'j [u8],
         out: Vec<u8>,
+        depth: usize,
     ) -> std::result::Result<Self, Box<SyntaxError>> {
         Ok(Self {
             plans,
@@ -48,25 +65,26 @@ impl<'p, 'j> Reader<'p, 'j> {
             keys: Keys::default(),
             guesses: Guesses::new(),
             mask: None,
+            depth_left: DEPTH_MAX.saturating_sub(depth),
+            any_requires: false,
         })
     }
 
-    /// Reads a body that is a whole message, and returns the message.
-    pub(crate) fn whole(mut self, message: MessageId, claims: Option<&Claims<'_>>) -> Result<Vec<u8>> {
+    /// Reads a body that is a whole message.
+    pub(crate) fn whole(mut self, message: MessageId, claims: Option<&Claims<'_>>) -> Result<Read> {
         self.message(message, claims)?;
         self.tokens.finish()?;
-        Ok(self.out)
+        Ok(self.done())
     }
 
-    /// Reads a body that is one field of a message, and returns the message; with a mask field, also what the body
-    /// names.
+    /// Reads a body that is one field of a message; with a mask field, also what the body names.
     pub(crate) fn field(
         mut self,
         message: &'p MessagePlan,
         index: usize,
         mask_field: Option<&'p FieldPlan>,
         claims: Option<&Claims<'_>>,
-    ) -> Result<Vec<u8>> {
+    ) -> Result<Read> {
         let field = &message.fields[index];
         if mask_field.is_some() && self.tokens.peek() == Some(b'{') && self.is_plain(field) {
             self.mask = Some(Mask::default());
@@ -77,6 +95,13 @@ impl<'p, 'j> Reader<'p, 'j> {
         if let (Some(mask), Some(mask_field)) = (self.mask.take(), mask_field) {
             mask.put(mask_field, &mut self.out);
         }
-        Ok(self.out)
+        Ok(self.done())
+    }
+
+    fn done(self) -> Read {
+        Read {
+            wire: self.out,
+            any_requires: self.any_requires,
+        }
     }
 }

@@ -7,10 +7,8 @@ use bytes::Bytes;
 use prost_reflect::{EnumDescriptor, Kind, MapKey, Value};
 
 use crate::codec::{Codec, token};
+use crate::echo::quoted;
 use crate::suggest;
-
-/// Longest number in text form; enough for any exact decimal of a 64-bit float that people write.
-const NUMBER_BYTES_MAX: usize = 400;
 
 const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
     .with_decode_allow_trailing_bits(true)
@@ -37,8 +35,8 @@ pub(crate) fn number(kind: &Kind, text: &str) -> Option<Result<Value, String>> {
 
 /// An integer in `min..=max`; `1.0` and `1e2` are integers, `1.5`, `010`, `0x10` and ` 1` are not.
 pub(crate) fn integer(text: &str, min: i128, max: i128) -> Result<i128, String> {
-    let malformed = || format!("{} is not an integer", quote(text));
-    if text.len() > NUMBER_BYTES_MAX || !token::is_number(text) {
+    let malformed = || format!("{} is not an integer", quoted(text));
+    if !token::is_number(text) {
         return Err(malformed());
     }
     let (negative, digits) = match text.strip_prefix('-') {
@@ -52,7 +50,7 @@ pub(crate) fn integer(text: &str, min: i128, max: i128) -> Result<i128, String> 
     if significant.is_empty() {
         return Ok(0);
     }
-    let out_of_range = || format!("{} is not between {min} and {max}", quote(text));
+    let out_of_range = || format!("{} is not between {min} and {max}", quoted(text));
     // An exponent that does not fit is far out of range one way, and far below one the other way.
     let exponent: i64 = match exponent.parse::<i32>() {
         Ok(exponent) => exponent.into(),
@@ -80,22 +78,23 @@ pub(crate) fn integer(text: &str, min: i128, max: i128) -> Result<i128, String> 
 
 pub(crate) fn double(text: &str) -> Result<f64, String> {
     match decimal(text, text.parse::<f64>().ok())? {
-        value if value.is_infinite() => Err(format!("{} is out of range", quote(text))),
+        value if value.is_infinite() => Err(format!("{} is out of range", quoted(text))),
         value => Ok(value),
     }
 }
 
 pub(crate) fn float(text: &str) -> Result<f32, String> {
     match decimal(text, text.parse::<f32>().ok())? {
-        value if value.is_infinite() => Err(format!("{} is out of range", quote(text))),
+        value if value.is_infinite() => Err(format!("{} is out of range", quoted(text))),
         value => Ok(value),
     }
 }
 
-// Rust's own parser takes `inf`, `+1` and `.5`, which JSON does not.
+// Rust's own parser takes `inf`, `+1` and `.5`, which JSON does not. It rounds a number of any length exactly, in time
+// that grows with the length, which whoever holds the text has bounded.
 fn decimal<F>(text: &str, parsed: Option<F>) -> Result<F, String> {
-    let parsed = parsed.filter(|_| text.len() <= NUMBER_BYTES_MAX && token::is_number(text));
-    parsed.ok_or_else(|| format!("{} is not a number", quote(text)))
+    let parsed = parsed.filter(|_| token::is_number(text));
+    parsed.ok_or_else(|| format!("{} is not a number", quoted(text)))
 }
 
 /// The three numbers that JSON has no number for, as strings.
@@ -174,7 +173,7 @@ pub(crate) fn unknown_enum_name<'n>(
 ) -> (String, String) {
     let hint = suggest::nearest(name, names);
     let hint = hint.map(|hint| format!("; did you mean {hint}?")).unwrap_or_default();
-    (format!("{} is not a value of {full_name}", quote(name)), hint)
+    (format!("{} is not a value of {full_name}", quoted(name)), hint)
 }
 
 /// An enum value by number; a closed enum has no others than it declares. The plan knows which are closed: of a file in
@@ -195,7 +194,7 @@ pub(crate) fn map_key(kind: &Kind, text: &str) -> Result<MapKey, String> {
             return match text {
                 "true" => Ok(MapKey::Bool(true)),
                 "false" => Ok(MapKey::Bool(false)),
-                _ => Err(format!("key {} is neither true nor false", quote(text))),
+                _ => Err(format!("key {} is neither true nor false", quoted(text))),
             };
         }
         _ => {}
@@ -204,13 +203,4 @@ pub(crate) fn map_key(kind: &Kind, text: &str) -> Result<MapKey, String> {
     value
         .into_map_key()
         .ok_or_else(|| "this type cannot be a key".to_owned())
-}
-
-/// A caller's text for a message: escaped, in quotes, cut to a readable length.
-pub(crate) fn quote(text: &str) -> String {
-    const SHOWN_MAX: usize = 40;
-    match text.char_indices().nth(SHOWN_MAX) {
-        Some((cut, _)) => format!("{:?}...", &text[..cut]),
-        None => format!("{text:?}"),
-    }
 }

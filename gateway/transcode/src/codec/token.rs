@@ -18,7 +18,7 @@ pub(crate) use keys::{Duplicate, Key, Keys};
 pub(crate) use number::is_number;
 pub(crate) use scan::find_escaped_in_text;
 
-/// Deepest nesting of arrays and objects.
+/// Deepest nesting of arrays and objects; that of messages has a bound of its own (`wire::DEPTH_MAX`).
 pub(crate) const DEPTH_MAX: usize = 100;
 
 /// Not JSON, or not as we take it.
@@ -26,6 +26,8 @@ pub(crate) const DEPTH_MAX: usize = 100;
 pub(crate) struct SyntaxError {
     pub(crate) offset: usize,
     pub(crate) problem: String,
+    /// It is JSON all the same; what is refused is a value in it.
+    pub(crate) is_json: bool,
 }
 
 impl SyntaxError {
@@ -34,6 +36,7 @@ impl SyntaxError {
         Box::new(Self {
             offset,
             problem: problem.into(),
+            is_json: false,
         })
     }
 }
@@ -231,7 +234,9 @@ impl<'j> Tokens<'j> {
 
     #[cold]
     fn too_deep(&self) -> Box<SyntaxError> {
-        SyntaxError::new(self.at, format!("nested deeper than {DEPTH_MAX} levels"))
+        let mut error = SyntaxError::new(self.at, format!("nested deeper than {DEPTH_MAX} levels"));
+        error.is_json = true;
+        error
     }
 
     #[cold]

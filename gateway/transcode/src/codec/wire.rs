@@ -3,6 +3,15 @@
 //! A nested message gets one byte for its length, which is enough for most; a longer one is moved once by the bytes
 //! that its length needs more.
 
+/// Most messages inside one another, below the outermost: protobuf's own recursion limit, which decoders keep by
+/// default. What counts is messages as the wire has them, groups and entries of maps among them, so a level of a JSON
+/// object in a `google.protobuf.Value` is three (value, struct, entry), one of an array two (value, list). What an `Any`
+/// holds counts as if it stood in it.
+///
+/// This is the one bound on messages: bodies are refused beyond it, before any decoder has to, and answers are not
+/// written. JSON has another on its own brackets (`token`), which is met first where messages are plain objects.
+pub(crate) const DEPTH_MAX: usize = 100;
+
 /// How the bytes after a tag are laid out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum WireType {

@@ -22,17 +22,16 @@ mod well_known;
 
 pub(crate) use digits::{DECIMAL_BYTES, decimal, eight};
 pub(crate) use failure::Reason;
+pub(crate) use map::key_text;
 pub(crate) use output::{Output, Short, Words};
 
 use crate::codec::WriteOptions;
 use crate::codec::plan::{FieldPlan, MessageId, Plans};
+use crate::codec::wire::DEPTH_MAX;
 use failure::{Failure, Result};
 
 /// Room for the fields that are shown although they are not on the wire.
 const ROOM: usize = 128;
-
-/// Deepest nesting of messages, as in prost and everywhere else.
-pub(crate) const DEPTH_MAX: usize = 100;
 
 /// Writes JSON at the end of a buffer.
 pub(crate) struct Writer<'p> {
@@ -73,7 +72,7 @@ impl<'p> Writer<'p> {
 
     /// Writes a message.
     pub(crate) fn whole(&mut self, message: MessageId, wire: &[u8]) -> Result<'p, ()> {
-        self.passes(|writer| writer.message(message, wire, DEPTH_MAX))
+        self.passes(|writer| writer.message(message, wire, DEPTH_MAX + 1))
     }
 
     /// Writes the value of one field instead of the whole message; what is unset shows as the empty value of its type.

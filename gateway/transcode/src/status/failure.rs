@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use crate::bind::BindError;
 use crate::codec::{WriteOptions, known, scalar};
+use crate::echo;
 use crate::schema::Schema;
 use crate::status::detail::{
     BAD_REQUEST, BadRequest, DEBUG_INFO, Delay, Detail, ERROR_INFO, ErrorInfo, FieldViolation, RETRY_INFO, RetryInfo,
@@ -174,9 +175,10 @@ impl Failure {
         self
     }
 
-    /// The encoded `google.rpc.Status`, for `grpc-status-details-bin`.
+    /// The encoded `google.rpc.Status`, for `grpc-status-details-bin`, under the same limits as the bodies.
     pub fn details_bytes(&self) -> Vec<u8> {
-        let (code, message, details) = (self.code, self.message.clone(), self.details.clone());
+        let code = self.code;
+        let (message, details) = self.bounded();
         RpcStatus { code, message, details }.encode_to_vec()
     }
 
@@ -276,7 +278,7 @@ impl Failure {
 
     /// Message and details under the limits; what is left out is counted in the message.
     fn bounded(&self) -> (String, Vec<Detail>) {
-        let mut message = self.message.clone();
+        let mut message = echo::within(self.message.clone(), echo::MESSAGE_BYTES_MAX);
         let (mut bytes, mut omitted, mut violations_omitted) = (0, 0, 0);
         let mut details = Vec::new();
         for detail in self.details.iter().filter(|detail| detail.type_url != DEBUG_INFO) {

@@ -1,9 +1,11 @@
 //! `google.protobuf.FieldMask`: paths joined by commas, in lowerCamelCase.
 
+use crate::echo;
+
 /// As in JSON, where paths are in lowerCamelCase only; as snake_case.
 pub(crate) fn parse_json_mask(text: &str) -> Result<Vec<String>, String> {
     match text.split(',').find(|path| path.contains('_')) {
-        Some(path) => Err(format!("{path:?} is not a field path in lowerCamelCase")),
+        Some(path) => Err(format!("{} is not a field path in lowerCamelCase", echo::quoted(path))),
         None => parse_mask(text),
     }
 }
@@ -17,7 +19,7 @@ pub(crate) fn parse_mask(text: &str) -> Result<Vec<String>, String> {
             let is_path = is_plain_path(path.as_bytes()) && path.split('.').all(|name| !name.is_empty());
             match to_camel(&snake).filter(|camel| is_path && to_snake(camel) == snake) {
                 Some(_) => Ok(snake),
-                None => Err(format!("{path:?} is not a field path")),
+                None => Err(format!("{} is not a field path", echo::quoted(path))),
             }
         })
         .collect()

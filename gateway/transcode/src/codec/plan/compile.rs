@@ -8,7 +8,9 @@ use prost_reflect::{
 };
 
 use super::names::{self, Names};
-use super::{EnumId, EnumPlan, FieldPlan, Form, Kind, MessageId, MessagePlan, OneofPlan, Plans, Shape};
+use super::{
+    EnumId, EnumPlan, FieldPlan, Form, Kind, MessageId, MessagePlan, OneofPlan, Plans, Requires, Shape, requires,
+};
 use crate::codec::known;
 use crate::codec::token::Expected;
 use crate::codec::wire::{Tag, WireType};
@@ -27,7 +29,7 @@ impl Plans {
             enums: numbered(pool.all_enums().map(|kind| kind.full_name().to_owned())),
         };
         Self {
-            messages: pool.all_messages().map(|message| ids.message(&message)).collect(),
+            messages: requires::spread(pool.all_messages().map(|message| ids.message(&message)).collect()),
             enums: pool
                 .all_enums()
                 .map(|kind| enumeration(&kind, beyond.closed_enums.get(kind.full_name()).copied()))
@@ -119,7 +121,11 @@ impl Ids<'_> {
             dense: dense(&fields),
             names: Names::new(json_names.chain(proto_names)),
             oneofs,
-            has_required: fields.iter().any(|field| field.required),
+            requires: match fields.iter().any(|field| field.required) {
+                true => Requires::Itself,
+                false if message.full_name() == known::ANY => Requires::InAny,
+                false => Requires::Nothing,
+            },
             fields: fields.into(),
         }
     }
@@ -158,8 +164,7 @@ impl Ids<'_> {
             required: field.is_required,
             oneof: None,
             expected: Expected::new(&key(&field.json_name)[1..]),
-            json_words: Words::new(&key(&field.json_name)),
-            json_key: key(&field.json_name),
+            json_key: Words::new(&key(&field.json_name)),
             proto_key: Words::new(&key(&field.name)),
             name: field.name.into(),
         }
@@ -298,11 +303,18 @@ fn form(message: &MessageDescriptor) -> Form {
                 && !field.is_list() && !matches!(field.kind(), Type::Message(_) | Type::Enum(_)));
             return if is_wrapper { Form::Wrapper } else { Form::Plain };
         }
+        _ if is_message_set(message) => return Form::MessageSet,
         _ => return Form::Plain,
     };
     let found = message.fields().map(|field| (field.number(), described(&field)));
     let is_well_known = found.eq(expected.iter().map(|(number, kind)| (*number, (*kind).to_owned())));
     if is_well_known { form } else { Form::Plain }
+}
+
+/// A message of extensions alone, in the wire format of times before `google.protobuf.Any`.
+fn is_message_set(message: &MessageDescriptor) -> bool {
+    let options = message.descriptor_proto().options.as_ref();
+    options.is_some_and(|options| options.message_set_wire_format()) && message.fields().len() == 0
 }
 
 fn described(field: &FieldDescriptor) -> String {

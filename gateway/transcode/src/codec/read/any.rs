@@ -7,8 +7,9 @@ use std::borrow::Cow;
 
 use super::message::TYPE_KEY;
 use super::{Problem, Reader, Result, Step};
-use crate::codec::plan::MessageId;
-use crate::codec::{known, scalar, wire};
+use crate::codec::plan::{Form, MessageId, Requires};
+use crate::codec::{known, wire};
+use crate::echo;
 
 impl<'j> Reader<'_, 'j> {
     pub(super) fn any(&mut self) -> Result<()> {
@@ -21,7 +22,7 @@ impl<'j> Reader<'_, 'j> {
         };
         let name = type_url.rsplit_once('/').map_or("", |(_, name)| name);
         let Some(inner) = self.plans.find(name) else {
-            let text = format!("unknown type {}", scalar::quote(&type_url));
+            let text = format!("unknown type {}", echo::quoted(&type_url));
             return Err(Problem::new(type_offset, text));
         };
         self.out.push(known::TYPE_URL_TAG);
@@ -29,11 +30,15 @@ impl<'j> Reader<'_, 'j> {
         let start = self.out.len();
         self.out.push(known::ANY_VALUE_TAG);
         let value = wire::begin(&mut self.out);
-        if self.plans.message(inner).is_known() {
-            self.known_in_any(inner, name)?;
-        } else {
-            self.members(self.plans.message(inner), None, true)?;
+        self.enter()?;
+        let plan = self.plans.message(inner);
+        self.any_requires |= plan.requires == Requires::Itself;
+        match plan.form {
+            Form::Plain => self.members(plan, None, true)?,
+            Form::MessageSet => self.message_set(plan, None, true)?,
+            _ => self.known_in_any(inner, name)?,
         }
+        self.leave();
         if self.out.len() == value {
             self.out.truncate(start);
         } else {

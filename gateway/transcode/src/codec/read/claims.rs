@@ -63,11 +63,6 @@ impl<'c> Claims<'c> {
             .filter(|inner| !inner.fields.is_empty())
     }
 
-    /// Whether something else than the body gives the field.
-    pub(super) fn covers(&self, field: &FieldPlan) -> bool {
-        self.find(field).is_some()
-    }
-
     /// Whether the field is claimed, not only something in it.
     pub(super) fn is_whole(&self, field: &FieldPlan) -> bool {
         self.find(field).is_some_and(|claimed| claimed.whole.is_some())

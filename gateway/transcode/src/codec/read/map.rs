@@ -8,6 +8,7 @@ use crate::codec::known::{ENTRY_KEY, ENTRY_VALUE};
 use crate::codec::plan::{FieldPlan, Kind};
 use crate::codec::token::Key;
 use crate::codec::{scalar, wire};
+use crate::echo;
 
 impl<'p, 'j> Reader<'p, 'j> {
     /// Reads an object of entries.
@@ -36,6 +37,7 @@ impl<'p, 'j> Reader<'p, 'j> {
         open: usize,
         offset: usize,
     ) -> Result<()> {
+        self.enter()?;
         let start = self.out.len();
         field.tag.put(&mut self.out);
         let entry = wire::begin(&mut self.out);
@@ -53,6 +55,7 @@ impl<'p, 'j> Reader<'p, 'j> {
         } else {
             self.out.truncate(start);
         }
+        self.leave();
         Ok(())
     }
 
@@ -66,7 +69,7 @@ impl<'p, 'j> Reader<'p, 'j> {
             Kind::Bool => match text.as_ref() {
                 "true" => 1,
                 "false" => 0,
-                _ => return Err(format!("key {} is neither true nor false", scalar::quote(&text))),
+                _ => return Err(format!("key {} is neither true nor false", echo::quoted(&text))),
             },
             Kind::Int32 | Kind::Sint32 | Kind::Sfixed32 => scalar::integer(&text, i32::MIN.into(), i32::MAX.into())?,
             Kind::Uint32 | Kind::Fixed32 => scalar::integer(&text, 0, u32::MAX.into())?,

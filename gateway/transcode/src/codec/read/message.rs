@@ -3,8 +3,8 @@
 use super::{Claims, Problem, Reader, Result, Step};
 use crate::codec::plan::{Bits, FieldPlan, Form, Kind, MessageId, MessagePlan, Shape};
 use crate::codec::token::{Duplicate, Key};
-use crate::codec::{scalar, wire};
-use crate::suggest;
+use crate::codec::{message_set, wire};
+use crate::{echo, suggest};
 
 /// The key that says which message an `Any` holds.
 pub(super) const TYPE_KEY: &str = "@type";
@@ -20,6 +20,7 @@ impl<'p, 'j> Reader<'p, 'j> {
         let plan = self.plans.message(id);
         match plan.form {
             Form::Plain | Form::Empty => self.members(plan, claims, false),
+            Form::MessageSet => self.message_set(plan, claims, false),
             Form::Any => self.any(),
             Form::Timestamp | Form::Duration => self.time(plan.form),
             Form::FieldMask => self.field_mask(),
@@ -35,7 +36,6 @@ impl<'p, 'j> Reader<'p, 'j> {
         if self.tokens.peek() != Some(b'{') {
             return Err(self.mismatch("an object"));
         }
-        let offset = self.tokens.at();
         let (mut seen, mut present) = (Bits::default(), Bits::default());
         let unknown = self.keys.open();
         // Index of the field after the one before.
@@ -67,10 +67,24 @@ impl<'p, 'j> Reader<'p, 'j> {
                 .close(unknown)
                 .map_err(|duplicate| duplicate_key(&duplicate))?;
         }
-        match plan.has_required {
-            true => required(plan, &present, claims, offset),
-            false => Ok(()),
-        }
+        Ok(())
+    }
+
+    /// Reads an object of extensions, which have another form on the wire in a message set.
+    pub(super) fn message_set(
+        &mut self,
+        plan: &'p MessagePlan,
+        claims: Option<&Claims<'_>>,
+        in_any: bool,
+    ) -> Result<()> {
+        let start = self.out.len();
+        self.enter()?;
+        self.members(plan, claims, in_any)?;
+        self.leave();
+        let items = message_set::packed(&self.out[start..]);
+        self.out.truncate(start);
+        self.out.extend_from_slice(&items);
+        Ok(())
     }
 
     /// Takes a key and finds its field; `None` if the member was dropped with it.
@@ -239,28 +253,9 @@ impl<'p, 'j> Reader<'p, 'j> {
     }
 }
 
-/// Fields that the schema requires, and that neither the body nor anything else gives.
-fn required(plan: &MessagePlan, present: &Bits, claims: Option<&Claims<'_>>, offset: usize) -> Result<()> {
-    let is_missing = |index: usize, field: &FieldPlan| {
-        field.required && !present.contains(index) && !claims.is_some_and(|claims| claims.covers(field))
-    };
-    let fields = plan.fields.iter().enumerate();
-    let missing: Vec<&str> = fields
-        .filter(|(index, field)| is_missing(*index, field))
-        .map(|(_, field)| field.name.as_ref())
-        .collect();
-    match missing.as_slice() {
-        [] => Ok(()),
-        missing => Err(Problem::new(
-            offset,
-            format!("required fields are missing: {}", missing.join(", ")),
-        )),
-    }
-}
-
 #[cold]
 fn twice(rest: &[u8], offset: usize, field: &FieldPlan) -> Box<Problem> {
-    let is_json_name = rest.starts_with(&field.json_key[1..field.json_key.len() - 1]);
+    let is_json_name = field.expected.is_named_in(rest);
     let key = if is_json_name { field.json_name() } else { &field.name };
     let text = format!("duplicate key {key:?}: the field is given before, by this name or its other one");
     Problem::new(offset, text).under(|| Step::Field(field.name.to_string()))
@@ -274,7 +269,7 @@ pub(super) fn duplicate_key(duplicate: &Duplicate) -> Box<Problem> {
 #[cold]
 fn unknown_field(plan: &MessagePlan, key: &str, offset: usize) -> Box<Problem> {
     let hint = suggest::nearest(key, plan.json_names()).map(|hint| format!("; did you mean `{hint}`?"));
-    let text = format!("{} has no field {}", plan.name, scalar::quote(key));
+    let text = format!("{} has no field {}", plan.name, echo::quoted(key));
     let problem = Problem::new(offset, text).hint(hint.unwrap_or_default());
     problem.relaxed_by(JSON_UNKNOWN).under(|| Step::Field(key.to_owned()))
 }

@@ -3,7 +3,9 @@
 use std::fmt::Write;
 
 use super::Reader;
+use crate::codec::required::Missing;
 use crate::codec::token::SyntaxError;
+use crate::echo;
 
 pub(crate) type Result<T> = std::result::Result<T, Box<Problem>>;
 
@@ -16,6 +18,8 @@ pub(crate) struct Problem {
     pub(crate) hint: String,
     /// It is no JSON; that is nothing to do with a field.
     pub(crate) is_syntax: bool,
+    /// Required fields that are missing, if that is what is wrong.
+    pub(crate) missing: Vec<String>,
     /// The setting that allows it, if one does.
     pub(crate) relaxed_by: Option<&'static str>,
     /// Innermost first.
@@ -37,7 +41,8 @@ impl From<Box<SyntaxError>> for Box<Problem> {
             offset: error.offset,
             text: error.problem,
             hint: String::new(),
-            is_syntax: true,
+            is_syntax: !error.is_json,
+            missing: Vec::new(),
             relaxed_by: None,
             path: Vec::new(),
         })
@@ -52,6 +57,7 @@ impl Problem {
             text: text.into(),
             hint: String::new(),
             is_syntax: false,
+            missing: Vec::new(),
             relaxed_by: None,
             path: Vec::new(),
         })
@@ -62,6 +68,14 @@ impl Problem {
     pub(crate) fn hint(mut self: Box<Self>, hint: String) -> Box<Self> {
         self.hint = hint;
         self
+    }
+
+    /// Required fields are missing.
+    #[cold]
+    pub(crate) fn missing(missing: Missing) -> Box<Self> {
+        let mut problem = Self::new(0, missing.to_string());
+        problem.missing = missing.paths;
+        problem
     }
 
     /// Names the setting that allows it.
@@ -82,18 +96,26 @@ impl Problem {
 
     /// As `lines[3].labels["a"].name`.
     pub(crate) fn field(&self) -> String {
-        let mut text = String::new();
-        for step in self.path.iter().rev() {
-            let dot = if text.is_empty() { "" } else { "." };
-            // Writing to a string cannot fail.
-            let _ = match step {
-                Step::Field(name) => write!(text, "{dot}{name}"),
-                Step::Index(index) => write!(text, "[{index}]"),
-                Step::Key(key) => write!(text, "[{key:?}]"),
-            };
-        }
-        text
+        path_text(self.path.iter().rev())
     }
+}
+
+/// A path, outermost first; one that is too long to be read is cut.
+pub(crate) fn path_text<'s>(steps: impl Iterator<Item = &'s Step>) -> String {
+    let mut text = String::new();
+    for step in steps {
+        let dot = if text.is_empty() { "" } else { "." };
+        // Writing to a string cannot fail.
+        let _ = match step {
+            Step::Field(name) => write!(text, "{dot}{}", echo::short(name)),
+            Step::Index(index) => write!(text, "[{index}]"),
+            Step::Key(key) => write!(text, "[{}]", echo::quoted(key)),
+        };
+        if text.len() > echo::PATH_BYTES_MAX {
+            break;
+        }
+    }
+    echo::within(text, echo::PATH_BYTES_MAX)
 }
 
 impl Reader<'_, '_> {

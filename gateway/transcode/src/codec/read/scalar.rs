@@ -18,6 +18,7 @@ impl Reader<'_, '_> {
             Kind::String if self.tokens.peek() == Some(b'"') => self.tokens.text_to_wire(&mut self.out)?,
             Kind::String => return Err(self.mismatch("a string")),
             Kind::Message(id) => {
+                self.enter()?;
                 let start = wire::begin(&mut self.out);
                 let plan = self.plans.message(id);
                 match plan.form {
@@ -25,9 +26,12 @@ impl Reader<'_, '_> {
                     _ => self.message(id, claims)?,
                 }
                 wire::end(&mut self.out, start);
+                self.leave();
             }
             Kind::Group(id) => {
+                self.enter()?;
                 self.message(id, claims)?;
+                self.leave();
                 wire::put_varint(&mut self.out, u64::from(number << 3 | WireType::GroupEnd.bits()));
             }
             Kind::Bool => match self.tokens.eat_bool() {

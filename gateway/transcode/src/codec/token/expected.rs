@@ -32,6 +32,17 @@ impl Expected {
         self.quoted.len()
     }
 
+    /// The key as JSON escapes it, without its quotes.
+    pub(crate) fn name(&self) -> &str {
+        let name = self.quoted.get(1..self.quoted.len().saturating_sub(2));
+        name.and_then(|name| std::str::from_utf8(name).ok()).unwrap_or_default()
+    }
+
+    /// Whether the text begins with this key, whatever stands before its colon.
+    pub(crate) fn is_named_in(&self, text: &[u8]) -> bool {
+        text.starts_with(&self.quoted[..self.quoted.len() - 1])
+    }
+
     /// Whether the text begins with this key. Of the last bytes of a body it may say no: then the key is read as any.
     #[inline]
     pub(crate) fn begins(&self, text: &[u8]) -> bool {

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use crate::echo;
+
 /// From so many keys on, duplicates are sought at the end, by sorting: a stranger cannot make that quadratic.
 const LINEAR_KEYS_MAX: usize = 16;
 
@@ -61,7 +63,7 @@ impl<'j> Keys<'j> {
 impl Duplicate {
     fn new(key: &Key<'_>, offset: usize) -> Self {
         let key = match key {
-            Key::Text(text) => format!("{text:?}"),
+            Key::Text(text) => echo::quoted(text),
             Key::Number(_) => String::new(),
         };
         Self { key, offset }

@@ -2,9 +2,9 @@
 
 use super::Writer;
 use super::failure::{Failure, Reason, Result};
-use crate::codec::known;
-use crate::codec::plan::MessageId;
+use crate::codec::plan::{Form, MessageId, MessagePlan};
 use crate::codec::wire::{self, WireError, WireType};
+use crate::codec::{known, message_set};
 
 impl<'p> Writer<'p> {
     /// An Any of a type that the schema lacks, or that does not decode, is shown as it is: its bytes in base64.
@@ -38,17 +38,17 @@ impl<'p> Writer<'p> {
     fn payload(&mut self, id: MessageId, value: &[u8], depth_left: usize) -> Result<'p, bool> {
         let (start, entries) = (self.out.end(), self.entries.len());
         let plan = self.plans.message(id);
+        // Each string by itself, as it is written: a look at all of it afterwards would be one for each `Any` around it.
+        let was_checking = std::mem::replace(&mut self.is_checking, true);
         let written = if plan.is_known() {
             self.out.put(b",\"value\":");
             self.message(id, value, depth_left)
         } else {
-            match depth_left.checked_sub(1) {
-                Some(depth_left) => self.fields(plan, value, depth_left),
-                None => Err(WireError::Depth.into()),
-            }
+            self.payload_fields(plan, value, depth_left)
         };
+        self.is_checking = was_checking;
         let is_message = match written {
-            Ok(()) => std::str::from_utf8(self.out.since(start)).is_ok(),
+            Ok(()) => true,
             Err(failure) if matches!(failure.reason, Reason::Wire(_)) => false,
             Err(failure) => return Err(failure),
         };
@@ -57,6 +57,15 @@ impl<'p> Writer<'p> {
             self.entries.truncate(entries);
         }
         Ok(is_message)
+    }
+
+    fn payload_fields(&mut self, plan: &'p MessagePlan, value: &[u8], depth_left: usize) -> Result<'p, ()> {
+        let depth_left = depth_left.checked_sub(1).ok_or(WireError::Depth)?;
+        if plan.form != Form::MessageSet {
+            return self.fields(plan, value, depth_left);
+        }
+        let depth_left = depth_left.checked_sub(1).ok_or(WireError::Depth)?;
+        self.fields(plan, &message_set::unpacked(value, depth_left)?, depth_left)
     }
 }
 

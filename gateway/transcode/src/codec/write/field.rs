@@ -97,7 +97,7 @@ impl<'p> Writer<'p> {
             return Ok(());
         }
         let (_, wire_type) = wire::tag(&mut rest)?;
-        let depth_left = super::DEPTH_MAX - 1;
+        let depth_left = wire::DEPTH_MAX;
         match field.shape {
             Shape::Single => {
                 if self.value(field.kind, field.number, wire_type, &mut rest, depth_left)? == Written::Dropped {
@@ -117,7 +117,7 @@ impl<'p> Writer<'p> {
             (Shape::Map { .. }, _) => b"{}",
             (Shape::Single, Kind::Message(id) | Kind::Group(id)) => match self.plans.message(id).form {
                 Form::List => b"[]",
-                Form::Plain | Form::Any | Form::Struct | Form::Empty => b"{}",
+                Form::Plain | Form::MessageSet | Form::Any | Form::Struct | Form::Empty => b"{}",
                 _ => b"null",
             },
             (Shape::Single, scalar) => return self.default(scalar),

@@ -181,6 +181,15 @@ fn with_length(message: &[u8]) -> Vec<u8> {
     whole
 }
 
+/// The key of an entry, as paths say it.
+pub(crate) fn key_text(kind: Kind, entry: &[u8]) -> Option<String> {
+    Some(match key_of(kind, entry).ok()? {
+        MapKey::Text(text) => String::from_utf8_lossy(text).into_owned(),
+        MapKey::Signed(number) => number.to_string(),
+        MapKey::Unsigned(number) => number.to_string(),
+    })
+}
+
 fn key_of<'w, 'p>(kind: Kind, entry: &'w [u8]) -> Result<'p, MapKey<'w>> {
     let mut rest = entry;
     let mut key = default_key(kind);
@@ -189,7 +198,7 @@ fn key_of<'w, 'p>(kind: Kind, entry: &'w [u8]) -> Result<'p, MapKey<'w>> {
         if number == ENTRY_KEY {
             key = take_key(kind, wire_type, &mut rest)?;
         } else {
-            wire::skip(&mut rest, number, wire_type, super::DEPTH_MAX)?;
+            wire::skip(&mut rest, number, wire_type, wire::DEPTH_MAX)?;
         }
     }
     Ok(key)

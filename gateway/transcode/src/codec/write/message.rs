@@ -2,6 +2,7 @@
 
 use super::Writer;
 use super::failure::{Failure, Result};
+use crate::codec::message_set;
 use crate::codec::plan::{FieldPlan, Form, MessageId, MessagePlan};
 use crate::codec::wire::{self, WireError};
 
@@ -29,6 +30,10 @@ impl<'p> Writer<'p> {
     fn known(&mut self, plan: &'p MessagePlan, wire: &[u8], depth_left: usize) -> Result<'p, ()> {
         match plan.form {
             Form::Plain | Form::Empty => self.object(plan, wire, depth_left),
+            Form::MessageSet => {
+                let depth_left = depth_left.checked_sub(1).ok_or(WireError::Depth)?;
+                self.object(plan, &message_set::unpacked(wire, depth_left)?, depth_left)
+            }
             Form::Any => self.any(wire, depth_left),
             Form::Timestamp | Form::Duration => self.time(plan, wire, depth_left),
             Form::FieldMask => self.field_mask(plan, wire, depth_left),
@@ -130,7 +135,7 @@ impl<'p> Writer<'p> {
     pub(super) fn key(&mut self, field: &FieldPlan) {
         self.out.put_words(match self.options.proto_names {
             true => &field.proto_key,
-            false => &field.json_words,
+            false => &field.json_key,
         });
     }
 }

@@ -1,6 +1,6 @@
 //! Messages in, JSON out, however the wire says it.
 
-use crate::codec::{RenderError, WriteOptions};
+use crate::codec::{RenderError, WriteOptions, wire};
 use crate::fixture::{load, load_with, message, rule};
 use crate::schema::Schema;
 use crate::settings::Options;
@@ -118,6 +118,38 @@ fn an_any_that_nobody_knows_is_shown_as_it_is() {
         ("", &[], r#"{"any":{}}"#),
     ] {
         assert_eq!(rendered(&schema, &any(url, value)).unwrap(), expected);
+    }
+}
+
+/// Strings in an `Any` are checked once, wherever they stand; one that is none leaves the innermost `Any` as bytes.
+#[test]
+fn a_wrong_string_in_anys_in_one_another_shows_the_innermost_as_it_is() {
+    let any = |name: &str, value: &[u8]| {
+        let url = format!("a/{name}");
+        let mut any = vec![0x0a, url.len() as u8];
+        any.extend_from_slice(url.as_bytes());
+        any.push(0x12);
+        wire::put_bytes(&mut any, value);
+        any
+    };
+    let field = |inner: &[u8], out: &mut Vec<u8>| {
+        out.extend_from_slice(b"\xf2\x01");
+        wire::put_bytes(out, inner);
+    };
+    let mut expected = r#"{"@type":"a/shapes.v1.SinkMessage","value":"QgH/"}"#.to_owned();
+    let mut wire = Vec::new();
+    field(&any("shapes.v1.SinkMessage", b"\x42\x01\xff"), &mut wire);
+    for level in 0..40 {
+        assert_eq!(
+            rendered(&sparse(), &wire).unwrap(),
+            format!(r#"{{"any":{expected}}}"#),
+            "{level}"
+        );
+        let mut around = b"\x42\x01s".to_vec();
+        around.extend_from_slice(&wire);
+        wire.clear();
+        field(&any("shapes.v1.SinkMessage", &around), &mut wire);
+        expected = format!(r#"{{"@type":"a/shapes.v1.SinkMessage","s":"s","any":{expected}}}"#);
     }
 }
 
