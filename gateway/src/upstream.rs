@@ -15,6 +15,7 @@ mod answer;
 mod backoff;
 mod call;
 mod connect;
+mod copied;
 mod drive;
 mod fault;
 mod framing;
@@ -28,9 +29,11 @@ mod tls;
 use std::convert::Infallible;
 use std::sync::Arc;
 
+use http::HeaderValue;
 use tokio::sync::watch;
 use tower::util::BoxCloneSyncService;
 
+use crate::deadline;
 use crate::gateway::GrpcService;
 use address::Address;
 use connect::Dialer;
@@ -62,6 +65,8 @@ struct Shared {
     health: watch::Sender<Health>,
     /// Becomes true when streams are to end.
     cutting: watch::Sender<bool>,
+    /// The settings' deadline, as `grpc-timeout`.
+    whole_timeout: HeaderValue,
 }
 
 /// Whether a server can be called.
@@ -99,6 +104,7 @@ impl Upstream {
                 pool: Pool::new(settings.calls_waiting_max),
                 health: watch::Sender::new(Health::Connecting),
                 cutting: watch::Sender::new(false),
+                whole_timeout: deadline::to_grpc(settings.deadline),
                 settings,
                 address,
                 dialer,
