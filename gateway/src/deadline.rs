@@ -40,24 +40,30 @@ pub(crate) fn from_headers(headers: &HeaderMap) -> Result<Option<Duration>, Dead
 
 /// Writes a time as `grpc-timeout`, rounded up to the finest unit that holds it in eight digits.
 pub(crate) fn to_grpc(timeout: Duration) -> HeaderValue {
-    const DIGITS_MAX: u128 = 99_999_999;
-    let nanos = timeout.as_nanos();
+    const DIGITS_MAX: u64 = 99_999_999;
+    let nanos = u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX);
     let units = [
-        (1, 'n'),
-        (1_000, 'u'),
-        (1_000_000, 'm'),
-        (1_000_000_000, 'S'),
-        (60_000_000_000, 'M'),
+        (1, b'n'),
+        (1_000, b'u'),
+        (1_000_000, b'm'),
+        (1_000_000_000, b'S'),
+        (60_000_000_000, b'M'),
     ];
-    let text = units
-        .into_iter()
-        .map(|(unit, letter)| (nanos.div_ceil(unit), letter))
-        .find(|(count, _)| *count <= DIGITS_MAX)
-        .map_or_else(
-            || format!("{DIGITS_MAX}M"),
-            |(count, letter)| format!("{count}{letter}"),
-        );
-    HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static("99999999M"))
+    let counts = units.into_iter().map(|(unit, letter)| (nanos.div_ceil(unit), letter));
+    let found = counts.into_iter().find(|(count, _)| *count <= DIGITS_MAX);
+    let (mut count, letter) = found.unwrap_or((DIGITS_MAX, b'M'));
+    let mut text = [0; 9];
+    let mut start = text.len() - 1;
+    text[start] = letter;
+    loop {
+        start -= 1;
+        text[start] = b'0' + (count % 10) as u8;
+        count /= 10;
+        if count == 0 {
+            break;
+        }
+    }
+    HeaderValue::from_bytes(&text[start..]).unwrap_or_else(|_| HeaderValue::from_static("99999999M"))
 }
 
 /// The smallest value of one header, which may be there more than once.

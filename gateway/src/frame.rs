@@ -1,6 +1,7 @@
 //! gRPC message frames: one flag byte, four bytes of length, the message. Pure: chunks in, messages out.
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
+use smallvec::SmallVec;
 
 /// Bytes before each message.
 pub(crate) const HEADER_BYTES: usize = 5;
@@ -30,8 +31,18 @@ pub(crate) enum FrameError {
     Truncated(usize),
 }
 
+/// A frame that lies beside the count of those who hold it: a clone of [`Bytes`] from a buffer of its own makes one more
+/// piece of memory for that count, and a request is cloned, to be sent again.
+const SMALL_BYTES: usize = 256;
+
 /// Puts one uncompressed message into a frame.
 pub(crate) fn framed(message: &[u8]) -> Bytes {
+    if HEADER_BYTES + message.len() <= SMALL_BYTES {
+        let mut frame = SmallVec::<[u8; SMALL_BYTES]>::new();
+        frame.extend_from_slice(&header_of(message));
+        frame.extend_from_slice(message);
+        return Bytes::from_owner(frame);
+    }
     let mut frame = BytesMut::with_capacity(HEADER_BYTES + message.len());
     put_frame(&mut frame, message);
     frame.freeze()
@@ -40,10 +51,15 @@ pub(crate) fn framed(message: &[u8]) -> Bytes {
 /// Puts one uncompressed message into a frame at the end of `out`.
 pub(crate) fn put_frame(out: &mut BytesMut, message: &[u8]) {
     out.reserve(HEADER_BYTES + message.len());
-    out.put_u8(0);
-    // A message comes from a request of at most a few MiB.
-    out.put_u32(u32::try_from(message.len()).unwrap_or(u32::MAX));
+    out.put_slice(&header_of(message));
     out.put_slice(message);
+}
+
+/// What stands before a message.
+fn header_of(message: &[u8]) -> [u8; HEADER_BYTES] {
+    // A message comes from a request of at most a few MiB.
+    let [a, b, c, d] = u32::try_from(message.len()).unwrap_or(u32::MAX).to_be_bytes();
+    [0, a, b, c, d]
 }
 
 /// Cuts a body into messages. A message that lies inside one chunk is a slice of it; only split ones are copied.

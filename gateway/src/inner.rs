@@ -46,13 +46,14 @@ impl Inner {
         let started = CallRecord::of(request.extensions()).started();
         let (head, body) = request.into_parts();
         let body = self.uploads.timed(&head.uri, body, started);
-        self.send(http::Request::from_parts(head, body))
+        let streams = self.uploads.is_answered_in_stream(&head.uri);
+        self.send(http::Request::from_parts(head, body), streams)
     }
 
-    /// Calls it once.
-    pub(crate) fn send(&self, mut request: http::Request<RequestBody>) -> Reply {
+    /// Calls it once; whether the RPC's server streams is the caller's to know.
+    pub(crate) fn send(&self, mut request: http::Request<RequestBody>, streams: bool) -> Reply {
         let record = CallRecord::of(request.extensions());
-        if self.uploads.is_answered_in_stream(request.uri()) {
+        if streams {
             request.extensions_mut().insert(AnswersInStream);
         }
         Reply {

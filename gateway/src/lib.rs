@@ -42,6 +42,8 @@ mod body;
 mod call;
 #[cfg(feature = "standalone")]
 mod causes;
+#[cfg(feature = "standalone")]
+mod clocks;
 mod deadline;
 mod door;
 mod error;

@@ -22,6 +22,9 @@ const DEFAULT: [&str; 7] = [
     "idempotency-key",
 ];
 
+/// How many names a map may have of which those that are not allowed are taken out: of more, the others are copied.
+const KEPT_IN_PLACE_MAX: usize = 24;
+
 /// Bytes of one binary header, decoded.
 const BINARY_BYTES_MAX: usize = 8 * 1024;
 
@@ -145,6 +148,24 @@ impl AllowList {
         Ok(metadata)
     }
 
+    /// The same, of a map that nobody needs any more: what is not allowed is taken out.
+    pub(crate) fn keep(&self, mut headers: HeaderMap) -> Result<HeaderMap, MetadataError> {
+        if self.renamed != HeaderNames::Plain || headers.keys_len() > KEPT_IN_PLACE_MAX {
+            return self.pick(&headers);
+        }
+        while let Some(name) = headers.keys().find(|name| !self.names.contains(name)) {
+            let name = name.clone();
+            headers.remove(name);
+        }
+        let is_plain =
+            |(name, value): (&HeaderName, &HeaderValue)| value.to_str().is_ok() && !name.as_str().ends_with("-bin");
+        if headers.iter().all(is_plain) {
+            Ok(headers)
+        } else {
+            self.pick(&headers)
+        }
+    }
+
     /// Copies the values of a header, under the name that it has inside.
     fn copy(
         &self,
@@ -195,16 +216,13 @@ pub(crate) fn announce<'n>(names: impl Iterator<Item = &'n HeaderName>, headers:
 /// `access-control-*`, the denied ones and what is no visible ASCII, binary values padded.
 pub(crate) fn to_headers(metadata: &HeaderMap, names: Outwards, headers: &mut HeaderMap) {
     for (name, value) in metadata {
-        let text = name.as_str();
-        // Whose pages may read answers is the gateway's to say, not an upstream's.
-        let is_ours = text.starts_with("grpc-") || text.starts_with("access-control-") || DENIED.contains(&text);
-        if is_ours || value.to_str().is_err() {
+        if is_kept_inside(name) || value.to_str().is_err() {
             continue;
         }
         let Some(outer) = names.of(name) else {
             continue;
         };
-        if !text.ends_with("-bin") {
+        if !name.as_str().ends_with("-bin") {
             headers.append(outer, value.clone());
             continue;
         }
@@ -213,6 +231,30 @@ pub(crate) fn to_headers(metadata: &HeaderMap, names: Outwards, headers: &mut He
             headers.append(outer, padded);
         }
     }
+}
+
+/// The same of metadata that nobody needs any more: what stays inside is taken out.
+pub(crate) fn into_headers(mut metadata: HeaderMap, names: Outwards) -> HeaderMap {
+    let is_as_it_is = |(name, value): (&HeaderName, &HeaderValue)| {
+        is_kept_inside(name) || (value.to_str().is_ok() && !name.as_str().ends_with("-bin"))
+    };
+    if !names.are_same() || metadata.keys_len() > KEPT_IN_PLACE_MAX || !metadata.iter().all(is_as_it_is) {
+        let mut headers = HeaderMap::new();
+        to_headers(&metadata, names, &mut headers);
+        return headers;
+    }
+    while let Some(name) = metadata.keys().find(|name| is_kept_inside(name)) {
+        let name = name.clone();
+        metadata.remove(name);
+    }
+    metadata
+}
+
+/// Whether metadata of this name is none of a caller's. Whose pages may read answers is the gateway's to say, not an
+/// upstream's.
+fn is_kept_inside(name: &HeaderName) -> bool {
+    let text = name.as_str();
+    text.starts_with("grpc-") || text.starts_with("access-control-") || DENIED.contains(&text)
 }
 
 #[cfg(test)]
@@ -250,6 +292,7 @@ mod tests {
             metadata,
             map(&[("authorization", "Bearer x"), ("x-api-key", "k"), ("data-bin", "AQI")])
         );
+        assert_eq!(allow.keep(sent), Ok(metadata));
         let mut twice = HeaderMap::new();
         twice.append("baggage", HeaderValue::from_static("a=1"));
         twice.append("baggage", HeaderValue::from_static("b=2"));
@@ -257,6 +300,9 @@ mod tests {
         let metadata = allow.pick(&twice).unwrap();
         assert_eq!(metadata.get_all("baggage").iter().collect::<Vec<_>>(), ["a=1", "b=2"]);
         assert!(!metadata.contains_key("accept-language"));
+        assert_eq!(allow.keep(twice.clone()), Ok(metadata));
+        let kept = AllowList::with(&[]).keep(map(&[("te", "trailers"), ("baggage", "a=1"), ("host", "h")]));
+        assert_eq!(kept, Ok(map(&[("baggage", "a=1")])));
         let refused = allow.refusing_unsayable(true).pick(&twice);
         assert_eq!(refused, Err(MetadataError::Text("accept-language".to_owned())));
     }

@@ -248,7 +248,11 @@ impl<'s> Matched<'s> {
             return self.bound_stream(gateway).await;
         }
         let ends = self.ends();
-        let Incoming { parts, body, record } = self.incoming;
+        let Incoming {
+            mut parts,
+            body,
+            record,
+        } = self.incoming;
         let settings = self.route.method().settings();
         let bounds = Bounds {
             bytes_max: settings.body_bytes_max.unwrap_or(gateway.body_bytes_max()),
@@ -265,13 +269,15 @@ impl<'s> Matched<'s> {
         let message = route
             .bind(parts.uri.query(), &body, &fields)
             .map_err(|error| Failure::unbindable(&error, &record))?;
-        let metadata = inner_headers(&parts.headers, self.deadline, &record, gateway)?;
+        let takes_trailers = metadata::takes_trailers(&parts.headers);
+        let headers = std::mem::take(&mut parts.headers);
+        let metadata = inner_headers(headers, self.deadline, &record, gateway)?;
         Ok(Bound {
             route,
             form: self.form,
             body: RequestBody::new(Full::new(framed(&message))),
             guard: Guard::until(ends),
-            takes_trailers: metadata::takes_trailers(&parts.headers),
+            takes_trailers,
             held,
             metadata,
             inner_uri: self.inner_uri,
@@ -308,7 +314,8 @@ impl<'s> Bound<'s> {
         *request.uri_mut() = self.inner_uri;
         *request.headers_mut() = self.metadata;
         *request.extensions_mut() = self.extensions;
-        let answered = match guard.during(inner.send(request)).await {
+        let streams = self.route.method().server_streaming();
+        let answered = match guard.during(inner.send(request, streams)).await {
             Ok(Ok(response)) => Messages::of(response, guard, names),
             Err(failure) => Err((failure, guard)),
         };

@@ -15,6 +15,7 @@ mod answer;
 mod backoff;
 mod call;
 mod connect;
+mod copied;
 mod drive;
 mod fault;
 mod framing;
@@ -28,9 +29,11 @@ mod tls;
 use std::convert::Infallible;
 use std::sync::Arc;
 
+use http::HeaderValue;
 use tokio::sync::watch;
 use tower::util::BoxCloneSyncService;
 
+use crate::deadline;
 use crate::gateway::GrpcService;
 use address::Address;
 use connect::Dialer;
@@ -64,6 +67,8 @@ struct Shared {
     cutting: watch::Sender<bool>,
     /// Becomes true when calls with one answer are to end too.
     ending: watch::Sender<bool>,
+    /// The settings' deadline, as `grpc-timeout`.
+    whole_timeout: HeaderValue,
 }
 
 /// Whether a server can be called.
@@ -102,6 +107,7 @@ impl Upstream {
                 health: watch::Sender::new(Health::Connecting),
                 cutting: watch::Sender::new(false),
                 ending: watch::Sender::new(false),
+                whole_timeout: deadline::to_grpc(settings.deadline),
                 settings,
                 address,
                 dialer,

@@ -184,6 +184,11 @@ impl HeaderNames {
 pub(crate) struct Outwards(&'static str);
 
 impl Outwards {
+    /// Whether each name stays as it is.
+    pub(super) fn are_same(self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The header's name; `None` if it would be too long for one.
     pub(crate) fn of(self, name: &HeaderName) -> Option<HeaderName> {
         match self.0 {
@@ -202,7 +207,7 @@ mod tests {
     use http::HeaderValue;
 
     use super::*;
-    use crate::metadata::{AllowList, to_headers};
+    use crate::metadata::{AllowList, into_headers, to_headers};
 
     fn map(pairs: &[(&str, &str)]) -> http::HeaderMap {
         let pairs = pairs.iter().map(|(name, value)| {
@@ -317,6 +322,20 @@ mod tests {
         let mut headers = http::HeaderMap::new();
         to_headers(&metadata, HeaderNames::GrpcGateway.of_head(), &mut headers);
         to_headers(&metadata, HeaderNames::GrpcGateway.of_trailers(), &mut headers);
+        for names in [HeaderNames::GrpcGateway, HeaderNames::Plain] {
+            let mut copied = http::HeaderMap::new();
+            to_headers(&metadata, names.of_head(), &mut copied);
+            assert_eq!(into_headers(metadata.clone(), names.of_head()), copied);
+        }
+        let no_binary = map(&[
+            ("x-total", "3"),
+            ("grpc-status", "0"),
+            ("x-total", "4"),
+            ("date", "d"),
+            ("x-b", "b"),
+        ]);
+        let kept = into_headers(no_binary, HeaderNames::Plain.of_head());
+        assert_eq!(kept, map(&[("x-total", "3"), ("x-total", "4"), ("x-b", "b")]));
         let expected = map(&[
             ("grpc-metadata-x-total", "3"),
             ("grpc-metadata-data-bin", "AQI="),

@@ -67,7 +67,7 @@ impl<'s> Matched<'s> {
             .route
             .binder(gateway.shared_schema().clone(), parts.uri.query(), &fields)
             .map_err(|error| Failure::unbindable(&error, record))?;
-        let metadata = inner_headers(&parts.headers, self.deadline, record, gateway)?;
+        let metadata = inner_headers(parts.headers.clone(), self.deadline, record, gateway)?;
         Ok((notation, binder, metadata))
     }
 

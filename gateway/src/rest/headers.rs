@@ -25,16 +25,16 @@ pub(super) fn header_fields(headers: &HeaderMap, form: Form) -> Result<HeaderFie
     })
 }
 
-/// The headers of the inner call.
+/// The headers of the inner call, of a request whose own are not needed any more.
 pub(super) fn inner_headers(
-    headers: &HeaderMap,
+    headers: HeaderMap,
     deadline: Option<Duration>,
     record: &CallRecord,
     gateway: &Gateway,
 ) -> Result<HeaderMap, Failure> {
     let mut metadata = gateway
         .request_headers()
-        .pick(headers)
+        .keep(headers)
         .map_err(|error| Failure::bad_header(error.header(), &error))?;
     metadata.insert(header::CONTENT_TYPE, HeaderValue::from_static(GRPC));
     metadata.insert(header::TE, HeaderValue::from_static("trailers"));

@@ -2,13 +2,15 @@
 //! REST is not asked here, for it has no other RPCs than those that are bound.
 
 use std::collections::BTreeSet;
+use std::convert::Infallible;
 use std::fmt;
 use std::future::ready;
 use std::sync::Arc;
 
 use futures_util::future::Either;
+use tonic::body::Body;
 use tower::util::BoxCloneSyncService;
-use tower::{ServiceExt, service_fn};
+use tower::{Service, ServiceExt, service_fn};
 
 use super::schema::is_served;
 use super::settings::{Grpc, Settings};
@@ -79,9 +81,13 @@ impl Published {
     }
 
     /// The same service, refusing what is not published.
-    pub(super) fn around(self, inner: GrpcService) -> GrpcService {
+    pub(super) fn around<S>(self, inner: S) -> GrpcService
+    where
+        S: Service<http::Request<Body>, Response = http::Response<Body>, Error = Infallible, Future: Send>,
+        S: Clone + Send + Sync + 'static,
+    {
         let published = Arc::new(self);
-        BoxCloneSyncService::new(service_fn(move |request: http::Request<tonic::body::Body>| {
+        BoxCloneSyncService::new(service_fn(move |request: http::Request<Body>| {
             let is_grpc = matches!(CallRecord::of(request.extensions()).door(), Door::Grpc | Door::GrpcWeb);
             if is_grpc && !published.has(request.uri().path()) {
                 // One answer for what is hidden and what is not there.

@@ -4,6 +4,7 @@ mod banner;
 mod listen;
 mod pages;
 mod part;
+mod random;
 mod schemas;
 mod started;
 mod tls;
@@ -30,9 +31,11 @@ use crate::probes::Probes;
 use crate::reload::Reloads;
 use crate::serve::{serve, serve_over};
 use crate::signals::{Hangups, Signals, Stop};
-use crate::{Gateway, GrpcService, HttpService, RequestBody, admin};
+use crate::upstream::Table;
+use crate::{Gateway, HttpService, RequestBody, admin};
 use listen::Listeners;
 use part::Part;
+use random::random;
 use started::Started;
 
 /// Runs until a signal, or until a part of it fails, and drains.
@@ -119,7 +122,7 @@ async fn start(settings: &Arc<Settings>, hangups: Hangups) -> Result<Started, Fa
 }
 
 /// All that answers for one schema.
-fn serving(settings: &Settings, gateway: &Gateway, upstream: GrpcService, metrics: Metrics) -> HttpService {
+fn serving(settings: &Settings, gateway: &Gateway, upstreams: &Table, metrics: Metrics) -> HttpService {
     let edge = Edge {
         request_id: new_id(),
         metrics,
@@ -128,7 +131,7 @@ fn serving(settings: &Settings, gateway: &Gateway, upstream: GrpcService, metric
         builtin: Arc::new(pages::Pages::new(&settings.openapi, gateway.schema())),
     };
     let published = Published::new(settings, gateway.schema());
-    gateway.serve(published.around(upstream), edge)
+    gateway.serve(published.around(upstreams.unboxed()), edge)
 }
 
 /// Serves the public listener, in TLS if the settings ask for it.
@@ -188,14 +191,4 @@ fn hosts(settings: &Settings) -> HostPolicy {
 /// Request ids are 32 hexadecimal digits from the system's random numbers.
 fn new_id() -> NewId {
     Arc::new(|| format!("{:016x}{:016x}", random(), random()))
-}
-
-/// A random number of the system's.
-fn random() -> u64 {
-    let mut bytes = [0; 8];
-    rustls::crypto::ring::default_provider()
-        .secure_random
-        .fill(&mut bytes)
-        .expect("the operating system has random numbers");
-    u64::from_ne_bytes(bytes)
 }

@@ -9,8 +9,9 @@ use std::time::Duration;
 use h2::Reason;
 use h2::client::ResponseFuture;
 use http::request::Parts;
+use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri, Version, header};
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::Instant;
 use tonic::body::Body;
 
 use crate::call::{AnswersInStream, CallRecord};
@@ -20,10 +21,11 @@ use crate::edge::is_reserved_by_grpc;
 use crate::reply;
 use crate::upstream::Shared;
 use crate::upstream::answer::{Answer, Live};
+use crate::upstream::copied::Copied;
 use crate::upstream::fault::Fault;
 use crate::upstream::framing::{Framing, HeaderBound};
-use crate::upstream::outgoing::{Outgoing, Upload, strip_hop};
-use crate::upstream::pool::{Lease, NoPlace};
+use crate::upstream::outgoing::{Outgoing, Upload, strip, strip_hop};
+use crate::upstream::pool::{Lease, NoPlace, Timer};
 
 /// How often a call that was never sent takes another connection: each may have ended in the moment it was taken.
 const UNSENT_MAX: u32 = 5;
@@ -31,6 +33,9 @@ const UNSENT_MAX: u32 = 5;
 /// A whole body that is longer than HTTP/2's first window is pumped like any other: nobody would see else that the
 /// server does not read it.
 const HANDED_OVER_BYTES_MAX: usize = 65_535;
+
+/// A call that has lost less than this of its time is told that it has all of it: that value is there.
+const HASTE: Duration = Duration::from_millis(1);
 
 /// Answers a call, whatever happens.
 pub(super) async fn answer(shared: &Arc<Shared>, request: Request<Body>) -> Response<Body> {
@@ -51,7 +56,7 @@ async fn answered(
 ) -> Result<Response<Body>, Fault> {
     let mut life = Life::of(&request, shared)?;
     let (head, body) = request.into_parts();
-    let head = Head::of(head, shared)?;
+    let mut head = Head::of(head, shared)?;
     let mut body = Outgoing::of(body).map_err(Fault::Upload)?;
     let (mut unsent, mut was_refused) = (0, false);
     loop {
@@ -60,7 +65,8 @@ async fn answered(
             NoPlace::Unreachable => Fault::Unreachable,
             NoPlace::Full => Fault::Full,
         })?;
-        let sent = match Sent::new(&mut lease, head.request(life.left()), body) {
+        lease.lend(&mut life.timer);
+        let sent = match Sent::new(&mut lease, head.request(life.left(shared)), body) {
             Ok(sent) => sent,
             Err((_, back)) if unsent < UNSENT_MAX => {
                 unsent += 1;
@@ -185,50 +191,45 @@ fn is_grpc(status: StatusCode, headers: &HeaderMap) -> bool {
 /// The head of a call as the server sees it.
 struct Head {
     uri: Uri,
-    headers: HeaderMap,
+    /// For the first attempt.
+    headers: Option<HeaderMap>,
+    /// The same for those after it.
+    copied: Copied,
 }
 
 impl Head {
     fn of(mut head: Parts, shared: &Shared) -> Result<Self, Fault> {
         // Without a query, of which gRPC knows nothing: whoever decided that this call may pass has looked at the path, and a
         // server that takes the method from behind the last `/` would find another one in `?/Other`.
-        let path = head.uri.path();
-        let uri = Uri::builder()
-            .scheme(shared.address.scheme.clone())
-            .authority(shared.address.authority.clone())
-            .path_and_query(path)
-            .build()
-            .map_err(Fault::Unsendable)?;
+        let mut uri = head.uri.into_parts();
+        uri.scheme = Some(shared.address.scheme.clone());
+        uri.authority = Some(shared.address.authority.clone());
+        uri.path_and_query = match uri.path_and_query {
+            Some(path) if path.query().is_none() => Some(path),
+            Some(path) => Some(PathAndQuery::try_from(path.path()).map_err(|error| Fault::Unsendable(error.into()))?),
+            None => Some(PathAndQuery::from_static("/")),
+        };
+        let uri = Uri::from_parts(uri).map_err(|error| Fault::Unsendable(error.into()))?;
         strip_hop(&mut head.headers);
-        strip_reserved(&mut head.headers);
+        // What gRPC keeps for itself and a caller has no say in.
+        strip(&mut head.headers, is_reserved_by_grpc);
         head.headers.insert(header::TE, HeaderValue::from_static("trailers"));
         Ok(Self {
             uri,
-            headers: head.headers,
+            copied: Copied::of(&head.headers),
+            headers: Some(head.headers),
         })
     }
 
     /// The request, with what is left of the deadline.
-    fn request(&self, left: Duration) -> Request<()> {
+    fn request(&mut self, left: HeaderValue) -> Request<()> {
         let mut request = Request::new(());
         *request.method_mut() = http::Method::POST;
         *request.version_mut() = Version::HTTP_2;
         *request.uri_mut() = self.uri.clone();
-        *request.headers_mut() = self.headers.clone();
-        request.headers_mut().insert(GRPC_TIMEOUT, deadline::to_grpc(left));
+        *request.headers_mut() = self.headers.take().unwrap_or_else(|| self.copied.headers());
+        request.headers_mut().insert(GRPC_TIMEOUT, left);
         request
-    }
-}
-
-/// Takes out what gRPC keeps for itself and a caller has no say in.
-fn strip_reserved(headers: &mut HeaderMap) {
-    let reserved: Vec<_> = headers
-        .keys()
-        .filter(|name| is_reserved_by_grpc(name.as_str()))
-        .cloned()
-        .collect();
-    for name in reserved {
-        headers.remove(name);
     }
 }
 
@@ -236,7 +237,9 @@ fn strip_reserved(headers: &mut HeaderMap) {
 /// gateway, stopping, cuts it.
 pub(super) struct Life {
     ends: Instant,
-    sleep: Pin<Box<Sleep>>,
+    timer: Timer,
+    /// `grpc-timeout` of a call that has all of its time left, if the caller said nothing of it.
+    whole: Option<HeaderValue>,
     /// Whether the end is the longest life of a stream, and not a deadline that the caller knows.
     is_stream_limit: bool,
     is_stream: bool,
@@ -248,19 +251,24 @@ impl Life {
     fn of(request: &Request<Body>, shared: &Shared) -> Result<Self, Fault> {
         let now = Instant::now();
         let is_stream = request.extensions().get::<AnswersInStream>().is_some();
-        let (ends, is_stream_limit) = match request.headers().get(GRPC_TIMEOUT) {
+        let (ends, is_stream_limit, whole) = match request.headers().get(GRPC_TIMEOUT) {
             Some(timeout) => {
                 let timeout = timeout.to_str().ok().and_then(deadline::parse_grpc);
-                (now.checked_add(timeout.ok_or(Fault::MalformedTimeout)?), false)
+                (now.checked_add(timeout.ok_or(Fault::MalformedTimeout)?), false, None)
             }
-            None if is_stream => (now.checked_add(shared.settings.stream_deadline), true),
-            None => (now.checked_add(shared.settings.deadline), false),
+            None if is_stream => (now.checked_add(shared.settings.stream_deadline), true, None),
+            None => (
+                now.checked_add(shared.settings.deadline),
+                false,
+                Some(shared.whole_timeout.clone()),
+            ),
         };
         // A time that the clock does not hold is no limit.
         let ends = ends.unwrap_or_else(|| now + Duration::from_secs(u64::from(u32::MAX)));
         Ok(Self {
             ends,
-            sleep: Box::pin(sleep_until(ends)),
+            timer: Timer::default(),
+            whole,
             is_stream_limit,
             is_stream,
             cut: Cut::new(match is_stream {
@@ -270,9 +278,14 @@ impl Life {
         })
     }
 
-    /// What is left of it.
-    fn left(&self) -> Duration {
-        self.ends.saturating_duration_since(Instant::now())
+    /// What is left of it, as `grpc-timeout`.
+    fn left(&mut self, shared: &Shared) -> HeaderValue {
+        let left = self.ends.saturating_duration_since(Instant::now());
+        match self.whole.take() {
+            // The gateway itself ends the call in time.
+            Some(whole) if left + HASTE >= shared.settings.deadline => whole,
+            _ => deadline::to_grpc(left),
+        }
     }
 
     pub(super) fn is_over(&self) -> bool {
@@ -328,6 +341,7 @@ impl Future for Life {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        self.sleep.as_mut().poll(cx)
+        let this = &mut *self;
+        this.timer.poll(this.ends, cx)
     }
 }

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use h2::{Reason, SendStream};
 use http::HeaderMap;
+use http::header::CONNECTION;
 use http_body::{Body as _, Frame};
 use http_body_util::BodyExt;
 use tokio::task::AbortHandle;
@@ -170,29 +171,41 @@ impl Pump {
 }
 
 /// Headers that belong to one connection, and those that HTTP/2 writes itself.
-const OF_THE_HOP: [&str; 10] = [
-    "connection",
-    "content-length",
-    "host",
-    "keep-alive",
-    "proxy-authenticate",
-    "proxy-authorization",
-    "proxy-connection",
-    "te",
-    "transfer-encoding",
-    "upgrade",
-];
+fn is_of_the_hop(name: &str) -> bool {
+    matches!(
+        name,
+        "connection"
+            | "content-length"
+            | "host"
+            | "keep-alive"
+            | "proxy-authenticate"
+            | "proxy-authorization"
+            | "proxy-connection"
+            | "te"
+            | "transfer-encoding"
+            | "upgrade"
+    )
+}
 
 /// Takes out what belongs to the connection on which a message came.
 pub(super) fn strip_hop(headers: &mut HeaderMap) {
     let named: Vec<String> = headers
-        .get_all("connection")
+        .get_all(CONNECTION)
         .iter()
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
         .map(|name| name.trim().to_ascii_lowercase())
         .collect();
-    for name in OF_THE_HOP.into_iter().chain(named.iter().map(String::as_str)) {
+    strip(headers, is_of_the_hop);
+    for name in named {
+        headers.remove(name);
+    }
+}
+
+/// Takes out the headers of these names: mostly there are none.
+pub(super) fn strip(headers: &mut HeaderMap, is_meant: fn(&str) -> bool) {
+    while let Some(name) = headers.keys().find(|name| is_meant(name.as_str())) {
+        let name = name.clone();
         headers.remove(name);
     }
 }

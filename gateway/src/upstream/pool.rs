@@ -14,7 +14,7 @@ use tokio::sync::{Notify, oneshot};
 use tokio::time::{Instant, timeout};
 
 use crate::upstream::connect::Heard;
-pub(super) use gauge::{Gauge, Progress};
+pub(super) use gauge::{Gauge, Progress, Timer};
 
 /// The connections.
 pub(super) struct Pool {
@@ -277,6 +277,11 @@ impl Lease {
     /// The call's upload, which stalls nothing yet.
     pub(super) fn progress(&self) -> Progress {
         Progress::new(self.gauge.clone())
+    }
+
+    /// Has the call's timer be one of the connection's.
+    pub(super) fn lend(&self, timer: &mut Timer) {
+        timer.at(&self.gauge);
     }
 
     /// Notes that the server answers calls.

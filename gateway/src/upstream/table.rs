@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use http::Request;
+use http::{Request, Response};
 use tonic::body::Body;
+use tower::Service;
 use tower::util::BoxCloneSyncService;
 
 use crate::answer::{GRPC, trailers_only};
@@ -78,8 +79,16 @@ impl Table {
 
     /// All of them as one inner service. An RPC whose service none has is UNIMPLEMENTED.
     pub fn service(&self) -> GrpcService {
+        BoxCloneSyncService::new(self.unboxed())
+    }
+
+    /// The same as it is, for whoever puts more around it.
+    pub(crate) fn unboxed(
+        &self,
+    ) -> impl Service<Request<Body>, Response = Response<Body>, Error = Infallible, Future: Send> + Clone + Send + Sync + use<>
+    {
         let by_service = self.by_service.clone();
-        BoxCloneSyncService::new(tower::service_fn(move |request: Request<Body>| {
+        tower::service_fn(move |request: Request<Body>| {
             let upstream = by_service.get(service_of(request.uri().path())).cloned();
             async move {
                 Ok::<_, Infallible>(match upstream {
@@ -90,7 +99,7 @@ impl Table {
                     }
                 })
             }
-        }))
+        })
     }
 }
 

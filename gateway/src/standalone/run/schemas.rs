@@ -102,7 +102,7 @@ fn build(settings: Arc<Settings>, upstreams: Vec<Upstream>, metrics: edge::Metri
             tracing::warn!("{finding}");
         }
         let table = upstreams::table(&settings, &source, gateway.schema(), &upstreams);
-        let service = serving(&settings, &gateway, table.service(), metrics.clone());
+        let service = serving(&settings, &gateway, &table, metrics.clone());
         Ok(Built { gateway, service })
     })
 }

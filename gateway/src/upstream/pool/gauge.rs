@@ -1,10 +1,14 @@
 //! How one connection is used, and how it fares: by this a call chooses among them.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::task::{Context, Poll};
 
 use tokio::sync::Notify;
+use tokio::time::{Instant, sleep_until};
 
+use crate::clocks::{Clock, Clocks};
 use crate::upstream::connect::Heard;
 
 /// How a connection is used.
@@ -20,6 +24,8 @@ pub(in crate::upstream) struct Gauge {
     pub(super) served: AtomicBool,
     /// Uploads that wait for the server to read.
     stalled: AtomicUsize,
+    /// Timers of the calls.
+    pub(super) clocks: Clocks,
 }
 
 impl Gauge {
@@ -33,6 +39,7 @@ impl Gauge {
             doubted: AtomicBool::new(false),
             served: AtomicBool::new(false),
             stalled: AtomicUsize::new(0),
+            clocks: Clocks::default(),
         }
     }
 
@@ -66,6 +73,41 @@ impl Gauge {
     /// Waits until a call gave up on a connection that was silent.
     pub(in crate::upstream) async fn suspected(&self) {
         self.suspected.notified().await;
+    }
+}
+
+/// The timer of one call, which goes back to its connection's.
+#[derive(Default)]
+pub(in crate::upstream) struct Timer {
+    /// `None` while the call waits for a connection.
+    gauge: Option<Arc<Gauge>>,
+    clock: Option<Clock>,
+}
+
+impl Timer {
+    /// Takes timers from a connection from now on.
+    pub(super) fn at(&mut self, gauge: &Arc<Gauge>) {
+        if self.clock.is_none() {
+            self.gauge = Some(gauge.clone());
+        }
+    }
+
+    /// Whether the end has come, which has to be the same in each call. It takes a timer when first asked.
+    pub(in crate::upstream) fn poll(&mut self, ends: Instant, cx: &mut Context<'_>) -> Poll<()> {
+        let gauge = self.gauge.as_ref();
+        let clock = self.clock.get_or_insert_with(|| match gauge {
+            Some(gauge) => gauge.clocks.until(ends),
+            None => Box::pin(sleep_until(ends)),
+        });
+        clock.as_mut().poll(cx)
+    }
+}
+
+impl Drop for Timer {
+    fn drop(&mut self) {
+        if let (Some(gauge), Some(clock)) = (&self.gauge, self.clock.take()) {
+            gauge.clocks.give_back(clock);
+        }
     }
 }
 
