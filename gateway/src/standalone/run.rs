@@ -12,13 +12,10 @@ mod upstreams;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::Request;
-use hyper::body::Incoming;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
-use tower::{ServiceExt, service_fn};
 
 use super::published::Published;
 use super::schema::{self, Source};
@@ -30,7 +27,7 @@ use crate::probes::Probes;
 use crate::reload::Reloads;
 use crate::serve::{serve, serve_over};
 use crate::signals::{Hangups, Signals, Stop};
-use crate::{Gateway, GrpcService, HttpService, RequestBody, admin};
+use crate::{Gateway, GrpcService, HttpService, admin};
 use listen::Listeners;
 use part::Part;
 use started::Started;
@@ -136,11 +133,10 @@ fn accept(
     settings: &Settings,
     listener: TcpListener,
     acceptor: Option<TlsAcceptor>,
-    http: HttpService,
+    service: HttpService,
     draining: watch::Receiver<bool>,
     drain_max: Duration,
 ) -> Part {
-    let service = service_fn(move |request: Request<Incoming>| http.clone().oneshot(request.map(RequestBody::new)));
     let limits = settings.limits.connections;
     match acceptor {
         Some(acceptor) => Part::start(
