@@ -13,16 +13,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use http::Request;
-use hyper::body::Incoming;
 use millrace_gateway::edge::{CorsPolicy, Edge, HostPolicy, Metrics, NoBuiltin};
 use millrace_gateway::serve::{ConnectionLimits, listen, serve};
 use millrace_gateway::transcode::{HttpRule, Options};
-use millrace_gateway::{BoxError, Gateway, GrpcService, RequestBody};
+use millrace_gateway::{BoxError, Gateway, GrpcService};
 use prometheus_client::registry::Registry;
 use tokio::sync::watch;
 use tonic_reflection::pb::v1::FILE_DESCRIPTOR_SET;
-use tower::ServiceExt;
 
 #[tokio::main]
 async fn main() -> Result<(), BoxError> {
@@ -48,7 +45,6 @@ async fn main() -> Result<(), BoxError> {
             std::future::pending::<()>().await;
         }
     });
-    let http = http.map_request(|request: Request<Incoming>| request.map(RequestBody::new));
     serve(listener, http, limits(), stopping, Duration::from_secs(10)).await;
     Ok(())
 }

@@ -2,7 +2,6 @@
 //! that a busy or stuck server still tells the truth. It only reads, but for the [`Action`]s that it is given: of those
 //! the stand-alone gateway has one, `POST /schema/reload`, and only if a setting turns it on.
 
-use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::net::IpAddr;
@@ -14,7 +13,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, ORIGIN};
 use http::{HeaderValue, Method, Request, Response};
-use hyper::body::Incoming;
 use millrace_transcode::RouteError;
 use prometheus_client::encoding::text;
 use prometheus_client::registry::Registry;
@@ -23,11 +21,11 @@ use tokio::sync::watch;
 use tower::service_fn;
 
 use crate::answer::{Answers, Shape};
-use crate::body::{HttpResponse, ResponseBody};
+use crate::body::{HttpRequest, HttpResponse, ResponseBody};
 use crate::call::CallRecord;
 use crate::edge::{check_head, every_name, is_loopback_authority, is_port};
 use crate::error::Failure;
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, HttpService};
 use crate::probes::Probes;
 use crate::rest::without_body;
 use crate::serve::{ConnectionLimits, serve};
@@ -125,10 +123,10 @@ pub fn start_with(
     let (stop, stopping) = watch::channel(false);
     let thread = std::thread::Builder::new().name("admin".to_owned()).spawn(move || {
         runtime.block_on(async {
-            let service = service_fn(move |request: Request<Incoming>| {
-                let answering = answering.clone();
-                async move { Ok::<_, Infallible>(answering.answer(&request).await) }
-            });
+            let service = HttpService::new(service_fn(move |request: HttpRequest| {
+                let (answering, request) = (answering.clone(), request.map(drop));
+                async move { Ok(answering.answer(&request).await) }
+            }));
             match TcpListener::from_std(listener) {
                 Ok(listener) => serve(listener, service, LIMITS, stopping, DRAIN_MAX).await,
                 Err(error) => tracing::error!(%error, "the admin listener cannot start"),
@@ -149,7 +147,7 @@ impl Admin {
 
 impl Answering {
     /// Answers GET, and HEAD as GET without a body; a request's own body is not read.
-    async fn answer<B>(&self, request: &Request<B>) -> HttpResponse {
+    async fn answer(&self, request: &Request<()>) -> HttpResponse {
         let answer = match self.actions.iter().find(|action| action.path == request.uri().path()) {
             None => self.page(request),
             Some(action) => match self.may_act(request) {
@@ -168,7 +166,7 @@ impl Answering {
         }
     }
 
-    fn may_act<B>(&self, request: &Request<B>) -> Result<(), Failure> {
+    fn may_act(&self, request: &Request<()>) -> Result<(), Failure> {
         if !every_name(request, is_loopback_authority) {
             return Err(Failure::host_not_allowed());
         }
@@ -184,7 +182,7 @@ impl Answering {
         Ok(())
     }
 
-    fn page<B>(&self, request: &Request<B>) -> Result<HttpResponse, Failure> {
+    fn page(&self, request: &Request<()>) -> Result<HttpResponse, Failure> {
         check_head(request)?;
         if !every_name(request, |name| self.hosts.allow(name)) {
             return Err(Failure::host_not_allowed());

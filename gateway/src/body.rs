@@ -67,7 +67,7 @@ impl ResponseBody {
     }
 
     /// A stream of chunks.
-    pub(crate) fn stream<B>(body: B) -> Self
+    pub fn stream<B>(body: B) -> Self
     where
         B: Body<Data = Bytes, Error = BoxError> + Send + 'static,
     {

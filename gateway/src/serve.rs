@@ -11,22 +11,18 @@ mod peer;
 mod tracked;
 mod transport;
 
-use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::{Request, Response};
-use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tower::{Service, ServiceExt};
 
 use crate::drain::begun;
+use crate::gateway::HttpService;
 use connection::connection;
 pub use handshake::{Handshake, Plain};
 
@@ -94,36 +90,25 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 
 /// Serves a listener until the drain, and then finishes what is in progress, until `drain_max` has passed at the
 /// latest. What a peer sent before it could know of the drain is answered.
-pub async fn serve<S, B>(
+pub async fn serve(
     listener: TcpListener,
-    service: S,
+    service: HttpService,
     limits: ConnectionLimits,
     draining: watch::Receiver<bool>,
     drain_max: Duration,
-) where
-    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
-    S::Future: Send,
-    B: http_body::Body<Data = Bytes> + Send + 'static,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
+) {
     serve_over(listener, Plain, service, limits, draining, drain_max).await;
 }
 
 /// The same over what a handshake makes of each socket. The handshake may take as long as the first request after it.
-pub async fn serve_over<H, S, B>(
+pub async fn serve_over<H: Handshake>(
     listener: TcpListener,
     handshake: H,
-    service: S,
+    service: HttpService,
     limits: ConnectionLimits,
     mut draining: watch::Receiver<bool>,
     drain_max: Duration,
-) where
-    H: Handshake,
-    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
-    S::Future: Send,
-    B: http_body::Body<Data = Bytes> + Send + 'static,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
+) {
     let serving = Serving {
         handshake,
         service,
@@ -150,43 +135,30 @@ pub async fn serve_over<H, S, B>(
 }
 
 /// What all connections of a listener have in common.
-struct Serving<H, S> {
+struct Serving<H> {
     handshake: H,
-    service: S,
+    service: HttpService,
     limits: ConnectionLimits,
     builder: Builder<TokioExecutor>,
     caps: Caps,
     draining: watch::Receiver<bool>,
 }
 
-impl<H, S, B> Serving<H, S>
-where
-    H: Handshake,
-    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
-    S::Future: Send,
-    B: http_body::Body<Data = Bytes> + Send + 'static,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
+impl<H: Handshake> Serving<H> {
     /// One connection, to its end; `None` if there is no place for it.
-    fn one(&self, stream: TcpStream, peer: SocketAddr) -> Option<impl Future<Output = ()> + Send + use<H, S, B>> {
-        let from = Peer::new(peer.ip());
-        let Some(place) = self.caps.take(from) else {
+    fn one(&self, stream: TcpStream, peer: SocketAddr) -> Option<impl Future<Output = ()> + Send + use<H>> {
+        let Some(place) = self.caps.take(Peer::new(peer.ip())) else {
             tracing::debug!(peer = %peer.ip(), "a connection above the caps is closed");
             return None;
         };
-        let service = self.service.clone().map_request(move |mut request: Request<Incoming>| {
-            request.extensions_mut().insert(from);
-            request.extensions_mut().insert(RemoteAddress(peer));
-            request
-        });
         // Answers are written whole; waiting for more only delays them. A socket that refuses is closing already.
         let _ = stream.set_nodelay(true);
-        let (handshake, builder) = (self.handshake.clone(), self.builder.clone());
+        let (handshake, service, builder) = (self.handshake.clone(), self.service.clone(), self.builder.clone());
         let (limits, draining) = (self.limits, self.draining.clone());
         Some(async move {
             let shaken = tokio::time::timeout(limits.first_request, handshake.shake(stream)).await;
             match shaken {
-                Ok(Ok(io)) => connection(io, service, builder, limits, draining).await,
+                Ok(Ok(io)) => connection(Box::new(io), peer, service, builder, limits, draining).await,
                 Ok(Err(error)) => tracing::debug!(peer = %peer.ip(), %error, "a handshake failed"),
                 Err(_) => tracing::debug!(peer = %peer.ip(), "a handshake took too long"),
             }

@@ -1,28 +1,30 @@
 //! One connection, from its first byte to its end: hyper serves it, and a watch beside it decides when it has to end.
+//! It is not generic: each further kind of transport or service would be hyper's whole server compiled once more.
 
 use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::header::CONNECTION;
-use http::{HeaderValue, Request, Response, Version};
+use http::{HeaderValue, Request, Version};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 use tokio::time::Instant;
-use tower::{Service, ServiceExt};
+use tower::ServiceExt;
 
-use super::ConnectionLimits;
 use super::activity::{Activity, RequestEnd};
 use super::tracked::Tracked;
-use super::transport::Transport;
+use super::transport::{Io, Transport};
+use super::{ConnectionLimits, Peer, RemoteAddress};
+use crate::body::RequestBody;
 use crate::drain::begun;
+use crate::gateway::HttpService;
 
 /// How long a peer without a request in progress may take to close after it was asked to.
 pub(super) const GOODBYE: Duration = Duration::from_secs(1);
@@ -32,22 +34,20 @@ pub(super) const GOODBYE: Duration = Duration::from_secs(1);
 pub(super) const LAST_CALL: Duration = Duration::from_millis(100);
 
 /// Serves one connection. Returning closes the transport.
-pub(super) async fn connection<I, S, B>(
-    io: I,
-    service: S,
+pub(super) async fn connection(
+    io: Box<dyn Io>,
+    peer: SocketAddr,
+    service: HttpService,
     builder: Builder<TokioExecutor>,
     limits: ConnectionLimits,
     mut draining: watch::Receiver<bool>,
-) where
-    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
-    S::Future: Send,
-    B: http_body::Body<Data = Bytes> + Send + 'static,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
+) {
     let activity = Arc::new(Activity::start());
     let (counted, closing) = (Arc::clone(&activity), draining.clone());
+    let from = Peer::new(peer.ip());
     let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(from);
+        request.extensions_mut().insert(RemoteAddress(peer));
         let in_progress = counted.begin();
         let (version, closing) = (request.version(), closing.clone());
         if version <= Version::HTTP_11 {
@@ -57,7 +57,7 @@ pub(super) async fn connection<I, S, B>(
                 request.extensions_mut().insert(RequestEnd::new(Arc::clone(&counted)));
             }
         }
-        let answer = service.clone().oneshot(request);
+        let answer = service.clone().oneshot(request.map(RequestBody::new));
         async move {
             let mut response = answer.await?.map(|body| Tracked::new(body, in_progress));
             if version <= Version::HTTP_11 && *closing.borrow() {

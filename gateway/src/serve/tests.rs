@@ -6,17 +6,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
+use http::Response;
 use http_body::Frame;
-use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt, Full, StreamBody};
+use http_body_util::StreamBody;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
-use tower::util::BoxCloneService;
 
 use super::*;
-
-type Answer = UnsyncBoxBody<Bytes, Infallible>;
+use crate::body::{HttpRequest, HttpResponse, ResponseBody};
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const EMPTY_SETTINGS: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];
@@ -73,30 +72,33 @@ impl Stage {
     }
 
     /// `/hold` answers when it is released, `/stream` never ends, `/flood` always has more, all else answers at once.
-    async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Result<Response<Answer>, Infallible> {
+    async fn answer(self: Arc<Self>, request: HttpRequest) -> HttpResponse {
         let body = match request.uri().path() {
-            "/stream" => StreamBody::new(futures_util::stream::pending()).boxed_unsync(),
+            "/stream" => ResponseBody::stream(StreamBody::new(futures_util::stream::pending())),
             "/flood" => {
                 let dropped = Dropped(Arc::clone(&self));
                 let chunks = futures_util::stream::repeat_with(move || {
                     dropped.0.flooded.fetch_add(1, Ordering::SeqCst);
                     Ok(Frame::data(Bytes::from_static(&[0; 1_024])))
                 });
-                StreamBody::new(chunks).boxed_unsync()
+                ResponseBody::stream(StreamBody::new(chunks))
             }
             "/hold" => {
                 self.held.add_permits(1);
                 self.release.acquire().await.unwrap().forget();
-                Full::from("late").boxed_unsync()
+                ResponseBody::full("late")
             }
-            _ => Full::from("here").boxed_unsync(),
+            _ => ResponseBody::full("here"),
         };
-        Ok(Response::new(body))
+        Response::new(body)
     }
 
-    fn service(self: &Arc<Self>) -> BoxCloneService<Request<Incoming>, Response<Answer>, Infallible> {
+    fn service(self: &Arc<Self>) -> HttpService {
         let stage = Arc::clone(self);
-        BoxCloneService::new(tower::service_fn(move |request| Arc::clone(&stage).answer(request)))
+        HttpService::new(tower::service_fn(move |request| {
+            let answer = Arc::clone(&stage).answer(request);
+            async { Ok(answer.await) }
+        }))
     }
 }
 

@@ -17,16 +17,21 @@ use super::activity::Activity;
 /// cancelled.
 pub(super) const HALF_CLOSED_MAX: Duration = Duration::from_secs(5);
 
+/// TCP, or TLS over it.
+pub(super) trait Io: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<I: AsyncRead + AsyncWrite + Unpin + Send> Io for I {}
+
 /// A transport, watched.
-pub(super) struct Transport<I> {
-    inner: I,
+pub(super) struct Transport {
+    inner: Box<dyn Io>,
     activity: Arc<Activity>,
     /// Since the peer closed its side.
     half_closed: Option<Pin<Box<Sleep>>>,
 }
 
-impl<I> Transport<I> {
-    pub(super) fn new(inner: I, activity: Arc<Activity>) -> Self {
+impl Transport {
+    pub(super) fn new(inner: Box<dyn Io>, activity: Arc<Activity>) -> Self {
         Self {
             inner,
             activity,
@@ -44,7 +49,7 @@ impl<I> Transport<I> {
     }
 }
 
-impl<I: AsyncRead + Unpin> AsyncRead for Transport<I> {
+impl AsyncRead for Transport {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
         let silence = match &mut this.half_closed {
@@ -65,7 +70,7 @@ impl<I: AsyncRead + Unpin> AsyncRead for Transport<I> {
     }
 }
 
-impl<I: AsyncWrite + Unpin> AsyncWrite for Transport<I> {
+impl AsyncWrite for Transport {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.inner).poll_write(cx, bytes);
         self.noted(polled)

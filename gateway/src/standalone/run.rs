@@ -13,13 +13,10 @@ mod upstreams;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::Request;
-use hyper::body::Incoming;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
-use tower::{ServiceExt, service_fn};
 
 use super::published::Published;
 use super::schema::{self, Source};
@@ -32,7 +29,7 @@ use crate::reload::Reloads;
 use crate::serve::{serve, serve_over};
 use crate::signals::{Hangups, Signals, Stop};
 use crate::upstream::Table;
-use crate::{Gateway, HttpService, RequestBody, admin};
+use crate::{Gateway, HttpService, admin};
 use listen::Listeners;
 use part::Part;
 use random::random;
@@ -139,11 +136,10 @@ fn accept(
     settings: &Settings,
     listener: TcpListener,
     acceptor: Option<TlsAcceptor>,
-    http: HttpService,
+    service: HttpService,
     draining: watch::Receiver<bool>,
     drain_max: Duration,
 ) -> Part {
-    let service = service_fn(move |request: Request<Incoming>| http.clone().oneshot(request.map(RequestBody::new)));
     let limits = settings.limits.connections;
     match acceptor {
         Some(acceptor) => Part::start(

@@ -6,12 +6,12 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::http::{HeaderName, HeaderValue, Request};
-use hyper::body::Incoming;
+use ::http::{HeaderName, HeaderValue};
+use http_body_util::BodyExt;
 use millrace_gateway::edge::{CorsPolicy, Edge, Forwarding, HostPolicy, Metrics, NoBuiltin};
 use millrace_gateway::serve::{self, ConnectionLimits};
 use millrace_gateway::upstream::{self, Upstream};
-use millrace_gateway::{Gateway, GrpcService, LoadError, RequestBody};
+use millrace_gateway::{Gateway, GrpcService, HttpService, LoadError, ResponseBody};
 use prometheus_client::registry::Registry;
 use tokio::sync::watch;
 use tower::ServiceExt;
@@ -110,10 +110,8 @@ fn inner(mode: Mode, upstream: &Recorder, setup: &Setup, stop: &watch::Sender<bo
         listener.local_addr().unwrap().to_string()
     } else {
         let service = upstream.service();
-        serve(
-            service.map_request(|request: Request<Incoming>| request.map(tonic::body::Body::new)),
-            stop,
-        )
+        let answered = service.map_response(|answer| answer.map(|body| ResponseBody::stream(body.map_err(Into::into))));
+        serve(HttpService::new(answered), stop)
     };
     let proxied = Upstream::new(upstream::Settings::new(format!("http://{address}"), 1)).unwrap();
     let (kept, stopping) = (proxied.clone(), stop.subscribe());
@@ -163,7 +161,6 @@ impl Stage {
             builtin: Arc::new(NoBuiltin),
         };
         let service = gateway.serve(inner, edge);
-        let service = service.map_request(|request: Request<Incoming>| request.map(RequestBody::new));
         Ok(Self {
             address: serve(service, &stop),
             upstream,
@@ -215,16 +212,7 @@ impl Stage {
 }
 
 /// Serves on a free port of the loopback.
-fn serve<S, B>(service: S, stop: &watch::Sender<bool>) -> String
-where
-    S: tower::Service<Request<Incoming>, Response = ::http::Response<B>, Error = std::convert::Infallible>
-        + Clone
-        + Send
-        + 'static,
-    S::Future: Send,
-    B: http_body::Body<Data = bytes::Bytes> + Send + 'static,
-    B::Error: Into<millrace_gateway::BoxError>,
-{
+fn serve(service: HttpService, stop: &watch::Sender<bool>) -> String {
     let listener = serve::listen(LOOPBACK).unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let limits = ConnectionLimits {

@@ -14,7 +14,7 @@ use http_body_util::{BodyExt, StreamBody};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::service::TowerToHyperService;
 use millrace_gateway::serve::{ConnectionLimits, listen, serve};
-use millrace_gateway::{Builder, Gateway, GrpcService, HttpService, RequestBody};
+use millrace_gateway::{Builder, Gateway, GrpcService, HttpService};
 use prometheus_client::registry::Registry;
 use tokio::sync::{mpsc, watch};
 use tonic::body::Body;
@@ -84,12 +84,9 @@ pub(crate) async fn listening(service: HttpService) -> SocketAddr {
         idle: Duration::from_secs(60),
         unread: Duration::from_secs(60),
     };
-    let service = ServiceBuilder::new()
-        .map_request(|request: Request<hyper::body::Incoming>| request.map(RequestBody::new))
-        .service(service);
     let (keep, draining) = watch::channel(false);
     tokio::spawn(async move {
-        serve(listener, service.boxed_clone(), limits, draining, Duration::ZERO).await;
+        serve(listener, service, limits, draining, Duration::ZERO).await;
         drop(keep);
     });
     address

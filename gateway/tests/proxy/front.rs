@@ -1,6 +1,5 @@
 //! The gateway on a port, and what calls it.
 
-use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +17,6 @@ use prometheus_client::registry::Registry;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
-use tower::ServiceExt;
 
 /// A gateway that serves.
 pub(crate) struct Front {
@@ -155,10 +153,6 @@ pub(crate) fn serve_on_a_port(inner: GrpcService) -> SocketAddr {
         builtin: Arc::new(NoBuiltin),
     };
     let service = gateway().serve(inner, edge);
-    let service = tower::service_fn(move |request: Request<Incoming>| {
-        let service = service.clone();
-        async move { Ok::<_, Infallible>(service.oneshot(request.map(RequestBody::new)).await.unwrap()) }
-    });
     let listener = listen("127.0.0.1:0".parse().unwrap()).unwrap();
     let address = listener.local_addr().unwrap();
     let limits = ConnectionLimits {

@@ -1,6 +1,5 @@
 //! The upstream, the running binary, and the clients of these tests.
 
-use std::convert::Infallible;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
@@ -14,10 +13,9 @@ use futures_util::StreamExt;
 use http::{HeaderMap, Request, Response};
 use http_body::Frame;
 use http_body_util::{BodyExt, Full, StreamBody};
-use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use millrace_gateway::GrpcService;
 use millrace_gateway::serve::{ConnectionLimits, listen, serve};
+use millrace_gateway::{GrpcService, HttpRequest, HttpService, ResponseBody};
 use serde_json::Value;
 use tokio::sync::watch;
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
@@ -226,7 +224,7 @@ impl Upstream {
         let noted = last.clone();
         let (told, calls) = channel();
         let thread = std::thread::spawn(move || {
-            let service = service_fn(move |request: Request<Incoming>| {
+            let service = HttpService::new(service_fn(move |request: HttpRequest| {
                 let reflection = reflection.clone();
                 *noted.lock().unwrap() = request.headers().clone();
                 let _ = told.send(request.uri().path().to_owned());
@@ -235,16 +233,17 @@ impl Upstream {
                     if path.ends_with("/Hang") {
                         std::future::pending::<()>().await;
                     }
-                    Ok::<Response<tonic::body::Body>, Infallible>(match reflection {
+                    let answer: Response<tonic::body::Body> = match reflection {
                         Some((package, service)) if path.starts_with(package) => {
                             service.oneshot(request.map(tonic::body::Body::new)).await?
                         }
                         _ if path.ends_with("/Watch") => one_and_no_end(),
                         _ if path.starts_with("/grpc.reflection.") => tonic::Status::unimplemented("").into_http(),
                         _ => tonic::server::Grpc::new(Raw).unary(Echo, request).await,
-                    })
+                    };
+                    Ok(answer.map(|body| ResponseBody::stream(body.map_err(Into::into))))
                 }
-            });
+            }));
             let limits = ConnectionLimits {
                 connections: 100,
                 connections_per_ip: 100,

@@ -12,18 +12,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::Request;
-use hyper::body::Incoming;
 use millrace_gateway::edge::{Edge, Metrics};
 use millrace_gateway::heartbeat::Heartbeat;
 use millrace_gateway::probes::Probes;
 use millrace_gateway::serve::serve;
-use millrace_gateway::{Gateway, HttpService, RequestBody, admin};
+use millrace_gateway::{Gateway, HttpService, admin};
 use prometheus_client::registry::Registry;
 use tokio::sync::watch;
 use tonic::server::NamedService;
-use tower::ServiceExt;
-use tower::service_fn;
 use tower::util::BoxCloneSyncService;
 
 use crate::caller::Authenticator;
@@ -192,7 +188,7 @@ impl Chassis {
         let drain_max = limits.drain();
         let serving = tokio::spawn(serve(
             listeners.public,
-            service_fn(move |request: Request<Incoming>| http.clone().oneshot(request.map(RequestBody::new))),
+            http,
             limits.of_connections(),
             draining.subscribe(),
             running::Parts::connections_max(drain_max),

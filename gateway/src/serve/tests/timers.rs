@@ -1,5 +1,7 @@
 //! The timers of a connection on a clock that moves only when all wait: the transport is a pipe in memory.
 
+use std::net::{IpAddr, Ipv4Addr};
+
 use tokio::io::DuplexStream;
 use tokio::time::Instant;
 
@@ -7,6 +9,7 @@ use super::super::connection::{GOODBYE, LAST_CALL};
 use super::super::transport::HALF_CLOSED_MAX;
 use super::*;
 
+const PEER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 1);
 /// The bytes that fit into a pipe.
 const PIPE_BYTES: usize = 4 << 10;
 /// Timers may be late by what a timer resolves.
@@ -33,7 +36,14 @@ async fn pipe(limits: ConnectionLimits, bytes: &[u8]) -> Pipe {
     let (drain, draining) = watch::channel(false);
     let stage = Stage::new();
     let since = Instant::now();
-    let serving = tokio::spawn(connection(io, stage.service(), builder(&limits), limits, draining));
+    let serving = tokio::spawn(connection(
+        Box::new(io),
+        PEER,
+        stage.service(),
+        builder(&limits),
+        limits,
+        draining,
+    ));
     peer.write_all(bytes).await.unwrap();
     Pipe {
         peer,
