@@ -11,8 +11,9 @@ use crate::openapi::schema::Schemas;
 use crate::openapi::{Info, describe, is_deprecated};
 use crate::rule::{Body, Route};
 
-/// Describes one operation, but for its id.
+/// Describes one operation.
 pub(super) fn operation(
+    id: String,
     route: &Route,
     path: &Path,
     comments: &Comments,
@@ -21,7 +22,10 @@ pub(super) fn operation(
 ) -> Map<String, Value> {
     let rpc = route.rpc.descriptor();
     let comment = comments.get(&rpc.parent_file(), rpc.path());
-    let mut operation = Map::from_iter([("tags".to_owned(), json!([rpc.parent_service().name()]))]);
+    let mut operation = Map::from_iter([
+        ("tags".to_owned(), json!([rpc.parent_service().name()])),
+        ("operationId".to_owned(), json!(id)),
+    ]);
     if let Some(comment) = comment {
         operation.insert("summary".to_owned(), json!(summary(comment)));
     }

@@ -105,7 +105,7 @@ fn header_parameters(route: &Route, comments: &Comments, parameters: &mut Vec<Va
         let comment = comments.get(&field.parent_message().parent_file(), field.path());
         let description = format!("Fills `{}`{note}. {}", field.name(), comment.unwrap_or_default());
         let schema = json!({"type": "string"});
-        parameters.push(json!({"name": name, "in": "header", "description": description.trim_end(), "schema": schema}));
+        parameters.push(json!({"name": name, "in": "header", "schema": schema, "description": description.trim_end()}));
     };
     if let Some(field) = route.rpc.idempotency_key_field() {
         header("Idempotency-Key", field, "");
