@@ -52,7 +52,7 @@ pub struct Info {
 pub(crate) fn document(schema: &Schema, info: &Info) -> Value {
     let comments = Comments::of(schema.pool());
     let mut schemas = Schemas::new(&comments);
-    let paths = paths(schema, info, &comments, &mut schemas);
+    let paths = paths(schema, info, &mut schemas);
     let mut about = Map::from_iter([
         ("title".to_owned(), json!(info.title)),
         ("version".to_owned(), json!(info.version)),
@@ -82,7 +82,7 @@ pub(crate) fn document(schema: &Schema, info: &Info) -> Value {
 }
 
 /// The operations by path and method.
-fn paths(schema: &Schema, info: &Info, comments: &Comments, schemas: &mut Schemas<'_>) -> Map<String, Value> {
+fn paths(schema: &Schema, info: &Info, schemas: &mut Schemas<'_>) -> Map<String, Value> {
     let resources = Resources::of(schema.pool());
     let mut paths: Map<String, Value> = Map::new();
     let mut operation_ids = BTreeSet::new();
@@ -105,7 +105,7 @@ fn paths(schema: &Schema, info: &Info, comments: &Comments, schemas: &mut Schema
                 continue;
             }
             let id = operation_id(route, &mut operation_ids);
-            let operation = operation(id, route, &path, comments, schemas, info);
+            let operation = operation(id, route, &path, schemas, info);
             item.insert(method.to_owned(), Value::Object(operation));
         }
     }

@@ -18,7 +18,7 @@ const INPUT_ONLY: i32 = 4;
 
 /// Schemas that something refers to, by full name.
 pub(crate) struct Schemas<'c> {
-    comments: &'c Comments,
+    pub(super) comments: &'c Comments,
     named: BTreeMap<String, Value>,
 }
 
