@@ -191,7 +191,7 @@ impl UpstreamSettings {
 
     /// The URL without credentials.
     pub(super) fn shown_url(&self) -> String {
-        show::without_password(&self.connection.url)
+        show::without_credentials(&self.connection.url)
     }
 
     /// Reads a list whose items are URLs or tables; or URLs with commas between them.

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that panics is a test that fails")]
 
+mod client_stream_bounds;
 mod client_streams;
 mod edge;
 mod grpc;

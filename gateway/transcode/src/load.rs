@@ -162,11 +162,14 @@ impl SchemaBuilder {
         }
         map_entries(&pool)?;
         let methods = methods(&pool, &self.options)?;
-        let mut routes = Vec::new();
+        let mut routes: Vec<Route> = Vec::new();
         for method in &methods {
             if let Some(rule) = rule_of(&pool, &self.options, method) {
                 routes.extend(rule.routes(method)?);
             }
+        }
+        for (index, route) in routes.iter_mut().enumerate() {
+            route.declared_at = index;
         }
         routes.sort_by(|a, b| (&a.path, &a.http_method).cmp(&(&b.path, &b.http_method)));
         let router = router(&routes, self.options.path_empty_segments)?;

@@ -1,4 +1,5 @@
-//! The OpenAPI 3.1 document of a schema's routes: what is bound is described, nothing else, and always in one order.
+//! The OpenAPI 3.1 document of a schema's routes: what is bound is described, nothing else, and always in one order:
+//! that in which the schema declares services, RPCs, bindings and fields. Components are sorted by name.
 //!
 //! Paths are written with one parameter per wildcard (`/v1/users/{user}/orders`), since OpenAPI has none that holds a
 //! `/`. Descriptions are the comments of the proto files.
@@ -51,7 +52,7 @@ pub struct Info {
 pub(crate) fn document(schema: &Schema, info: &Info) -> Value {
     let comments = Comments::of(schema.pool());
     let mut schemas = Schemas::new(&comments);
-    let paths = paths(schema, info, &comments, &mut schemas);
+    let paths = paths(schema, info, &mut schemas);
     let mut about = Map::from_iter([
         ("title".to_owned(), json!(info.title)),
         ("version".to_owned(), json!(info.version)),
@@ -67,23 +68,27 @@ pub(crate) fn document(schema: &Schema, info: &Info) -> Value {
     let mut document = Map::from_iter([
         ("openapi".to_owned(), json!("3.1.0")),
         ("info".to_owned(), Value::Object(about)),
-        ("tags".to_owned(), tags(schema, &comments)),
-        ("paths".to_owned(), Value::Object(paths)),
-        ("components".to_owned(), Value::Object(components)),
     ]);
     if !info.servers.is_empty() {
         let servers = info.servers.iter().map(|url| json!({"url": url}));
         document.insert("servers".to_owned(), servers.collect());
     }
+    document.extend([
+        ("tags".to_owned(), tags(schema, &comments)),
+        ("paths".to_owned(), Value::Object(paths)),
+        ("components".to_owned(), Value::Object(components)),
+    ]);
     Value::Object(document)
 }
 
 /// The operations by path and method.
-fn paths(schema: &Schema, info: &Info, comments: &Comments, schemas: &mut Schemas<'_>) -> Map<String, Value> {
+fn paths(schema: &Schema, info: &Info, schemas: &mut Schemas<'_>) -> Map<String, Value> {
     let resources = Resources::of(schema.pool());
     let mut paths: Map<String, Value> = Map::new();
     let mut operation_ids = BTreeSet::new();
-    for route in schema.routes() {
+    let mut declared: Vec<&Route> = schema.routes().collect();
+    declared.sort_by_key(|route| route.declared_at);
+    for route in declared {
         let path = path_of(route, &resources);
         let item = paths
             .entry(path.text.clone())
@@ -99,8 +104,8 @@ fn paths(schema: &Schema, info: &Info, comments: &Comments, schemas: &mut Schema
             if item.contains_key(method) {
                 continue;
             }
-            let mut operation = operation(route, &path, comments, schemas, info);
-            operation.insert("operationId".to_owned(), json!(operation_id(route, &mut operation_ids)));
+            let id = operation_id(route, &mut operation_ids);
+            let operation = operation(id, route, &path, schemas, info);
             item.insert(method.to_owned(), Value::Object(operation));
         }
     }
@@ -111,13 +116,12 @@ fn paths(schema: &Schema, info: &Info, comments: &Comments, schemas: &mut Schema
 
 /// One tag for each service that has routes.
 fn tags(schema: &Schema, comments: &Comments) -> Value {
-    let services: BTreeSet<String> = schema
+    let routed: BTreeSet<String> = schema
         .routes()
         .map(|route| route.rpc.descriptor().parent_service().full_name().to_owned())
         .collect();
-    let services = services
-        .iter()
-        .filter_map(|name| schema.pool().get_service_by_name(name));
+    let services = schema.pool().services();
+    let services = services.filter(|service| routed.contains(service.full_name()));
     let tags = services.map(|service| {
         let mut tag = Map::from_iter([("name".to_owned(), json!(service.name()))]);
         describe(&mut tag, comments.get(&service.parent_file(), service.path()));

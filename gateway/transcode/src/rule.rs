@@ -38,6 +38,8 @@ pub struct HttpRule {
 #[derive(Debug)]
 pub struct Route {
     pub(crate) rpc: Arc<Method>,
+    /// Where the schema declares it among all routes: by file, service, RPC and binding. Set by the loader.
+    pub(crate) declared_at: usize,
     pub(crate) http_method: String,
     pub(crate) path: String,
     pub(crate) template: Template,
@@ -192,6 +194,7 @@ impl HttpRule {
         };
         Ok(Route {
             rpc: Arc::clone(rpc),
+            declared_at: 0,
             http_method: self.method.clone(),
             path: self.path.clone(),
             template,

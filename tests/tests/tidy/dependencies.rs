@@ -30,6 +30,7 @@ const LICENCES: &[&str] = &[
 /// Packages that are there in several versions until those that need the older ones move on, and in how many.
 const SEVERAL: &[(&str, usize)] = &[
     ("base64", 2),
+    ("foldhash", 2),
     ("getrandom", 2),
     ("hashbrown", 2),
     ("itertools", 3),

@@ -1,10 +1,9 @@
 //! Reads the settings from file, environment and flags, and remembers where each came from.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::path::Path;
 
-use millrace_cli::{ConfigError, FLAG};
+use millrace_cli::{ConfigError, FLAG, listeners_overlap, log};
 use serde_json::{Map, Value};
 
 use super::keys::{Key, keys};
@@ -256,7 +255,7 @@ impl Sources {
         }
         if settings
             .admin_listen
-            .is_some_and(|admin| overlap(settings.listen, admin))
+            .is_some_and(|admin| listeners_overlap(settings.listen, admin))
         {
             let given = ["admin_listen", "listen"]
                 .into_iter()
@@ -269,17 +268,11 @@ impl Sources {
             let from = source(self, "routes");
             self.problem(&format!("routes[{route}]"), &from, "lacks `selector`");
         }
-        if let Err(error) = super::super::log::filter(&settings.log.filter) {
+        if let Err(error) = log::filter(&settings.log.filter) {
             let from = source(self, "log.filter");
             self.problem("log.filter", &from, format!("cannot be read: {error}"));
         }
     }
-}
-
-/// Whether one address takes the port of the other. Port 0 is any free port.
-fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
-    let same_ip = one.ip() == other.ip() || one.ip().is_unspecified() || other.ip().is_unspecified();
-    same_ip && one.port() == other.port() && one.port() != 0
 }
 
 fn key(dotted: &str) -> Option<&'static Key<Settings>> {

@@ -126,10 +126,10 @@ fn toml(value: &Value) -> String {
     }
 }
 
-/// The same value without the passwords of its URLs.
+/// The same value without the credentials of its URLs.
 fn redacted(value: &Value) -> Value {
     match value {
-        Value::String(text) => Value::from(without_password(text)),
+        Value::String(text) => Value::from(without_credentials(text)),
         Value::Array(items) => items.iter().map(redacted).collect(),
         Value::Object(fields) => {
             let fields = fields.iter().map(|(name, value)| (name.clone(), redacted(value)));
@@ -139,8 +139,9 @@ fn redacted(value: &Value) -> Value {
     }
 }
 
-/// Hides what stands between the scheme of a URL and its last `@`: a password may hold any letter.
-pub(super) fn without_password(text: &str) -> String {
+/// Hides what stands between the scheme of a URL and its last `@`: a password may hold any letter, and a user's name
+/// may be a token. All else stays, since the listing is a file that can be used.
+pub(super) fn without_credentials(text: &str) -> String {
     let hidden = text.split_once("://").and_then(|(scheme, rest)| {
         let (_, host) = rest.rsplit_once('@')?;
         Some(format!("{scheme}://[redacted]@{host}"))
@@ -163,14 +164,14 @@ mod tests {
     }
 
     #[test]
-    fn passwords_of_urls_are_not_shown() {
+    fn credentials_of_urls_are_not_shown() {
         for (text, expected) in [
             ("http://u:p@h:1/x", "http://[redacted]@h:1/x"),
             ("http://u:p/@h:1", "http://[redacted]@h:1"),
             ("http://h:1/x", "http://h:1/x"),
             ("Bearer realm=\"a@b\"", "Bearer realm=\"a@b\""),
         ] {
-            assert_eq!(without_password(text), expected);
+            assert_eq!(without_credentials(text), expected);
         }
     }
 }

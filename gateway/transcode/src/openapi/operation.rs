@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::openapi::access::{Access, security};
-use crate::openapi::comment::{Comments, summary};
+use crate::openapi::comment::summary;
 use crate::openapi::parameter::parameters;
 use crate::openapi::path::Path;
 use crate::openapi::response::responses;
@@ -11,17 +11,20 @@ use crate::openapi::schema::Schemas;
 use crate::openapi::{Info, describe, is_deprecated};
 use crate::rule::{Body, Route};
 
-/// Describes one operation, but for its id.
+/// Describes one operation.
 pub(super) fn operation(
+    id: String,
     route: &Route,
     path: &Path,
-    comments: &Comments,
     schemas: &mut Schemas<'_>,
     info: &Info,
 ) -> Map<String, Value> {
     let rpc = route.rpc.descriptor();
-    let comment = comments.get(&rpc.parent_file(), rpc.path());
-    let mut operation = Map::from_iter([("tags".to_owned(), json!([rpc.parent_service().name()]))]);
+    let comment = schemas.comments.get(&rpc.parent_file(), rpc.path());
+    let mut operation = Map::from_iter([
+        ("tags".to_owned(), json!([rpc.parent_service().name()])),
+        ("operationId".to_owned(), json!(id)),
+    ]);
     if let Some(comment) = comment {
         operation.insert("summary".to_owned(), json!(summary(comment)));
     }
@@ -31,7 +34,7 @@ pub(super) fn operation(
     if is_deprecated(&rpc.options()) {
         operation.insert("deprecated".to_owned(), json!(true));
     }
-    let parameters = parameters(route, path, comments, schemas);
+    let parameters = parameters(route, path, schemas);
     if !parameters.is_empty() {
         operation.insert("parameters".to_owned(), Value::Array(parameters));
     }

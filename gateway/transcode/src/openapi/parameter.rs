@@ -14,17 +14,16 @@ use crate::rule::{Body, Route};
 const QUERY_DEPTH_MAX: usize = 3;
 
 /// All of them, in this order.
-pub(super) fn parameters(route: &Route, path: &Path, comments: &Comments, schemas: &mut Schemas<'_>) -> Vec<Value> {
+pub(super) fn parameters(route: &Route, path: &Path, schemas: &mut Schemas<'_>) -> Vec<Value> {
     let in_path = path.parameters.iter();
-    let mut parameters: Vec<Value> = in_path
-        .map(|parameter| path_parameter(parameter, comments, schemas))
-        .collect();
-    query_parameters(route, comments, schemas, &mut parameters);
-    header_parameters(route, comments, &mut parameters);
+    let mut parameters: Vec<Value> = in_path.map(|parameter| path_parameter(parameter, schemas)).collect();
+    query_parameters(route, schemas, &mut parameters);
+    header_parameters(route, schemas.comments, &mut parameters);
     parameters
 }
 
-fn path_parameter(parameter: &Parameter, comments: &Comments, schemas: &mut Schemas<'_>) -> Value {
+fn path_parameter(parameter: &Parameter, schemas: &mut Schemas<'_>) -> Value {
+    let comments = schemas.comments;
     let comment = |field: &FieldDescriptor| comments.get(&field.parent_message().parent_file(), field.path());
     let (schema, description) = match &parameter.field {
         Some(field) if parameter.is_part => {
@@ -48,7 +47,7 @@ fn path_parameter(parameter: &Parameter, comments: &Comments, schemas: &mut Sche
 }
 
 /// One parameter for each field that neither path nor body binds.
-fn query_parameters(route: &Route, comments: &Comments, schemas: &mut Schemas<'_>, parameters: &mut Vec<Value>) {
+fn query_parameters(route: &Route, schemas: &mut Schemas<'_>, parameters: &mut Vec<Value>) {
     if route.body == Body::Whole {
         return;
     }
@@ -94,7 +93,9 @@ fn query_parameters(route: &Route, comments: &Comments, schemas: &mut Schemas<'_
         }
         describe(
             &mut object,
-            comments.get(&field.parent_message().parent_file(), field.path()),
+            schemas
+                .comments
+                .get(&field.parent_message().parent_file(), field.path()),
         );
         parameters.push(Value::Object(object));
     }
@@ -105,7 +106,7 @@ fn header_parameters(route: &Route, comments: &Comments, parameters: &mut Vec<Va
         let comment = comments.get(&field.parent_message().parent_file(), field.path());
         let description = format!("Fills `{}`{note}. {}", field.name(), comment.unwrap_or_default());
         let schema = json!({"type": "string"});
-        parameters.push(json!({"name": name, "in": "header", "description": description.trim_end(), "schema": schema}));
+        parameters.push(json!({"name": name, "in": "header", "schema": schema, "description": description.trim_end()}));
     };
     if let Some(field) = route.rpc.idempotency_key_field() {
         header("Idempotency-Key", field, "");

@@ -18,7 +18,7 @@ const INPUT_ONLY: i32 = 4;
 
 /// Schemas that something refers to, by full name.
 pub(crate) struct Schemas<'c> {
-    comments: &'c Comments,
+    pub(super) comments: &'c Comments,
     named: BTreeMap<String, Value>,
 }
 
@@ -87,7 +87,7 @@ impl<'c> Schemas<'c> {
         if !self.named.contains_key(&name) {
             let mut schema = self.object(&kind);
             if let Value::Object(schema) = &mut schema {
-                schema.remove("required");
+                schema.shift_remove("required");
                 let about = format!(
                     "Changes of a `{}`. What is absent stays as it is, `null` clears. The mask names the fields to change; \
                      left out, it names those that the body holds.",

@@ -102,10 +102,10 @@ pub(super) fn remove(values: &mut Section, key: &str) -> bool {
     match key.split_once('.') {
         Some((section, rest)) => match values.get_mut(section) {
             Some(Value::Object(inner)) => remove(inner, rest),
-            Some(_) => values.remove(section).is_some(),
+            Some(_) => values.shift_remove(section).is_some(),
             None => false,
         },
-        None => values.remove(key).is_some(),
+        None => values.shift_remove(key).is_some(),
     }
 }
 
