@@ -1,7 +1,9 @@
 //! The load generator, a process of its own: a bounded number of connections, kept alive, each with the next call as
 //! soon as the last one is answered. A closed loop shows cost; its latencies flatter, and are shown for orientation.
+//! [`open`] has those at a fixed rate.
 
 pub(crate) mod grpc;
+mod open;
 pub(crate) mod rest;
 
 use std::net::SocketAddr;
@@ -15,6 +17,9 @@ use tokio::time::Instant;
 
 use crate::latency::Latency;
 use crate::workload::Cell;
+
+/// Longest wait for the answer to one call.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Over what a unit is called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
@@ -50,6 +55,9 @@ pub(crate) struct LoadArgs {
     /// How long new calls begin.
     #[arg(long, default_value_t = 2.0)]
     pub(crate) seconds: f64,
+    /// Calls a second, due whether those before are answered or not; REST only. As soon as answered without.
+    #[arg(long)]
+    pub(crate) rate: Option<f64>,
 }
 
 /// What came of it.
@@ -67,10 +75,13 @@ pub(crate) struct Counts {
     pub(crate) bytes: u64,
     /// From the first call to the last answer.
     pub(crate) seconds: f64,
-    /// Microseconds in which half of the calls were answered, closed loop.
+    /// Microseconds in which half of the calls were answered; from when each was due, at a fixed rate.
     pub(crate) p50_us: f64,
     /// The same for 99 of 100.
     pub(crate) p99_us: f64,
+    /// At a fixed rate: how late the generator itself was with 99 of 100 calls.
+    #[serde(default)]
+    pub(crate) late_p99_us: f64,
 }
 
 /// What one connection, or stream slot, counts.
@@ -141,6 +152,9 @@ pub(crate) enum LoadError {
 ///
 /// The unit cannot be reached.
 pub(crate) async fn run(args: &LoadArgs) -> Result<Counts, LoadError> {
+    if let Some(rate) = args.rate {
+        return open::run(args, rate).await;
+    }
     let mut rest = Vec::new();
     let mut grpc = Vec::new();
     for _ in 0..args.connections {
@@ -176,7 +190,6 @@ pub(crate) async fn run(args: &LoadArgs) -> Result<Counts, LoadError> {
 
 /// Makes one call, and reads all of its answer.
 pub(crate) async fn call(target: SocketAddr, door: Door, cell: Cell, accept: &str) -> Result<Answer, LoadError> {
-    const PATIENCE: Duration = Duration::from_secs(10);
     let answer = async {
         match door {
             Door::Rest => rest::call(target, cell, accept).await,

@@ -14,12 +14,15 @@ mod measure;
 mod memory;
 mod messages;
 mod proc;
+mod quiet;
 mod report;
 mod routes;
 mod run;
 mod servers;
+mod slope;
 mod stage;
 mod statistics;
+mod syscalls;
 mod unit;
 mod workload;
 
@@ -67,6 +70,12 @@ enum Task {
         #[arg(long)]
         upstream: SocketAddr,
     },
+    /// Serves the order service with our gateway around it, in one process.
+    InProcess {
+        /// Address.
+        #[arg(long)]
+        listen: SocketAddr,
+    },
     /// Calls, and prints the counts.
     Load(load::LoadArgs),
     /// Holds connections open until standard input ends.
@@ -102,6 +111,7 @@ fn run(task: Task) -> Result<(), Box<dyn Error>> {
             Task::Backend { listen, schema } => Ok(servers::backend::run(listen, schema).await?),
             Task::Plain { listen } => Ok(servers::plain::run(listen).await?),
             Task::Limit { listen, upstream } => Ok(servers::limit::run(listen, upstream).await?),
+            Task::InProcess { listen } => Ok(servers::in_process::run(listen).await?),
             Task::Load(args) => {
                 let counts = load::run(&args).await?;
                 Ok(serde_json::to_writer(io::stdout(), &counts)?)

@@ -13,6 +13,7 @@ use crate::child::Start;
 use crate::clock::now;
 use crate::load::{Counts, Door};
 use crate::proc::{MachineTime, ProcessTime, own_time, processors};
+use crate::quiet::Shares;
 use crate::statistics::Round;
 use crate::workload::Cell;
 
@@ -27,12 +28,16 @@ pub(crate) struct Sample {
     pub(crate) cell: Cell,
     /// Microseconds of CPU per call; per message of a stream.
     pub(crate) cost_us: f64,
+    /// The same of the servers behind the unit.
+    pub(crate) behind_us: f64,
     /// Of the time, how much the unit was on a processor: 1 is one core.
     pub(crate) busy: f64,
     /// Share of the machine that neither the unit, the backend, the generator nor this program used.
     pub(crate) foreign: f64,
     /// Share of the machine that its host took.
     pub(crate) steal: f64,
+    /// Calls a second that were due; none in a closed loop.
+    pub(crate) rate: Option<f64>,
     /// Where it cannot count: answers that were no success, or broken connections.
     pub(crate) problem: Option<String>,
     /// What the generator counted.
@@ -47,7 +52,23 @@ impl Sample {
             cost: self.cost_us,
             foreign: self.foreign,
             steal: self.steal,
+            late: 0.0,
         }
+    }
+
+    /// The same with the servers behind it.
+    pub(crate) fn as_whole_round(&self) -> Round {
+        let round = self.as_round();
+        let cost = round.cost + self.behind_us;
+        Round { cost, ..round }
+    }
+
+    /// The same of the latency that 99 of 100 calls did not exceed.
+    pub(crate) fn as_latency_round(&self) -> Round {
+        let cost = self.counts.p99_us;
+        let late = self.counts.late_p99_us / cost.max(f64::EPSILON);
+        let round = self.as_round();
+        Round { cost, late, ..round }
     }
 }
 
@@ -63,30 +84,15 @@ pub(crate) struct Load<'a> {
     /// Its process.
     pub(crate) pid: u32,
     /// Processes behind it.
-    pub(crate) behind: &'a [u32],
+    pub(crate) behind: [u32; 2],
     /// What it speaks.
     pub(crate) door: Door,
     /// The call.
     pub(crate) cell: Cell,
     /// The Accept header.
     pub(crate) accept: &'a str,
-}
-
-/// Who had the machine's processors, in seconds of one processor.
-struct Shares {
-    /// All there was.
-    machine: f64,
-    idle: f64,
-    steal: f64,
-    /// The unit, what is behind it, and the harness with its generator.
-    ours: f64,
-}
-
-impl Shares {
-    /// What is left: a share of all. The counters move in steps, so it may come out a little below nothing.
-    fn foreign(&self) -> f64 {
-        ((self.machine - self.idle - self.steal - self.ours) / self.machine).max(0.0)
-    }
+    /// Calls a second; as fast as they are answered without.
+    pub(crate) rate: Option<f64>,
 }
 
 /// Times at one moment.
@@ -125,15 +131,17 @@ impl Load<'_> {
             ours,
         };
         let done = counts.calls * self.cell.messages();
-        let problem = problem(&counts);
+        let problem = problem(&counts).or_else(|| too_slow(&counts, self.rate?));
         Ok(Sample {
             round,
             unit: unit.to_owned(),
             cell: self.cell,
             cost_us: used * 1e6 / done.max(1) as f64,
+            behind_us: behind.as_secs_f64() * 1e6 / done.max(1) as f64,
             busy: used / elapsed,
             foreign: shares.foreign(),
             steal: shares.steal / shares.machine,
+            rate: self.rate,
             problem,
             counts,
         })
@@ -154,7 +162,18 @@ impl Load<'_> {
     }
 
     fn generate(&self, duration: Duration) -> io::Result<Counts> {
-        let words: Vec<OsString> = [
+        self.generate_under(&[], duration)
+    }
+
+    /// The same, with the words of another program before the generator's.
+    pub(crate) fn generate_under(&self, before: &[OsString], duration: Duration) -> io::Result<Counts> {
+        // 16 calls at once over either door; at a fixed rate, more than are ever in progress.
+        let connections = match (self.rate, self.door) {
+            (Some(_), _) => "64",
+            (None, Door::Rest) => "16",
+            (None, Door::Grpc) => "4",
+        };
+        let mut words: Vec<OsString> = [
             "load".into(),
             "--target".into(),
             self.target.to_string(),
@@ -165,16 +184,19 @@ impl Load<'_> {
             "--accept".into(),
             self.accept.to_owned(),
             "--connections".into(),
-            // 16 calls at once over either door.
-            if self.door == Door::Rest { "16" } else { "4" }.to_owned(),
+            connections.to_owned(),
             "--seconds".into(),
             duration.as_secs_f64().to_string(),
         ]
         .into_iter()
         .map(OsString::from)
         .collect();
+        if let Some(rate) = self.rate {
+            words.extend(["--rate".into(), rate.to_string().into()]);
+        }
+        let own = [self.own.as_os_str().to_owned()];
         let start = Start {
-            command: [self.own.as_os_str().to_owned()].into_iter().chain(words).collect(),
+            command: before.iter().cloned().chain(own).chain(words).collect(),
             environment: Vec::new(),
             core: self.core,
             log: Default::default(),
@@ -208,29 +230,11 @@ fn problem(counts: &Counts) -> Option<String> {
     Some(format!("{failed} of {} calls failed: {first}", counts.calls + failed))
 }
 
-/// Waits until others leave the machine alone for half a second, but no longer than that; the share that they had last.
-pub(crate) fn quiet(share_max: f64, patience: Duration, behind: &[u32]) -> io::Result<(f64, Duration)> {
-    const WINDOW: Duration = Duration::from_millis(500);
-    let begin = now();
-    loop {
-        let (at, before, own) = (now(), MachineTime::read()?, own_time()?);
-        let ours: Vec<_> = behind
-            .iter()
-            .map(|pid| ProcessTime::of(*pid))
-            .collect::<io::Result<_>>()?;
-        std::thread::sleep(WINDOW.min(patience));
-        let machine = at.elapsed().as_secs_f64() * processors() as f64;
-        let after = MachineTime::read()?;
-        let mut used = own_time()?.saturating_sub(own);
-        for (pid, before) in behind.iter().zip(&ours) {
-            used += ProcessTime::of(*pid)?.since(before);
-        }
-        let idle = after.idle.saturating_sub(before.idle);
-        let share = 1.0 - (idle + used).as_secs_f64() / machine.max(f64::EPSILON);
-        if share <= share_max || begin.elapsed() >= patience {
-            return Ok((share.max(0.0), begin.elapsed()));
-        }
-    }
+/// Calls that were due were answered only after all of them had been.
+fn too_slow(counts: &Counts, rate: f64) -> Option<String> {
+    const KEPT: f64 = 0.95;
+    let answered = counts.calls as f64 / counts.seconds.max(f64::EPSILON);
+    (answered < rate * KEPT).then(|| format!("{answered:.0} of {rate:.0} calls a second were answered"))
 }
 
 #[cfg(test)]
@@ -238,15 +242,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_nobody_of_ours_used_is_foreign() {
-        let shares = |idle, steal, ours| Shares {
-            machine: 4.0,
-            idle,
-            steal,
-            ours,
+    fn a_unit_that_does_not_keep_up_has_a_problem() {
+        let counts = |calls| Counts {
+            calls,
+            seconds: 2.0,
+            ..Counts::default()
         };
-        assert!((shares(0.5, 0.1, 3.2).foreign() - 0.05).abs() < 1e-9);
-        assert!(shares(0.81, 0.0, 3.2).foreign().abs() < 1e-9);
+        assert_eq!(too_slow(&counts(1_960), 1_000.0), None);
+        assert_eq!(
+            too_slow(&counts(1_500), 1_000.0).unwrap(),
+            "750 of 1000 calls a second were answered"
+        );
     }
 
     #[test]

@@ -11,6 +11,7 @@ use serde::Serialize;
 use crate::child::free_address;
 use crate::load::Door;
 use crate::proc::resident_kib;
+use crate::quiet::{Watch, quiet};
 use crate::servers::backend::Schema;
 use crate::stage::{Behind, Cores, Running, start};
 use crate::statistics::Spread;
@@ -28,12 +29,18 @@ pub(crate) struct Standing {
     pub(crate) services: usize,
     /// Milliseconds from the start of the process to the first answer.
     pub(crate) ready_ms: Option<Spread>,
+    /// Share of the machine that others used meanwhile.
+    pub(crate) foreign: f64,
+    /// Share that its host took.
+    pub(crate) steal: f64,
     /// Resident memory after that answer.
     pub(crate) idle_kib: Option<u64>,
     /// More of it for each connection that was used once and stays open.
     pub(crate) connection_kib: Option<f64>,
     /// How many there were.
     pub(crate) connections: usize,
+    /// Why so many could not be held.
+    pub(crate) connection_problem: Option<String>,
     /// What went wrong.
     pub(crate) problem: Option<String>,
 }
@@ -45,6 +52,10 @@ pub(crate) struct Standings {
     pub(crate) starts: usize,
     /// Connections.
     pub(crate) connections: usize,
+    /// Share of the machine that others may have.
+    pub(crate) foreign_max: f64,
+    /// Longest wait for them to have no more.
+    pub(crate) patience: Duration,
     /// Longest start.
     pub(crate) start_max: Duration,
 }
@@ -58,9 +69,12 @@ impl Standings {
             unit: unit.name.clone(),
             services: if ten { 10 } else { 1 },
             ready_ms: None,
+            foreign: 0.0,
+            steal: 0.0,
             idle_kib: None,
             connection_kib: None,
             connections: self.connections,
+            connection_problem: None,
             problem: None,
         };
         if let Err(problem) = self.fill(&mut standing, unit, program, places, cores, schema) {
@@ -80,6 +94,8 @@ impl Standings {
     ) -> Result<(), String> {
         let told = |error: std::io::Error| error.to_string();
         let behind = Behind::start(places, cores, schema).map_err(told)?;
+        quiet(self.foreign_max, self.patience, &behind.pids()).map_err(told)?;
+        let watch = Watch::begin(&behind.pids()).map_err(told)?;
         let mut times = Vec::new();
         let mut last: Option<Running> = None;
         for _ in 0..self.starts {
@@ -97,11 +113,18 @@ impl Standings {
         }
         standing.ready_ms = Spread::of(times);
         let Some(running) = last else { return Ok(()) };
+        (standing.foreign, standing.steal) = watch.end(&behind.pids(), running.process.pid()).map_err(told)?;
         std::thread::sleep(SETTLE);
         let (idle_kib, _) = resident_kib(running.process.pid()).map_err(told)?;
         standing.idle_kib = Some(idle_kib);
         if unit.door == Door::Rest && self.connections > 0 {
-            let held = Held::open(places, cores, running.address, self.connections)?;
+            let held = match Held::open(places, cores, running.address, self.connections) {
+                Ok(held) => held,
+                Err(problem) => {
+                    standing.connection_problem = Some(problem);
+                    return Ok(());
+                }
+            };
             std::thread::sleep(SETTLE);
             let (now_kib, _) = resident_kib(running.process.pid()).map_err(told)?;
             drop(held);

@@ -132,6 +132,14 @@ pub(crate) fn machine() -> String {
     )
 }
 
+/// Files that this process may have open, and so its children.
+pub(crate) fn open_files() -> usize {
+    let limits = fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
+    let soft = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
+    soft.unwrap_or(usize::MAX)
+}
+
 /// Processors of the machine, all that are online.
 pub(crate) fn processors() -> usize {
     let stat = fs::read_to_string("/proc/stat").unwrap_or_default();
@@ -183,5 +191,6 @@ mod tests {
         assert!(ProcessTime::of(pid).unwrap().since(&ProcessTime::default()) > Duration::ZERO);
         assert!(resident_kib(pid).unwrap().0 > 0);
         assert!(!machine().is_empty());
+        assert!(open_files() > 0);
     }
 }

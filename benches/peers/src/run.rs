@@ -1,6 +1,7 @@
 //! The run: start, check, rounds in rotating order, memory, report.
 
 mod line;
+mod open;
 
 use std::fs;
 use std::io::{self, Write};
@@ -11,9 +12,10 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::child::is_program;
-use crate::measure::{Load, quiet};
+use crate::clock::now;
 use crate::memory::Standings;
 use crate::proc::{self, resident_kib};
+use crate::quiet::quiet;
 use crate::report::Report;
 use crate::servers::backend::Schema;
 use crate::stage::{Behind, Cores};
@@ -21,6 +23,7 @@ use crate::statistics::Rules;
 use crate::unit::{self, Places};
 use crate::workload::Cell;
 use line::Line;
+pub(crate) use open::{CALL, OpenSample, Pace};
 
 /// What is measured, and how.
 #[derive(Debug, Args)]
@@ -29,13 +32,19 @@ pub(crate) struct RunArgs {
     #[arg(long, default_value_t = 7)]
     rounds: usize,
     /// Seconds of each measurement.
-    #[arg(long, default_value_t = 2.0)]
+    #[arg(long, default_value_t = 1.0)]
     seconds: f64,
     /// Seconds of calls before each measurement.
-    #[arg(long, default_value_t = 0.5)]
+    #[arg(long, default_value_t = 0.25)]
     warm: f64,
+    /// Rounds at fixed rates, for latency; 0 leaves them out.
+    #[arg(long, default_value_t = 7)]
+    open_rounds: usize,
+    /// Seconds of each measurement at a fixed rate.
+    #[arg(long, default_value_t = 1.5)]
+    open_seconds: f64,
     /// Units, by name; all without.
-    #[arg(long, value_delimiter = ',')]
+    #[arg(long, visible_alias = "only", value_delimiter = ',')]
     units: Vec<String>,
     /// Calls; all without.
     #[arg(long, value_delimiter = ',')]
@@ -50,16 +59,16 @@ pub(crate) struct RunArgs {
     #[arg(long, default_value_t = 2.0)]
     steal_max: f64,
     /// Longest wait for quiet before each round, in seconds.
-    #[arg(long, default_value_t = 60.0)]
+    #[arg(long, default_value_t = 20.0)]
     quiet_wait: f64,
     /// Longest start of a unit, in seconds.
     #[arg(long, default_value_t = 10.0)]
     start_max: f64,
     /// Starts of each unit for the table of start and memory; 0 leaves it out.
-    #[arg(long, default_value_t = 5)]
+    #[arg(long, default_value_t = 7)]
     starts: usize,
-    /// Idle connections for that table.
-    #[arg(long, default_value_t = 1000)]
+    /// Idle connections for that table; fewer if fewer files may be open.
+    #[arg(long, default_value_t = 10_000)]
     connections: usize,
     /// Leaves all processes where the scheduler puts them.
     #[arg(long)]
@@ -82,6 +91,7 @@ impl RunArgs {
     ///
     /// The harness itself cannot work. A unit that cannot says so in its cells.
     pub(crate) fn run(&self) -> io::Result<()> {
+        let begin = now();
         let work = tempfile::tempdir()?;
         let package = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
         let workspace = package.join("../..").canonicalize()?;
@@ -96,13 +106,14 @@ impl RunArgs {
         let cores = self.cores();
         let mut lines: Vec<Line> = units.into_iter().map(|unit| Line::new(unit, &places)).collect();
         let mut report = self.report(&places, cores);
-        if self.rounds > 0 {
+        if self.rounds + self.open_rounds > 0 {
             self.measure(&mut lines, &places, cores, &mut report)?;
         }
         if self.starts > 0 {
             self.stand(&mut lines, &places, cores, &mut report);
         }
         report.units = lines.into_iter().map(|line| line.report).collect();
+        report.seconds_taken = begin.elapsed().as_secs_f64();
         report.conclude();
         writeln!(io::stdout(), "{}", report.markdown())?;
         if let Some(path) = &self.json {
@@ -136,12 +147,16 @@ impl RunArgs {
                 foreign_max: self.foreign_max / 100.0,
                 steal_max: self.steal_max / 100.0,
                 rounds_min: self.claim_rounds,
+                late_max: 0.5,
             },
             rounds: self.rounds,
             seconds: self.seconds,
             cells: self.cells().to_vec(),
             units: Vec::new(),
             samples: Vec::new(),
+            open: Vec::new(),
+            open_rounds: self.open_rounds,
+            seconds_taken: 0.0,
             waits: Vec::new(),
             standings: Vec::new(),
             goals: Vec::new(),
@@ -177,6 +192,10 @@ impl RunArgs {
                 }
             }
         }
+        if self.open_rounds > 0 {
+            self.open(lines, places, cores, &behind, report)?;
+        }
+        self.count_syscalls(lines, places, cores, &behind);
         for line in lines {
             line.report.loaded_kib = line
                 .running
@@ -199,30 +218,11 @@ impl RunArgs {
         round: usize,
         report: &mut Report,
     ) -> io::Result<()> {
-        let Some(running) = &mut line.running else {
-            return Ok(());
-        };
-        if !matches!(line.report.checked.get(&cell), Some(Ok(_))) {
+        if !matches!(line.report.checked.get(&cell), Some(Ok(_))) || !line.still_runs(round) {
             return Ok(());
         }
-        if !running.process.runs() {
-            line.report.problem = Some(format!(
-                "ended in round {}: {}",
-                round + 1,
-                running.process.last_words()
-            ));
-            line.running = None;
+        let Some(load) = line.load(places, cores, behind, cell, None) else {
             return Ok(());
-        }
-        let load = Load {
-            own: &places.own,
-            core: cores.others,
-            target: running.address,
-            pid: running.process.pid(),
-            behind: &behind.pids(),
-            door: line.unit.door,
-            cell,
-            accept: line.unit.accept(cell),
         };
         load.warm(Duration::from_secs_f64(self.warm))?;
         let sample = load.measure(&line.unit.name, round, Duration::from_secs_f64(self.seconds))?;
@@ -233,7 +233,10 @@ impl RunArgs {
     fn stand(&self, lines: &mut [Line], places: &Places, cores: Cores, report: &mut Report) {
         let standings = Standings {
             starts: self.starts,
-            connections: self.connections,
+            // Some are needed for other things.
+            connections: self.connections.min(proc::open_files().saturating_sub(1_000)),
+            foreign_max: self.foreign_max / 100.0,
+            patience: Duration::from_secs_f64(self.quiet_wait),
             start_max: Duration::from_secs_f64(self.start_max),
         };
         for line in lines {

@@ -1,6 +1,7 @@
 //! The servers of the harness itself, each a process: the backend, what the limits call, and the plain proxy.
 
 pub(crate) mod backend;
+pub(crate) mod in_process;
 pub(crate) mod limit;
 pub(crate) mod plain;
 

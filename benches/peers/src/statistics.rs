@@ -46,6 +46,8 @@ pub(crate) struct Rules {
     pub(crate) steal_max: f64,
     /// Fewest rounds that count, for a claim.
     pub(crate) rounds_min: usize,
+    /// Largest part of a latency that may be the generator's own lateness.
+    pub(crate) late_max: f64,
 }
 
 /// One cell of one unit in one round.
@@ -59,21 +61,45 @@ pub(crate) struct Round {
     pub(crate) foreign: f64,
     /// Share of the machine that its host took.
     pub(crate) steal: f64,
+    /// Of a latency, the part that is the generator's own lateness.
+    pub(crate) late: f64,
 }
 
 impl Rules {
     /// Whether the round was quiet enough.
     pub(crate) fn keeps(&self, round: &Round) -> bool {
-        round.foreign <= self.foreign_max && round.steal <= self.steal_max
+        round.foreign <= self.foreign_max && round.steal <= self.steal_max && round.late <= self.late_max
     }
 
-    /// The ratio of two units' costs, round by round, if anything may be claimed.
+    /// The ratio of two units' costs, round by round, if one of them may be said to cost less.
     pub(crate) fn claim(&self, one: &[Round], other: &[Round]) -> Claim {
+        let kept = |side: &[Round], against: &[Round]| {
+            let kept = side.iter().filter(|round| {
+                let with = pair(round, against);
+                self.keeps(round) && with.is_some_and(|with| self.keeps(with))
+            });
+            Spread::of(kept.map(|round| round.cost))
+        };
+        match (self.ratios(one, other), kept(one, other), kept(other, one)) {
+            (Claim::Ratio(ratios), Some(one), Some(other)) if one.max < other.min || other.max < one.min => {
+                Claim::Ratio(ratios)
+            }
+            (Claim::Ratio(_), _, _) => Claim::None(Reason::Overlap),
+            (none, _, _) => none,
+        }
+    }
+
+    /// The ratio of two units' costs, round by round, if enough rounds count. That one costs less is not said by it.
+    pub(crate) fn ratios(&self, one: &[Round], other: &[Round]) -> Claim {
         let pairs: Vec<_> = one.iter().filter_map(|one| Some((one, pair(one, other)?))).collect();
         let stolen = pairs
             .iter()
             .filter(|(one, other)| one.steal.max(other.steal) > self.steal_max);
         let stolen = stolen.count();
+        let late = pairs
+            .iter()
+            .filter(|(one, other)| one.late.max(other.late) > self.late_max);
+        let late = late.count();
         let kept: Vec<_> = pairs
             .iter()
             .filter(|(one, other)| self.keeps(one) && self.keeps(other))
@@ -84,17 +110,13 @@ impl Rules {
             if stolen * 3 > pairs.len() {
                 return Claim::None(Reason::Steal { rounds: stolen });
             }
+            if late * 3 > pairs.len() {
+                return Claim::None(Reason::Late { rounds: late });
+            }
             let (kept, needed) = (kept.len(), self.rounds_min);
             return Claim::None(Reason::FewRounds { kept, needed });
         };
-        let costs = (
-            Spread::of(kept.iter().map(|(one, _)| one.cost)),
-            Spread::of(kept.iter().map(|(_, other)| other.cost)),
-        );
-        match costs {
-            (Some(one), Some(other)) if one.max < other.min || other.max < one.min => Claim::Ratio(ratios),
-            _ => Claim::None(Reason::Overlap),
-        }
+        Claim::Ratio(ratios)
     }
 }
 
@@ -128,6 +150,11 @@ pub(crate) enum Reason {
         /// In which it did.
         rounds: usize,
     },
+    /// The generator was so late that it measured itself.
+    Late {
+        /// In which it was.
+        rounds: usize,
+    },
     /// The dearest round of the one costs as much as the cheapest of the other.
     Overlap,
 }
@@ -138,6 +165,7 @@ impl Reason {
         match self {
             Self::FewRounds { kept, needed } => format!("no claim ({kept} of {needed} rounds)"),
             Self::Steal { rounds } => format!("no claim (steal in {rounds} rounds)"),
+            Self::Late { rounds } => format!("no claim (the generator was late in {rounds} rounds)"),
             Self::Overlap => "no claim (ranges overlap)".to_owned(),
         }
     }
@@ -151,6 +179,7 @@ mod tests {
         foreign_max: 0.05,
         steal_max: 0.02,
         rounds_min: 3,
+        late_max: 0.5,
     };
 
     fn rounds(costs: &[f64]) -> Vec<Round> {
@@ -159,6 +188,7 @@ mod tests {
             cost: *cost,
             foreign: 0.01,
             steal: 0.0,
+            late: 0.0,
         };
         costs.iter().enumerate().map(round).collect()
     }
@@ -207,6 +237,22 @@ mod tests {
         assert_eq!(claim, Claim::None(Reason::Overlap));
         let claim = RULES.claim(&rounds(&[10.0, 11.9, 11.0]), &rounds(&[12.0, 14.0, 13.0]));
         assert!(matches!(claim, Claim::Ratio(_)), "{claim:?}");
+        // How far apart they are is known all the same.
+        let ratios = RULES.ratios(&rounds(&[10.0, 12.0, 11.0]), &rounds(&[12.0, 14.0, 13.0]));
+        assert!(
+            matches!(ratios, Claim::Ratio(ratios) if ratios.max < 0.86),
+            "{ratios:?}"
+        );
+    }
+
+    #[test]
+    fn a_late_generator_measured_itself() {
+        let (mut one, other) = (rounds(&[10.0, 10.0, 10.0]), rounds(&[20.0, 20.0, 20.0]));
+        one[0].late = 0.6;
+        one[2].late = 0.6;
+        let late = Reason::Late { rounds: 2 };
+        assert_eq!(RULES.claim(&one, &other), Claim::None(late));
+        assert_eq!(late.words(), "no claim (the generator was late in 2 rounds)");
     }
 
     #[test]

@@ -19,8 +19,9 @@ use crate::workload::Cell;
 pub(crate) use stream::Stream;
 
 /// The folders, in the order of the table.
-const FOLDERS: [&str; 8] = [
+const FOLDERS: [&str; 9] = [
     "millrace-gateway",
+    "in-process",
     "limits",
     "structured-proxy",
     "grpc-gateway",
@@ -66,6 +67,9 @@ pub(crate) struct Unit {
     /// Leaves it out of the table of start and memory: another unit is the same there.
     #[serde(default)]
     pub(crate) only_calls: bool,
+    /// Measured at a fixed rate too.
+    #[serde(default)]
+    pub(crate) open_loop: bool,
     /// What a reader has to know.
     #[serde(default)]
     pub(crate) note: String,

@@ -66,6 +66,12 @@ impl Cell {
         }
     }
 
+    /// Bytes of the bodies as JSON, in and out; none of a stream, whose unit is a message.
+    pub(crate) fn json_bytes(self) -> Option<usize> {
+        let out = || self.expected().to_string().len();
+        (self != Self::Stream).then(|| self.rest().2.len() + out())
+    }
+
     /// Method, path and body over REST.
     pub(crate) fn rest(self) -> (&'static str, String, Bytes) {
         match self.sent_lines() {

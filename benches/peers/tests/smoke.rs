@@ -35,26 +35,38 @@ fn run(arguments: &[&str]) -> (Value, String) {
 fn a_round_of_ours_and_the_limit() {
     let (raw, text) = run(&[
         "--units",
-        "millrace-gateway,hyper-h1-h2,tonic",
+        "millrace-gateway,hyper-h1-h2,tonic,in-process-rest,in-process-sse,in-process-grpc",
         "--rounds",
         "1",
         "--seconds",
         "0.2",
         "--warm",
         "0",
+        "--open-rounds",
+        "1",
+        "--open-seconds",
+        "0.2",
         "--starts",
         "1",
         "--connections",
         "5",
     ]);
     let samples = raw["samples"].as_array().unwrap();
-    // Five calls each, but for the limit's stream.
-    assert_eq!(samples.len(), 14, "{text}");
+    // Five calls each, but for the limit's stream; one of server-sent events.
+    assert_eq!(samples.len(), 25, "{text}");
     for sample in samples {
         assert_eq!(sample["problem"], Value::Null, "{sample}");
         assert!(sample["counts"]["calls"].as_u64() > Some(0), "{sample}");
         assert!(sample["cost_us"].as_f64() > Some(0.0), "{sample}");
     }
+    // Ours and the limit, each at two rates. On a busy machine they may not keep up; then that is said.
+    let open = raw["open"].as_array().unwrap();
+    assert_eq!(open.len(), 4, "{text}");
+    for open in open {
+        assert!(open["rate"].as_f64() > Some(0.0), "{open}");
+        assert!(open["counts"]["p99_us"].as_f64() > Some(0.0), "{open}");
+    }
+    assert!(text.contains("## What ours loses"), "{text}");
     for unit in raw["units"].as_array().unwrap() {
         assert_eq!(unit["problem"], Value::Null, "{unit}");
         for (cell, checked) in unit["checked"].as_object().unwrap() {
@@ -66,7 +78,7 @@ fn a_round_of_ours_and_the_limit() {
     let goals = raw["goals"].as_array().unwrap();
     assert!(goals.iter().any(|goal| goal["verdict"] == "not measured"), "{goals:?}");
     let standings = raw["standings"].as_array().unwrap();
-    assert_eq!(standings.len(), 3, "{text}");
+    assert_eq!(standings.len(), 5, "{text}");
     for standing in standings {
         assert_eq!(standing["problem"], Value::Null, "{standing}");
         assert!(standing["idle_kib"].as_u64() > Some(0), "{standing}");
@@ -82,6 +94,8 @@ fn what_is_not_there_is_named() {
         "--tools",
         "/nowhere",
         "--rounds",
+        "0",
+        "--open-rounds",
         "0",
         "--starts",
         "0",

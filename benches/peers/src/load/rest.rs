@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-use super::{Answer, LoadError, Tally};
+use super::{Answer, LoadError, PATIENCE, Tally};
 use crate::http1::Reading;
 use crate::workload::Cell;
 
@@ -33,7 +33,7 @@ pub(crate) async fn repeat(mut connection: Connection, request: Bytes, until: In
             return Ok(tally);
         }
         if close {
-            connection = Connection::open(connection.target).await?;
+            connection = connection.again().await?;
         }
     }
 }
@@ -52,9 +52,10 @@ pub(crate) async fn call(target: SocketAddr, cell: Cell, accept: &str) -> Result
 /// A connection that was used once and stays open.
 pub(crate) async fn idle(target: SocketAddr) -> Result<Connection, LoadError> {
     let mut connection = Connection::open(target).await?;
-    connection
-        .call(&request(target, Cell::Get, "application/json"), None)
-        .await?;
+    let request = request(target, Cell::Get, "application/json");
+    // One that is full may accept, and never answer.
+    let answered = tokio::time::timeout(PATIENCE, connection.call(&request, None)).await;
+    answered.map_err(|_| LoadError::Late(PATIENCE))??;
     Ok(connection)
 }
 
@@ -78,11 +79,11 @@ pub(crate) struct Connection {
     input: BytesMut,
 }
 
-struct Reply {
-    status: u16,
+pub(super) struct Reply {
+    pub(super) status: u16,
     /// Of the body.
-    bytes: u64,
-    close: bool,
+    pub(super) bytes: u64,
+    pub(super) close: bool,
 }
 
 impl Connection {
@@ -97,7 +98,12 @@ impl Connection {
         })
     }
 
-    async fn call(&mut self, request: &[u8], mut body: Option<&mut Vec<u8>>) -> Result<Reply, LoadError> {
+    /// The same to the same target, anew.
+    pub(super) async fn again(&self) -> Result<Self, LoadError> {
+        Self::open(self.target).await
+    }
+
+    pub(super) async fn call(&mut self, request: &[u8], mut body: Option<&mut Vec<u8>>) -> Result<Reply, LoadError> {
         self.stream.write_all(request).await?;
         let mut reading = Reading::default();
         loop {

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::more::words;
 use super::{Report, UnitReport};
 use crate::goals::{LIMIT, OURS};
 use crate::stage::Checked;
@@ -31,10 +32,14 @@ impl Report {
             self.write_ratios(text, "Each to the plain hyper proxy", |unit, cell| {
                 (unit != LIMIT).then(|| self.ratio(unit, LIMIT, cell))
             })?;
-            self.write_goals(text)?;
+            self.write_slopes(text)?;
             self.write_rounds(text)?;
         }
-        self.write_standings(text)
+        self.write_latencies(text)?;
+        self.write_standings(text)?;
+        self.write_summary(text)?;
+        self.write_goals(text)?;
+        self.write_losses(text)
     }
 
     fn write_head(&self, text: &mut String) -> std::fmt::Result {
@@ -159,28 +164,9 @@ impl Report {
             }
             let words = claims.into_iter().flatten().map(|claim| match claim {
                 None => "–".to_owned(),
-                Some(Claim::None(reason)) => reason.words(),
-                Some(Claim::Ratio(ratio)) => format!("{:.2} ({:.2}–{:.2})", ratio.median, ratio.min, ratio.max),
+                Some(claim) => words(claim),
             });
             writeln!(text, "| {} | {} |", unit.name, words.collect::<Vec<_>>().join(" | "))?;
-        }
-        writeln!(text)
-    }
-
-    fn write_goals(&self, text: &mut String) -> std::fmt::Result {
-        writeln!(
-            text,
-            "## Goals: ours to each, at most\n\n| unit | cell | at most | |\n|---|---|--:|---|"
-        )?;
-        for goal in &self.goals {
-            writeln!(
-                text,
-                "| {} | {} | {:.2} | {} |",
-                goal.unit,
-                goal.cell.name(),
-                goal.bound,
-                goal.verdict
-            )?;
         }
         writeln!(text)
     }
@@ -215,57 +201,9 @@ impl Report {
         }
         writeln!(text)
     }
-
-    fn write_standings(&self, text: &mut String) -> std::fmt::Result {
-        if self.standings.is_empty() {
-            return Ok(());
-        }
-        writeln!(
-            text,
-            "## Start and memory\n\n\
-             | unit | services | ms to the first answer | idle, MiB | loaded (most), MiB | KiB per idle connection |\n\
-             |---|--:|--:|--:|--:|--:|"
-        )?;
-        let mib = |kib: u64| format!("{:.1}", kib as f64 / 1024.0);
-        for standing in &self.standings {
-            if let Some(problem) = &standing.problem {
-                writeln!(
-                    text,
-                    "| {} | {} | {} | | | |",
-                    standing.unit,
-                    standing.services,
-                    in_cell(problem)
-                )?;
-                continue;
-            }
-            let unit = self.units.iter().find(|unit| unit.name == standing.unit);
-            let loaded = unit.and_then(|unit| unit.loaded_kib);
-            let ready = standing
-                .ready_ms
-                .map(|ready| format!("{:.0} ({:.0}–{:.0})", ready.median, ready.min, ready.max));
-            let connection = standing
-                .connection_kib
-                .map(|kib| format!("{kib:.1} (of {})", standing.connections));
-            writeln!(
-                text,
-                "| {} | {} | {} | {} | {} | {} |",
-                standing.unit,
-                standing.services,
-                ready.unwrap_or_else(dash),
-                standing.idle_kib.map_or_else(dash, mib),
-                loaded.map_or_else(dash, |(now, most)| format!("{} ({})", mib(now), mib(most))),
-                connection.unwrap_or_else(dash)
-            )?;
-        }
-        writeln!(text)
-    }
 }
 
-fn dash() -> String {
-    "–".to_owned()
-}
-
-fn figure(cost: f64) -> String {
+pub(super) fn figure(cost: f64) -> String {
     if cost >= 100.0 {
         format!("{cost:.0}")
     } else if cost >= 10.0 {
@@ -276,7 +214,7 @@ fn figure(cost: f64) -> String {
 }
 
 /// One line, without what would end the cell of a table.
-fn in_cell(text: &str) -> String {
+pub(super) fn in_cell(text: &str) -> String {
     text.replace('|', "/").split_whitespace().collect::<Vec<_>>().join(" ")
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::note;
 use crate::child::free_address;
+use crate::measure::Load;
 use crate::report::UnitReport;
 use crate::stage::{Behind, Cores, Running, checked, start};
 use crate::unit::{Places, Setup, Unit};
@@ -31,6 +32,7 @@ impl Line {
             problem: None,
             checked: Default::default(),
             loaded_kib: None,
+            syscalls: None,
             started_as: String::new(),
         };
         Self {
@@ -39,6 +41,43 @@ impl Line {
             running: None,
             report,
         }
+    }
+
+    /// Whether it still serves; if it ended, that is its problem from here on.
+    pub(super) fn still_runs(&mut self, round: usize) -> bool {
+        let Some(running) = &mut self.running else {
+            return false;
+        };
+        if running.process.runs() {
+            return true;
+        }
+        let words = running.process.last_words();
+        self.report.problem = Some(format!("ended in round {}: {words}", round + 1));
+        self.running = None;
+        false
+    }
+
+    /// Calls to it, if it serves.
+    pub(super) fn load<'a>(
+        &'a self,
+        places: &'a Places,
+        cores: Cores,
+        behind: &Behind,
+        cell: Cell,
+        rate: Option<f64>,
+    ) -> Option<Load<'a>> {
+        let running = self.running.as_ref()?;
+        Some(Load {
+            own: &places.own,
+            core: cores.others,
+            target: running.address,
+            pid: running.process.pid(),
+            behind: behind.pids(),
+            door: self.unit.door,
+            cell,
+            accept: self.unit.accept(cell),
+            rate,
+        })
     }
 
     /// Starts it if it is there and measured, and checks its answers.

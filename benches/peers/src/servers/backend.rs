@@ -75,13 +75,13 @@ pub(crate) async fn run(address: SocketAddr, schema: Schema) -> io::Result<()> {
 }
 
 /// The service, with its answers made once.
-struct Orders {
+pub(super) struct Orders {
     order: Order,
     events: Vec<OrderEvent>,
 }
 
 impl Orders {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
             order: messages::order(1),
             events: messages::events(crate::workload::EVENTS),

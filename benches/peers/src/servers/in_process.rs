@@ -1,0 +1,61 @@
+//! The order service with our gateway around it, in one process and on one port: REST and native gRPC, both inside the
+//! same layers.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use http::Request;
+use hyper::body::Incoming;
+use millrace_gateway::edge::{CorsPolicy, Edge, HostPolicy, Metrics, NoBuiltin};
+use millrace_gateway::serve::{ConnectionLimits, listen, serve};
+use millrace_gateway::{Gateway, GrpcService, RequestBody};
+use prometheus_client::registry::Registry;
+use tokio::sync::watch;
+use tower::ServiceExt;
+
+use super::backend::Orders;
+use crate::messages::ORDERS;
+use crate::messages::orders_service_server::OrdersServiceServer;
+
+/// As many as the stand-alone gateway is allowed here.
+const CONNECTIONS: usize = 20_000;
+
+/// Serves until the process ends.
+pub(crate) async fn run(address: SocketAddr) -> io::Result<()> {
+    let gateway = Gateway::builder()
+        .descriptors(ORDERS)
+        .build()
+        .map_err(io::Error::other)?;
+    let service = GrpcService::new(OrdersServiceServer::new(Orders::new()));
+    let http = gateway.serve(service, edge());
+    let http = http.map_request(|request: Request<Incoming>| request.map(RequestBody::new));
+    // The sender has to stay: without it the drain would begin.
+    let (_running, draining) = watch::channel(false);
+    serve(listen(address)?, http, limits(), draining, Duration::ZERO).await;
+    Ok(())
+}
+
+fn edge() -> Edge {
+    let count = AtomicU64::new(0);
+    Edge {
+        request_id: Arc::new(move || format!("{:032x}", count.fetch_add(1, Ordering::Relaxed) + 1)),
+        metrics: Metrics::new(&mut Registry::default()),
+        cors: CorsPolicy::Loopback,
+        hosts: HostPolicy::Loopback,
+        builtin: Arc::new(NoBuiltin),
+    }
+}
+
+fn limits() -> ConnectionLimits {
+    ConnectionLimits {
+        connections: CONNECTIONS,
+        connections_per_ip: CONNECTIONS,
+        streams: 100,
+        first_request: Duration::from_secs(10),
+        idle: Duration::from_secs(300),
+        unread: Duration::from_secs(300),
+    }
+}
