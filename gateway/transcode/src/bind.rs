@@ -124,7 +124,7 @@ impl BindError {
 impl From<JsonError> for BindError {
     fn from(error: JsonError) -> Self {
         if !error.missing.is_empty() {
-            return Self::missing(error.problem, error.missing);
+            return Self::missing(error.problem, error.missing.into_vec());
         }
         let violations = match error.field.as_str() {
             "" => Vec::new(),
