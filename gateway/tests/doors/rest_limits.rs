@@ -26,7 +26,8 @@ fn stage() -> Stage {
     std::fs::write(folder.path().join("limits.proto"), SCHEMA).unwrap();
     let protos = concat!(env!("CARGO_MANIFEST_DIR"), "/../proto");
     let mut compiler = protox::Compiler::new([folder.path(), protos.as_ref()]).unwrap();
-    compiler.include_imports(true).open_file("limits.proto").unwrap();
+    let files = ["limits.proto", "google/rpc/error_details.proto"];
+    compiler.include_imports(true).open_files(files).unwrap();
     let builder = Gateway::builder().descriptors(&compiler.encode_file_descriptor_set());
     Stage::of(&builder.build().unwrap(), |_| {}, |_| messages(&[bytes::Bytes::new()]))
 }

@@ -124,7 +124,7 @@ impl BindError {
 impl From<JsonError> for BindError {
     fn from(error: JsonError) -> Self {
         if !error.missing.is_empty() {
-            return Self::missing(error.problem, error.missing);
+            return Self::missing(error.problem, error.missing.into_vec());
         }
         let violations = match error.field.as_str() {
             "" => Vec::new(),
@@ -230,7 +230,7 @@ impl<'s> Bound<'s> {
         headers: &HeaderFields<'_>,
     ) -> Result<(), BindError> {
         let route = matched.route;
-        for (fields, value) in route.captures.iter().zip(&matched.values) {
+        for (fields, value) in route.captures.iter().zip(matched.values.iter()) {
             self.singular(fields, value, PATH)?;
             if let Some(other) = matched.alias.as_ref().and_then(|alias| alias.resolve(value)) {
                 self.stands_for(other);

@@ -137,8 +137,8 @@ impl Codec {
                 position: Position::at(json, problem.offset),
                 field: problem.field(),
                 problem: problem.text,
-                missing: problem.missing,
-                hint: problem.hint,
+                missing: problem.missing.into(),
+                hint: problem.hint.into(),
                 relaxed_by: problem.relaxed_by,
             })
     }

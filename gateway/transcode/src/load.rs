@@ -1,5 +1,6 @@
 //! Loading: descriptor bytes and options in, a checked [`Schema`] out, or the RPC whose rule is wrong.
 
+use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -163,8 +164,9 @@ impl SchemaBuilder {
         map_entries(&pool)?;
         let methods = methods(&pool, &self.options)?;
         let mut routes: Vec<Route> = Vec::new();
+        let beside = RulesBeside::new(&self.options.rules);
         for method in &methods {
-            if let Some(rule) = rule_of(&pool, &self.options, method) {
+            if let Some(rule) = rule_of(&pool, &beside, method) {
                 routes.extend(rule.routes(method)?);
             }
         }
@@ -231,10 +233,10 @@ fn methods(pool: &DescriptorPool, options: &Options) -> Result<Vec<Arc<Method>>,
         .services()
         .flat_map(|service| service.methods().collect::<Vec<_>>())
         .collect();
-    let selects_one = |selector: &str| {
-        descriptors
-            .iter()
-            .any(|method| rule::selects(selector, method.full_name()))
+    let names: HashSet<&str> = descriptors.iter().map(|method| method.full_name()).collect();
+    let selects_one = |selector: &str| match selector.ends_with('*') {
+        true => names.iter().any(|name| rule::selects(selector, name)),
+        false => names.contains(selector),
     };
     if let Some(rule) = options.rules.iter().find(|rule| !selects_one(&rule.selector)) {
         return Err(LoadError::Selector {
@@ -253,6 +255,7 @@ fn methods(pool: &DescriptorPool, options: &Options) -> Result<Vec<Arc<Method>>,
             });
         }
     }
+    drop(names);
     let common = Arc::new(options.settings());
     let methods = descriptors.into_iter().map(|descriptor| {
         let rpc = descriptor.full_name().to_owned();
@@ -270,10 +273,43 @@ fn methods(pool: &DescriptorPool, options: &Options) -> Result<Vec<Arc<Method>>,
     methods.collect()
 }
 
+/// The rules beside the schema, so that those of each RPC are found without a look at all others.
+struct RulesBeside<'r> {
+    rules: &'r [HttpRule],
+    /// The last rule that selects an RPC by its whole name.
+    by_name: HashMap<&'r str, usize>,
+    /// Rules that may select several.
+    patterns: Vec<usize>,
+}
+
+impl<'r> RulesBeside<'r> {
+    fn new(rules: &'r [HttpRule]) -> Self {
+        let (mut by_name, mut patterns) = (HashMap::new(), Vec::new());
+        for (at, rule) in rules.iter().enumerate() {
+            match rule.selector.ends_with('*') {
+                true => patterns.push(at),
+                false => drop(by_name.insert(rule.selector.as_str(), at)),
+            }
+        }
+        Self {
+            rules,
+            by_name,
+            patterns,
+        }
+    }
+
+    /// Of several rules for one RPC the last.
+    fn find(&self, name: &str) -> Option<&'r HttpRule> {
+        let by_pattern = self.patterns.iter().rev().find(|at| self.rules[**at].selects(name));
+        let last = self.by_name.get(name).max(by_pattern)?;
+        Some(&self.rules[*last])
+    }
+}
+
 /// The rule of an RPC: beside the schema, else annotated, else its gRPC path if that is asked for.
-fn rule_of(pool: &DescriptorPool, options: &Options, method: &Method) -> Option<HttpRule> {
+fn rule_of(pool: &DescriptorPool, beside: &RulesBeside<'_>, method: &Method) -> Option<HttpRule> {
     let name = method.descriptor().full_name();
-    let beside = options.rules.iter().rev().find(|rule| rule.selects(name));
+    let beside = beside.find(name);
     let annotated = || HttpRule::of(pool, &method.descriptor().options());
     let by_name = || method.settings().rpc_path.then(|| HttpRule::by_name(method));
     beside.cloned().or_else(annotated).or_else(by_name)
@@ -425,6 +461,24 @@ mod tests {
                 "GET /v1/{name=namedShelves/*}",
             ]
         );
+    }
+
+    #[test]
+    fn of_several_rules_for_an_rpc_the_last_counts() {
+        let by_name = rule("Library.Internal", "GET /by/name", "");
+        let mut pattern = rule("Library.Internal", "GET /by/pattern", "");
+        let rules = vec![by_name.clone(), rule("Library.Internal", "GET /by/name/too", "")];
+        let beside = RulesBeside::new(&rules);
+        assert_eq!(beside.find("shapes.v1.Library.Internal").unwrap().path, "/by/name/too");
+        pattern.selector = "shapes.v1.Library.*".to_owned();
+        for (rules, expected) in [
+            (vec![by_name.clone(), pattern.clone()], "/by/pattern"),
+            (vec![pattern, by_name], "/by/name"),
+        ] {
+            let beside = RulesBeside::new(&rules);
+            assert_eq!(beside.find("shapes.v1.Library.Internal").unwrap().path, expected);
+            assert!(beside.find("other.Service.Call").is_none());
+        }
     }
 
     #[test]

@@ -13,6 +13,7 @@ use crate::method::Method;
 use crate::percent;
 use crate::pretty;
 use crate::renderer::Renderer;
+use crate::route::Values;
 use crate::rule::Route;
 use crate::schema::Schema;
 use crate::template::Segment;
@@ -26,7 +27,7 @@ pub struct Matched<'s> {
     pub(crate) schema: &'s Schema,
     pub(crate) route: &'s Route,
     /// Decoded, as `route.captures`.
-    pub(crate) values: Vec<String>,
+    pub(crate) values: Values,
     pub(crate) alias: Option<Alias>,
 }
 
@@ -50,8 +51,8 @@ impl<'s> Matched<'s> {
 
     /// The decoded variables of the path: field path and value.
     pub fn captures(&self) -> impl Iterator<Item = (String, &str)> {
-        let captures = self.route.template.captures.iter().zip(&self.values);
-        captures.map(|(capture, value)| (capture.field_path.join("."), value.as_str()))
+        let captures = self.route.template.captures.iter().zip(self.values.iter());
+        captures.map(|(capture, value)| (capture.field_path.join("."), value))
     }
 
     /// Makes the request message, on the wire and without a frame, from path, raw query, headers and JSON body.

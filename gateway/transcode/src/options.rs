@@ -60,7 +60,11 @@ pub(crate) fn status(pool: &DescriptorPool, options: &DynamicMessage, name: &str
 
 /// The first field of `message` on which the boolean option `name` is true.
 pub(crate) fn marked_field(message: &MessageDescriptor, name: &str) -> Option<FieldDescriptor> {
-    message
-        .fields()
-        .find(|field| flag(message.parent_pool(), &field.options(), name))
+    // Options are decoded each time they are asked for, and most fields have none.
+    message.parent_pool().get_extension_by_name(name)?;
+    let mut fields = message.fields();
+    fields.find(|field| {
+        let has_options = field.field_descriptor_proto().options.is_some();
+        has_options && flag(message.parent_pool(), &field.options(), name)
+    })
 }

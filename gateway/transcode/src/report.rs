@@ -5,6 +5,7 @@
 mod fields;
 mod shadow;
 
+use std::collections::HashMap;
 use std::fmt;
 
 use crate::rule::Route;
@@ -67,9 +68,13 @@ impl Report {
             shadowed: shadow::shadowed(schema),
             ..Self::default()
         };
+        let mut by_rpc: HashMap<&str, Vec<&Route>> = HashMap::new();
+        for route in schema.routes() {
+            by_rpc.entry(route.rpc.full_name()).or_default().push(route);
+        }
         for method in schema.methods() {
             let rpc = method.full_name();
-            let routes: Vec<&Route> = schema.routes().filter(|route| route.rpc.full_name() == rpc).collect();
+            let routes = by_rpc.remove(rpc).unwrap_or_default();
             if routes.is_empty() {
                 report.unbound_rpcs.push(rpc.to_owned());
                 continue;

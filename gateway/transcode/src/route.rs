@@ -11,7 +11,7 @@
 mod search;
 mod similar;
 
-use std::borrow::Cow;
+use smallvec::SmallVec;
 
 use crate::percent;
 use crate::route::search::{Search, Splits};
@@ -31,6 +31,9 @@ pub(crate) struct Router {
     nodes: Vec<Node>,
     /// Every bound HTTP method; an index here is a `method` below.
     methods: Vec<String>,
+    /// Of these, GET and any.
+    get: Option<usize>,
+    any: Option<usize>,
     /// Every bound verb, sorted.
     verbs: Vec<String>,
     /// Whether a wildcard takes an empty segment.
@@ -39,12 +42,21 @@ pub(crate) struct Router {
 
 #[derive(Debug, Default)]
 struct Node {
-    /// Sorted by text.
-    literals: Vec<(String, usize)>,
+    /// Sorted by text, and so by the heads too.
+    literals: Vec<Literal>,
     one: Option<usize>,
     /// The longest suffix first.
     many: Vec<Many>,
     ends: Vec<End>,
+}
+
+/// A literal segment and the node behind it.
+#[derive(Debug)]
+struct Literal {
+    /// The first eight bytes, by which most literals are told apart without a call.
+    head: u64,
+    text: String,
+    child: usize,
 }
 
 #[derive(Debug)]
@@ -85,6 +97,8 @@ impl Router {
         Self {
             nodes: vec![Node::default()],
             methods: vec![],
+            get: None,
+            any: None,
             verbs: vec![],
             empty_segments,
         }
@@ -123,20 +137,28 @@ impl Router {
         if self.methods.len() == METHODS_MAX {
             return Err(InsertError::TooManyMethods);
         }
+        let index = self.methods.len();
+        match method {
+            "GET" => self.get = Some(index),
+            ANY => self.any = Some(index),
+            _ => {}
+        }
         self.methods.push(method.to_owned());
-        Ok(self.methods.len() - 1)
+        Ok(index)
     }
 
     fn literal_child(&mut self, node: usize, text: &str) -> usize {
-        match self.nodes[node]
-            .literals
-            .binary_search_by(|(literal, _)| literal.as_str().cmp(text))
-        {
-            Ok(at) => self.nodes[node].literals[at].1,
+        match self.nodes[node].position(text) {
+            Ok(at) => self.nodes[node].literals[at].child,
             Err(at) => {
                 let child = self.nodes.len();
                 self.nodes.push(Node::default());
-                self.nodes[node].literals.insert(at, (text.to_owned(), child));
+                let literal = Literal {
+                    head: head(text),
+                    text: text.to_owned(),
+                    child,
+                };
+                self.nodes[node].literals.insert(at, literal);
                 child
             }
         }
@@ -152,15 +174,14 @@ impl Router {
         child
     }
 
-    /// Finds the route for a method and the segments of a raw, well-formed path.
-    pub(crate) fn find(&self, method: &str, segments: &[&str]) -> Lookup {
-        let Some(mut search) = self.search(segments) else {
+    /// Finds the route for a method and the segments of a raw, well-formed path; a plain one has no `%`.
+    pub(crate) fn find(&self, method: &str, segments: &[&str], is_plain: bool) -> Lookup {
+        let Some(mut search) = self.search(segments, is_plain) else {
             return Lookup::Nothing;
         };
-        let position = |wanted: &str| self.methods.iter().position(|known| known == wanted);
-        search.exact = position(method);
-        search.get = if method == "HEAD" { position("GET") } else { None };
-        search.any = position(ANY);
+        search.exact = self.methods.iter().position(|known| known == method);
+        search.get = self.get.filter(|_| method == "HEAD");
+        search.any = self.any;
         if let Some(route) = search.walk(0, 0) {
             return Lookup::Route(route);
         }
@@ -172,7 +193,7 @@ impl Router {
 
     /// Every method for which a path is bound.
     pub(crate) fn methods(&self, segments: &[&str]) -> Vec<String> {
-        let Some(mut search) = self.search(segments) else {
+        let Some(mut search) = self.search(segments, false) else {
             return Vec::new();
         };
         // Without a method that it could be content with, the search sees all ends.
@@ -180,11 +201,12 @@ impl Router {
         self.named(search.seen)
     }
 
-    fn search<'r, 'p>(&'r self, segments: &'p [&'p str]) -> Option<Search<'r, 'p>> {
+    fn search<'r, 'p>(&'r self, segments: &'p [&'p str], is_plain: bool) -> Option<Search<'r, 'p>> {
         let last = segments.last()?;
         Some(Search {
             router: self,
             segments,
+            is_plain,
             splits: self.splits(last),
             exact: None,
             get: None,
@@ -200,18 +222,22 @@ impl Router {
 
     /// Ways to read the last segment: text and verb, the longest bound verb first, no verb last.
     fn splits<'p>(&self, last: &'p str) -> Splits<'p> {
+        let mut splits = Splits::new();
+        if !last.bytes().any(|byte| byte == b':') {
+            splits.push((last, None));
+            return splits;
+        }
         // A verb is at most so long, hence so few colons matter: a segment of 64,000 colons costs no more than one of
         // 128.
         let colons = last
             .bytes()
             .enumerate()
             .skip(last.len().saturating_sub(VERB_BYTES_MAX + 1));
-        let mut splits: Splits<'p> = colons
+        let bound = colons
             .filter(|(_, byte)| *byte == b':')
             .map(|(at, _)| (&last[..at], &last[at + 1..]))
-            .filter(|(_, verb)| self.verbs.binary_search_by(|known| known.as_str().cmp(verb)).is_ok())
-            .map(|(text, verb)| (text, Some(verb)))
-            .collect();
+            .filter(|(_, verb)| self.verbs.binary_search_by(|known| known.as_str().cmp(verb)).is_ok());
+        splits.extend(bound.map(|(text, verb)| (text, Some(verb))));
         splits.push((last, None));
         splits
     }
@@ -230,12 +256,44 @@ impl Node {
         &mut self.many[at].ends
     }
 
-    fn literal(&self, raw: &str) -> Option<usize> {
-        let found = self
-            .literals
-            .binary_search_by(|(literal, _)| percent::cmp_decoded(raw, literal).reverse());
-        found.ok().map(|at| self.literals[at].1)
+    /// The node behind the literal that a segment is; a plain segment has no `%`.
+    #[inline]
+    fn literal(&self, raw: &str, is_plain: bool) -> Option<usize> {
+        if self.literals.is_empty() {
+            return None;
+        }
+        let found = match is_plain {
+            true => self.position(raw),
+            false => self
+                .literals
+                .binary_search_by(|literal| percent::cmp_decoded(raw, &literal.text).reverse()),
+        };
+        found.ok().map(|at| self.literals[at].child)
     }
+
+    /// Where a decoded text stands among the literals, or would stand.
+    #[inline]
+    fn position(&self, text: &str) -> Result<usize, usize> {
+        let wanted = head(text);
+        self.literals.binary_search_by(|literal| {
+            let order = literal.head.cmp(&wanted);
+            order.then_with(|| literal.text.as_str().cmp(text))
+        })
+    }
+}
+
+/// The first eight bytes, in the order of texts; what a shorter text lacks is zero.
+#[inline]
+fn head(text: &str) -> u64 {
+    let bytes = text.as_bytes();
+    if let Some(first) = bytes.first_chunk() {
+        return u64::from_be_bytes(*first);
+    }
+    let mut first = [0; 8];
+    for (to, from) in first.iter_mut().zip(bytes) {
+        *to = *from;
+    }
+    u64::from_be_bytes(first)
 }
 
 fn add_end(ends: &mut Vec<End>, verb: Option<&str>, method: usize, route: usize) -> Result<(), InsertError> {
@@ -256,42 +314,87 @@ fn add_end(ends: &mut Vec<End>, verb: Option<&str>, method: usize, route: usize)
     Ok(())
 }
 
-/// The decoded value of one capture; `None` if it is not UTF-8.
+/// Appends the decoded values of a template's captures; `None` if one is not UTF-8. A plain path has no `%`.
 pub(crate) fn capture(
     template: &Template,
-    capture: &Capture,
     segments: &[&str],
+    is_plain: bool,
     decoding: PathDecoding,
-) -> Option<String> {
+    values: &mut Values,
+) -> Option<()> {
+    if template.captures.is_empty() {
+        return Some(());
+    }
+    let many = template.many();
     // Segments after `**` are counted from the end of the path.
-    let place = |at: usize| match template.many() {
+    let place = |at: usize| match many {
         Some(many) if at > many => (at + segments.len()).saturating_sub(template.segments.len()),
         _ => at,
     };
-    let (start, end) = (place(capture.start), place(capture.end));
-    let taken = segments.get(start..end)?;
-    // One segment, as nearly all are, is not copied before it is decoded.
-    let mut raw = match taken {
-        [one] => Cow::Borrowed(*one),
-        _ => Cow::Owned(taken.join("/")),
-    };
-    if let Some(verb) = &template.verb
-        && end == segments.len()
-        && start < end
-    {
+    values.reserve(segments.iter().map(|segment| segment.len() + 1).sum());
+    for capture in &template.captures {
+        let (start, end) = (place(capture.start), place(capture.end));
+        let taken = segments.get(start..end)?;
         // The verb was cut off the last segment: `:` and its text.
-        let length = raw.len().saturating_sub(verb.len() + 1);
-        match &mut raw {
-            Cow::Borrowed(text) => *text = &text[..length],
-            Cow::Owned(text) => text.truncate(length),
+        let cut = match &template.verb {
+            Some(verb) if end == segments.len() && start < end => verb.len() + 1,
+            _ => 0,
+        };
+        match is_plain {
+            true => values.push(taken, cut),
+            false => values.push_text(&decoded(taken, cut, capture, decoding)?),
         }
     }
+    Some(())
+}
+
+fn decoded(taken: &[&str], cut: usize, capture: &Capture, decoding: PathDecoding) -> Option<String> {
+    let mut raw = taken.join("/");
+    raw.truncate(raw.len().saturating_sub(cut));
     let decoded = match decoding {
         PathDecoding::Slash if capture.multi => percent::decode_but(&raw, percent::SLASH),
         PathDecoding::Reserved if capture.multi => percent::decode_but(&raw, percent::RESERVED),
         _ => percent::decode_all(&raw),
     };
     decoded.map(|value| value.into_owned())
+}
+
+/// The values of a path's variables, one after the other in one text.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Values {
+    text: String,
+    /// Where each of them ends.
+    ends: SmallVec<[usize; 6]>,
+}
+
+impl Values {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &str> {
+        let starts = std::iter::once(0).chain(self.ends.iter().copied());
+        starts.zip(&self.ends).map(|(start, end)| &self.text[start..*end])
+    }
+
+    fn reserve(&mut self, bytes: usize) {
+        self.text.reserve(bytes);
+    }
+
+    fn push_text(&mut self, value: &str) {
+        self.text.push_str(value);
+        self.ends.push(self.text.len());
+    }
+
+    /// Segments with `/` between them, without so many bytes at their end.
+    fn push(&mut self, segments: &[&str], cut: usize) {
+        let start = self.text.len();
+        for (at, segment) in segments.iter().enumerate() {
+            if at > 0 {
+                self.text.push('/');
+            }
+            self.text.push_str(segment);
+        }
+        let end = self.text.len().saturating_sub(cut).max(start);
+        self.text.truncate(end);
+        self.ends.push(end);
+    }
 }
 
 #[cfg(test)]

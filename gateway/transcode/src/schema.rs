@@ -17,7 +17,7 @@ use crate::openapi;
 use crate::percent;
 use crate::reason::{ReasonInfo, Reasons};
 use crate::report::Report;
-use crate::route::{self, Lookup, Router, SEGMENT_EDITS_MAX};
+use crate::route::{self, Lookup, Router, SEGMENT_EDITS_MAX, Values};
 use crate::rule::Route;
 use crate::settings::Options;
 use crate::suggest;
@@ -133,21 +133,20 @@ impl Schema {
     /// # Errors
     /// See [`RouteError`].
     pub fn find<'s>(&'s self, method: &str, raw_path: &str) -> Result<Matched<'s>, RouteError> {
-        let relative = relative(raw_path).ok_or(RouteError::BadPath)?;
-        // Longer paths are rare, and cost an allocation.
-        let mut segments: SmallVec<[&str; 16]> = relative.split('/').collect();
-        let mut lookup = self.router.find(method, &segments);
+        let (relative, is_plain) = relative(raw_path).ok_or(RouteError::BadPath)?;
+        let mut segments = split(relative);
+        let mut lookup = self.router.find(method, &segments, is_plain);
         if lookup == Lookup::Nothing && self.strips_slash && segments.last() == Some(&"") {
             segments.pop();
-            lookup = self.without_slash(method, &segments);
+            lookup = self.without_slash(method, &segments, is_plain);
         }
         match lookup {
             Lookup::Route(index) => {
                 let route = &self.routes[index];
-                let captures = route.template.captures.iter();
                 let decoding = route.settings().path_decoding;
-                let values = captures.map(|capture| route::capture(&route.template, capture, &segments, decoding));
-                let values = values.collect::<Option<Vec<_>>>().ok_or(RouteError::BadPath)?;
+                let mut values = Values::default();
+                route::capture(&route.template, &segments, is_plain, decoding, &mut values)
+                    .ok_or(RouteError::BadPath)?;
                 Ok(Matched {
                     schema: self,
                     route,
@@ -163,8 +162,8 @@ impl Schema {
     }
 
     /// The look-up of a path that has lost its last `/`, where the routes allow it.
-    fn without_slash(&self, method: &str, segments: &[&str]) -> Lookup {
-        match self.router.find(method, segments) {
+    fn without_slash(&self, method: &str, segments: &[&str], is_plain: bool) -> Lookup {
+        match self.router.find(method, segments, is_plain) {
             Lookup::Route(index) if !self.routes[index].settings().trailing_slash_stripped => Lookup::Nothing,
             Lookup::Methods(_) if !self.options.trailing_slash_stripped => Lookup::Nothing,
             lookup => lookup,
@@ -174,12 +173,13 @@ impl Schema {
     /// The HTTP methods for which a raw path is bound, in the order of `Allow` but without OPTIONS, HEAD with GET; `*`
     /// is any. `None` if it is bound for none.
     pub fn methods_at(&self, raw_path: &str) -> Option<String> {
-        let mut segments: Vec<&str> = relative(raw_path)?.split('/').collect();
+        let (relative, is_plain) = relative(raw_path)?;
+        let mut segments = split(relative);
         let mut methods = self.router.methods(&segments);
         if methods.is_empty() && self.strips_slash && segments.last() == Some(&"") {
             segments.pop();
             methods = self.router.methods(&segments);
-            methods.retain(|method| matches!(self.without_slash(method, &segments), Lookup::Route(_)));
+            methods.retain(|method| matches!(self.without_slash(method, &segments, is_plain), Lookup::Route(_)));
         }
         (!methods.is_empty()).then(|| ordered(methods).join(", "))
     }
@@ -270,21 +270,25 @@ impl Schema {
 
 /// Edits between a path and a template, if few: literals may be misspelled, wildcards fit anything.
 fn template_distance(template: &Template, segments: &[&str]) -> Option<usize> {
-    if template.many().is_some() || template.segments.len() != segments.len() {
+    let (length, last) = (template.segments.len(), segments.len().checked_sub(1)?);
+    // Of the template: what stands before a `**`, and what stands behind it.
+    let (before, after, fits) = match template.many() {
+        Some(many) => (many, length - many - 1, segments.len() + 1 >= length),
+        None => (length, 0, segments.len() == length),
+    };
+    if !fits {
         return None;
     }
-    let mut edits = 0;
-    for (at, (segment, raw)) in template.segments.iter().zip(segments).enumerate() {
-        let is_last = at + 1 == segments.len();
-        let (raw, verb) = match (&template.verb, raw.rsplit_once(':')) {
-            (Some(verb), Some((text, found))) if is_last => (text, Some((verb, found))),
-            (Some(_), None) if is_last => return None,
-            _ => (*raw, None),
-        };
-        if let Some((verb, found)) = verb {
-            edits += suggest::distance(found, verb, SEGMENT_EDITS_MAX)?;
-        }
-        match segment {
+    let (mut edits, mut last_text) = (0, segments[last]);
+    if let Some(verb) = &template.verb {
+        let (text, found) = last_text.rsplit_once(':')?;
+        edits += suggest::distance(found, verb, SEGMENT_EDITS_MAX)?;
+        last_text = text;
+    }
+    let behind = (0..after).map(|at| (length - after + at, segments.len() - after + at));
+    for (place, at) in (0..before).map(|at| (at, at)).chain(behind) {
+        let raw = if at == last { last_text } else { segments[at] };
+        match &template.segments[place] {
             Segment::Literal(text) => edits += suggest::distance(raw, text, SEGMENT_EDITS_MAX)?,
             Segment::One | Segment::Many if raw.is_empty() => return None,
             Segment::One | Segment::Many => {}
@@ -293,12 +297,34 @@ fn template_distance(template: &Template, segments: &[&str]) -> Option<usize> {
     Some(edits).filter(|edits| *edits <= 3)
 }
 
-/// A raw path without its `/`; `None` for one that is malformed or absurdly long.
-fn relative(raw_path: &str) -> Option<&str> {
-    let well_formed = percent::is_well_formed(raw_path) && !raw_path.contains("%00") && !raw_path.contains('\0');
-    raw_path
-        .strip_prefix('/')
-        .filter(|_| well_formed && raw_path.len() <= PATH_BYTES_MAX)
+/// A raw path without its `/`, and whether it is plain: it has no `%`. `None` for one that is malformed or absurdly
+/// long.
+fn relative(raw_path: &str) -> Option<(&str, bool)> {
+    // One pass without a branch: most paths have neither.
+    let (mut percents, mut zeros) = (0_u8, 0_u8);
+    for byte in raw_path.bytes() {
+        percents |= u8::from(byte == b'%');
+        zeros |= u8::from(byte == 0);
+    }
+    let is_plain = percents == 0;
+    let well_formed = zeros == 0 && (is_plain || percent::is_well_formed(raw_path) && !raw_path.contains("%00"));
+    let relative = raw_path.strip_prefix('/');
+    let relative = relative.filter(|_| well_formed && raw_path.len() <= PATH_BYTES_MAX)?;
+    Some((relative, is_plain))
+}
+
+/// The segments of a path. Very long paths are rare, and cost an allocation.
+fn split(relative: &str) -> SmallVec<[&str; 16]> {
+    let mut segments = SmallVec::new();
+    let mut start = 0;
+    for (at, byte) in relative.bytes().enumerate() {
+        if byte == b'/' {
+            segments.push(&relative[start..at]);
+            start = at + 1;
+        }
+    }
+    segments.push(&relative[start..]);
+    segments
 }
 
 /// The value of `Allow`: OPTIONS is always there.

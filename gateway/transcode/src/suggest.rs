@@ -20,7 +20,9 @@ pub(crate) fn distance(from: &str, to: &str, max: usize) -> Option<usize> {
         return None;
     }
     // One row of the usual table: `row[i]` is the distance from the letters of `to` seen so far to `from[..i]`.
-    let mut row: Vec<usize> = (0..=from.len()).collect();
+    let mut row = [0; WORD_BYTES_MAX + 1];
+    let row = &mut row[..=from.len()];
+    row.iter_mut().enumerate().for_each(|(column, edits)| *edits = column);
     for (line, target) in to.iter().enumerate() {
         let mut diagonal = std::mem::replace(&mut row[0], line + 1);
         for (column, source) in from.iter().enumerate() {

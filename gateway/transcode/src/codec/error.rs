@@ -51,9 +51,9 @@ pub struct JsonError {
     /// What is wrong there.
     pub problem: String,
     /// Paths of the required fields that are missing, if that is what is wrong; of very many the first.
-    pub missing: Vec<String>,
+    pub missing: Box<[String]>,
     /// What was probably meant, as in "; did you mean `title`?"; may be empty.
-    pub hint: String,
+    pub hint: Box<str>,
     /// Where.
     pub position: Position,
     /// The setting that allows it, if one does.

@@ -53,7 +53,7 @@ pub(super) fn fits_with_empty_segments(schema: &Schema, method: &str, path: &str
 fn alone(route: &Route, method: &str, segments: &[&str], empty_segments: bool) -> Lookup {
     let mut router = Router::new(empty_segments);
     match router.insert(&route.http_method, &route.template, 0) {
-        Ok(()) => router.find(method, segments),
+        Ok(()) => router.find(method, segments, false),
         Err(_) => Lookup::Nothing,
     }
 }

@@ -47,7 +47,7 @@ fn conflict(schema: &Schema, pair: (usize, usize), one: &Route, other: &Route) -
     let path = path_of(&common(&one.template, &other.template)?, one.template.verb.as_deref());
     let segments: Vec<&str> = path.split('/').skip(1).collect();
     let example = format!("{method} {path}");
-    match schema.router.find(method, &segments) {
+    match schema.router.find(method, &segments, false) {
         Lookup::Route(taken) if taken == pair.0 => Some((pair.1, pair.0, example)),
         Lookup::Route(taken) if taken == pair.1 => Some((pair.0, pair.1, example)),
         // A third route takes it, and is told about in pairs of its own.

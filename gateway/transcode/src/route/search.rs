@@ -12,6 +12,8 @@ pub(crate) type Splits<'p> = SmallVec<[(&'p str, Option<&'p str>); 2]>;
 pub(crate) struct Search<'r, 'p> {
     pub(crate) router: &'r Router,
     pub(crate) segments: &'p [&'p str],
+    /// No segment has a `%`.
+    pub(crate) is_plain: bool,
     pub(crate) splits: Splits<'p>,
     pub(crate) exact: Option<usize>,
     pub(crate) get: Option<usize>,
@@ -30,7 +32,7 @@ impl Search<'_, '_> {
         let router = self.router;
         let here = &router.nodes[node];
         let segment = self.segments[depth];
-        let literal = here.literal(segment);
+        let literal = here.literal(segment, self.is_plain);
         let one = here.one.filter(|_| router.empty_segments || !segment.is_empty());
         for child in literal.into_iter().chain(one) {
             if let Some(route) = self.walk(child, depth + 1) {
@@ -45,7 +47,10 @@ impl Search<'_, '_> {
         let here = &router.nodes[node];
         for at in 0..self.splits.len() {
             let (text, verb) = self.splits[at];
-            if let Some(route) = here.literal(text).and_then(|child| self.end(child, verb)) {
+            if let Some(route) = here
+                .literal(text, self.is_plain)
+                .and_then(|child| self.end(child, verb))
+            {
                 return Some(route);
             }
         }

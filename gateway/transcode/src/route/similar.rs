@@ -12,8 +12,8 @@ const VISITS_MAX: usize = 64;
 pub(crate) const SEGMENT_EDITS_MAX: usize = 2;
 
 impl Router {
-    /// Routes of as many segments that may have been meant by a path: a misspelled literal is looked for among those
-    /// that stand near it.
+    /// Routes that may have been meant by a path: of as many segments, or with a `**` that takes what is left. A
+    /// misspelled literal is looked for among those that stand near it.
     pub(crate) fn similar(&self, segments: &[&str]) -> Vec<usize> {
         let (mut found, mut visits) = (Vec::new(), VISITS_MAX);
         self.similar_below(0, segments, &mut visits, &mut found);
@@ -26,6 +26,21 @@ impl Router {
         };
         *visits = left;
         let here = &self.nodes[node];
+        for many in here.many.iter().take(NEIGHBOURS) {
+            let Some(left) = segments.len().checked_sub(many.suffix.len()) else {
+                continue;
+            };
+            let mut pairs = segments[left..].iter().zip(&many.suffix).enumerate();
+            let is_near = pairs.all(|(at, (raw, literal))| {
+                let is_last = at + 1 == many.suffix.len();
+                let text = if is_last { without_verb(raw) } else { raw };
+                suggest::distance(text, literal, SEGMENT_EDITS_MAX).is_some()
+            });
+            if is_near {
+                let routes = many.ends.iter().flat_map(|end| &end.routes);
+                found.extend(routes.map(|(_, route)| *route));
+            }
+        }
         let Some((raw, rest)) = segments.split_first() else {
             found.extend(
                 here.ends
@@ -34,26 +49,25 @@ impl Router {
             );
             return;
         };
-        let text = match raw.rsplit_once(':') {
-            Some((text, _)) if rest.is_empty() => text,
-            _ => raw,
-        };
-        let near = match here
-            .literals
-            .binary_search_by(|(literal, _)| literal.as_str().cmp(text))
-        {
+        let text = if rest.is_empty() { without_verb(raw) } else { raw };
+        let near = match here.position(text) {
             Ok(at) => at..at + 1,
             Err(at) => at.saturating_sub(NEIGHBOURS)..(at + NEIGHBOURS).min(here.literals.len()),
         };
-        for (literal, child) in &here.literals[near] {
-            if suggest::distance(text, literal, SEGMENT_EDITS_MAX).is_some() {
-                self.similar_below(*child, rest, visits, found);
+        for literal in &here.literals[near] {
+            if suggest::distance(text, &literal.text, SEGMENT_EDITS_MAX).is_some() {
+                self.similar_below(literal.child, rest, visits, found);
             }
         }
         if let Some(child) = here.one {
             self.similar_below(child, rest, visits, found);
         }
     }
+}
+
+/// The last segment of a path without what may be its verb.
+fn without_verb(raw: &str) -> &str {
+    raw.rsplit_once(':').map_or(raw, |(text, _)| text)
 }
 
 #[cfg(test)]

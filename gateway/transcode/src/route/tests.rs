@@ -26,6 +26,32 @@ fn check(cases: &[(&[&str], &str, &str)]) {
 }
 
 #[test]
+fn a_path_with_a_double_wildcard_is_suggested_too() {
+    let paths = &[
+        "GET /v1/files/{name=**}",
+        "GET /v1/docs/{name=**}/history",
+        "POST /v1/docs/{name=**}:publish",
+        "GET /v1/users/{id}",
+    ];
+    let schema = routes(paths).unwrap();
+    for (request, expected) in [
+        ("GET /v1/fiels/a/b/c", Some("GET /v1/files/{name=**}")),
+        ("GET /v1/file", Some("GET /v1/files/{name=**}")),
+        ("GET /v1/docs/a/b/histroy", Some("GET /v1/docs/{name=**}/history")),
+        ("GET /v1/dcos/a/b/history", Some("GET /v1/docs/{name=**}/history")),
+        ("POST /v1/docs/a/b:publsh", Some("POST /v1/docs/{name=**}:publish")),
+        ("GET /v1/user/7", Some("GET /v1/users/{id}")),
+        ("GET /v2/nothing/like/it", None),
+    ] {
+        let (method, path) = request.split_once(' ').unwrap();
+        match schema.find(method, path) {
+            Err(RouteError::NotFound { did_you_mean }) => assert_eq!(did_you_mean.as_deref(), expected, "{request}"),
+            other => panic!("{request}: {other:?}"),
+        }
+    }
+}
+
+#[test]
 fn wildcards() {
     check(&[
         (&["GET /**"], "GET /", "R0"),
