@@ -31,8 +31,8 @@ pub(crate) enum FrameError {
     Truncated(usize),
 }
 
-/// A frame that lies beside the count of those who hold it: a clone of [`Bytes`] from a buffer of its own makes one more
-/// piece of memory for that count, and a request is cloned, to be sent again.
+/// A frame up to this size lies beside the count of those who hold it. Of one in a buffer of its own the first clone
+/// takes memory for that count, and a request is cloned, to be sent again.
 const SMALL_BYTES: usize = 256;
 
 /// Puts one uncompressed message into a frame.

@@ -47,8 +47,8 @@ fn a_post_with_a_body_allocates_little_above_the_plain_proxy() {
     assert_little(&request, 50);
 }
 
-/// Asserts that a call makes at most so many allocations above the plain proxy's: as many as there are now, which is more
-/// than there should be.
+/// Asserts that a call makes at most so many allocations above the plain proxy's: as many as there are now, which is
+/// more than there should be.
 #[track_caller]
 fn assert_little(request: &str, above_max: u64) {
     let (ours, plain) = (
