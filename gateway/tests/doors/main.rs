@@ -7,6 +7,8 @@ mod edge;
 mod grpc;
 mod logs;
 mod memory;
+#[path = "../shared/narrow_reader.rs"]
+mod narrow_reader;
 mod odd_requests;
 mod rest_metadata;
 mod rest_refusals;
