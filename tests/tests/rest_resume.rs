@@ -19,7 +19,8 @@ struct Page {
 }
 
 impl Page {
-    /// Connects once and follows until the server ends the stream, which must be neither a failure nor an end for good.
+    /// Connects once and follows until the server cuts the stream: it says so by an error without an id, after which an
+    /// `EventSource` comes again, and which is no end for good.
     async fn follow(&mut self, rest: &Rest, path: &str) {
         let last = self.seen.last().map(u64::to_string);
         let headers: Vec<_> = last.iter().map(|id| ("last-event-id", id.as_str())).collect();
@@ -27,9 +28,15 @@ impl Page {
         assert_eq!(stream.status(), 200, "an EventSource would not come again");
         let until_the_end = async {
             while let Some(event) = stream.next_event().await {
+                if event.event == "error" {
+                    assert!(event.data.contains("STREAM_CUT") && event.id.is_empty(), "{event:?}");
+                    assert_eq!(stream.next_event().await, None, "it is the last event");
+                    return;
+                }
                 assert_eq!(event.event, "", "{event:?}");
                 self.seen.push(event.id.parse().unwrap());
             }
+            panic!("the stream ended without a word");
         };
         tokio::time::timeout(CONNECTION_MAX, until_the_end).await.unwrap();
     }
@@ -46,7 +53,7 @@ async fn a_stream_whose_life_is_over_goes_on_where_it_ended() {
     let path = format!("/v1/{}/orders:watch", shopper.name);
 
     let mut page = Page::default();
-    // Nothing has happened yet: the page is told to come again, and not that it failed.
+    // Nothing has happened yet: the page comes again all the same.
     page.follow(&shopper.rest, &path).await;
     for _ in 0..3 {
         shopper.order(&product, 1).await;
@@ -82,8 +89,11 @@ async fn a_stream_that_a_shutdown_ends_goes_on_after_the_next_start() {
     assert_eq!(first.id, "1");
 
     platform.terminate();
-    let rest = tokio::time::timeout(CONNECTION_MAX, stream.next_event()).await.unwrap();
-    assert_eq!(rest, None, "neither a failure nor an end for good");
+    let cut = tokio::time::timeout(CONNECTION_MAX, stream.next_event()).await.unwrap();
+    let cut = cut.expect("the page is told");
+    assert!(cut.event == "error" && cut.id.is_empty(), "no end for good: {cut:?}");
+    assert!(cut.data.contains("STREAM_CUT"), "{cut:?}");
+    assert_eq!(stream.next_event().await, None);
     platform.ended(CONNECTION_MAX).await;
 
     let folder = platform.folder().clone();

@@ -8,6 +8,8 @@ mod edge;
 mod grpc;
 mod logs;
 mod memory;
+#[path = "../shared/narrow_reader.rs"]
+mod narrow_reader;
 mod odd_requests;
 mod rest_limits;
 mod rest_metadata;

@@ -9,6 +9,8 @@ mod front;
 mod goaway;
 mod half_close;
 mod load;
+#[path = "../shared/narrow_reader.rs"]
+mod narrow_reader;
 mod odd_answers;
 mod outages;
 mod raw;

@@ -4,22 +4,18 @@
 use std::sync::Arc;
 
 use futures_util::future::join_all;
-use http::Request;
-use hyper::body::Incoming;
-use hyper_util::rt::TokioIo;
-use hyper_util::service::TowerToHyperService;
 use millrace_gateway::edge::{CorsPolicy, Edge, HostPolicy, Metrics, NoBuiltin};
 use millrace_gateway::upstream::Settings;
-use millrace_gateway::{HttpService, RequestBody};
 use prometheus_client::registry::Registry;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tower::{ServiceBuilder, ServiceExt};
 
 use crate::front::{Front, gateway, settings};
+use crate::narrow_reader::{begin, finish};
 use crate::raw::{self, framed};
 
 const READERS: usize = 500;
+const TAIL: &str = "/v1/items:tail";
 /// More than fit into what the gateway and a connection keep of an answer, so that the rest stays unread in HTTP/2's
 /// windows.
 const MESSAGES: usize = 500;
@@ -54,35 +50,6 @@ async fn flood(mut call: raw::Call) {
     body.send_trailers(raw::trailers(0)).unwrap();
 }
 
-/// A reader of an event stream, over a pipe that holds nearly nothing.
-async fn begin(service: HttpService) -> DuplexStream {
-    let (mut reader, server) = tokio::io::duplex(1 << 10);
-    let service = ServiceBuilder::new()
-        .map_request(|request: Request<Incoming>| request.map(RequestBody::new))
-        .service(service);
-    let mut connection = hyper::server::conn::http1::Builder::new();
-    connection.max_buf_size(8 << 10);
-    tokio::spawn(async move {
-        let service = TowerToHyperService::new(service.boxed_clone());
-        connection.serve_connection(TokioIo::new(server), service).await
-    });
-    let request = "GET /v1/items:tail HTTP/1.1\r\nhost: h\r\naccept: text/event-stream\r\nconnection: close\r\n\r\n";
-    reader.write_all(request.as_bytes()).await.unwrap();
-    let mut status = [0; 12];
-    reader.read_exact(&mut status).await.unwrap();
-    assert_eq!(&status, b"HTTP/1.1 200");
-    reader
-}
-
-/// Reads the rest: all of it is there, and it ends well.
-async fn finish(mut reader: DuplexStream) {
-    let mut rest = String::new();
-    reader.read_to_string(&mut rest).await.unwrap();
-    assert!(!rest.contains("event: error"), "{}", &rest[rest.len() - 400..]);
-    assert_eq!(rest.matches("data: {\"text\"").count(), MESSAGES);
-    assert!(rest.contains("event: end\n") && rest.ends_with("\r\n0\r\n\r\n"));
-}
-
 #[tokio::test]
 async fn slow_readers_of_short_messages_reset_no_other_stream() {
     let (address, calls) = raw::server(flood).await;
@@ -102,13 +69,13 @@ async fn slow_readers_of_short_messages_reset_no_other_stream() {
     };
     // The same connection to the server, and pipes to the callers: sockets hold more than such a stream has.
     let service = gateway().serve(front.upstream.service(), edge);
-    let slow = join_all((0..READERS).map(|_| begin(service.clone()))).await;
+    let slow = join_all((0..READERS).map(|_| begin(service.clone(), TAIL))).await;
     // While they do not read: a whole stream, and calls.
-    finish(begin(service.clone()).await).await;
+    finish(begin(service.clone(), TAIL).await, MESSAGES).await;
     for _ in 0..20 {
         assert_eq!(front.get("/v1/items/7").await.status, 200);
     }
-    join_all(slow.into_iter().map(finish)).await;
+    join_all(slow.into_iter().map(|reader| finish(reader, MESSAGES))).await;
     assert!(!health.has_changed().unwrap(), "the connection was lost");
     assert_eq!(
         calls.load(std::sync::atomic::Ordering::SeqCst),

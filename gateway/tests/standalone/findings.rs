@@ -200,7 +200,7 @@ fn a_file_that_never_ends_is_none() {
         let roots = file("endless", "roots.toml", roots);
         for (arguments, code) in [
             (&["check", "--descriptors", endless][..], 4),
-            (&["check", known[0], known[1], "--config", endless], 3),
+            (&["check", known[0], known[1], "--config", endless], 4),
             (&["check", known[0], known[1], "--config", &tls], 3),
             (&["check", known[0], known[1], "--config", &roots], 3),
         ] {
