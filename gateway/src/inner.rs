@@ -20,9 +20,8 @@ use crate::body::RequestBody;
 use crate::call::{AnswersInStream, CallRecord};
 use crate::error::Failure;
 use crate::gateway::GrpcService;
+use crate::reply::GRPC_STATUS;
 use crate::upload::Uploads;
-
-const GRPC_STATUS: &str = "grpc-status";
 
 /// The inner service. Each call goes to a clone of its own, which is asked whether it is ready: a door never waits for
 /// another call's turn.
@@ -46,13 +45,14 @@ impl Inner {
         let started = CallRecord::of(request.extensions()).started();
         let (head, body) = request.into_parts();
         let body = self.uploads.timed(&head.uri, body, started);
-        self.send(http::Request::from_parts(head, body))
+        let streams = self.uploads.is_answered_in_stream(&head.uri);
+        self.send(http::Request::from_parts(head, body), streams)
     }
 
-    /// Calls it once.
-    pub(crate) fn send(&self, mut request: http::Request<RequestBody>) -> Reply {
+    /// Calls it once; whether the RPC's server streams is the caller's to know.
+    pub(crate) fn send(&self, mut request: http::Request<RequestBody>, streams: bool) -> Reply {
         let record = CallRecord::of(request.extensions());
-        if self.uploads.is_answered_in_stream(request.uri()) {
+        if streams {
             request.extensions_mut().insert(AnswersInStream);
         }
         Reply {
@@ -171,7 +171,7 @@ impl Body for ReplyBody {
 
 /// Writes the code of headers or trailers into the record; false if they have none.
 fn record_code(headers: &HeaderMap, record: &CallRecord) -> bool {
-    let Some(code) = headers.get(GRPC_STATUS) else {
+    let Some(code) = headers.get(&GRPC_STATUS) else {
         return false;
     };
     record.set_code(Code::from_bytes(code.as_bytes()));

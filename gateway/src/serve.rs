@@ -174,7 +174,6 @@ where
             return None;
         };
         let service = self.service.clone().map_request(move |mut request: Request<Incoming>| {
-            request.extensions_mut().insert(from);
             request.extensions_mut().insert(RemoteAddress(peer));
             request
         });
