@@ -2,6 +2,8 @@
 //! counting allocator (which is why this is a binary of its own). The caller allocates nothing; caller, gateway and
 //! service share one thread.
 
+#![expect(clippy::unwrap_used, reason = "a test that panics is a test that fails")]
+
 use std::convert::Infallible;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
