@@ -19,11 +19,10 @@ use prometheus_client::encoding::text;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tower::service_fn;
 
 use crate::admin::hosts::Hosts;
 use crate::answer::{Answers, Shape};
-use crate::body::{HttpRequest, HttpResponse, ResponseBody};
+use crate::body::{HttpResponse, ResponseBody};
 use crate::call::CallRecord;
 use crate::edge::{check_head, every_name, is_loopback_authority};
 use crate::error::Failure;
@@ -125,10 +124,10 @@ pub fn start_with(
     let (stop, stopping) = watch::channel(false);
     let thread = std::thread::Builder::new().name("admin".to_owned()).spawn(move || {
         runtime.block_on(async {
-            let service = HttpService::new(service_fn(move |request: HttpRequest| {
+            let service = HttpService::from_fn(move |request| {
                 let (answering, request) = (answering.clone(), request.map(drop));
-                async move { Ok(answering.answer(&request).await) }
-            }));
+                async move { answering.answer(&request).await }
+            });
             match TcpListener::from_std(listener) {
                 Ok(listener) => serve(listener, service, LIMITS, stopping, DRAIN_MAX).await,
                 Err(error) => tracing::error!(%error, "the admin listener cannot start"),

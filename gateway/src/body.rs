@@ -10,7 +10,9 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::StreamBody;
 use tracing::Span;
 
+use crate::edge::Ended;
 use crate::inner::ReplyBody;
+use crate::rest::Held;
 
 /// Any failure of a body, boxed.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -26,12 +28,13 @@ pub type HttpResponse = http::Response<ResponseBody>;
 
 /// The body of a response, whichever door wrote it.
 ///
-/// The edge layers hang what must happen at the end of a call on it (`hold`): a held value is dropped
-/// when the last frame was handed out, or when the body is dropped before that.
+/// What must happen at the end of a call hangs on it (`hold` and `end_with`): a held value is dropped when the last frame
+/// was handed out, or when the body is dropped before that.
 pub struct ResponseBody {
     kind: Kind,
     span: Span,
-    held: Vec<Box<dyn Send>>,
+    held: Held,
+    ended: Option<Ended>,
 }
 
 enum Kind {
@@ -74,9 +77,14 @@ impl ResponseBody {
         Self::of(Kind::Stream(Box::pin(body)))
     }
 
-    /// Keeps a value until the body ends; its `Drop` is what runs then.
-    pub(crate) fn hold(&mut self, value: Box<dyn Send>) {
-        self.held.push(value);
+    /// Keeps what the request holds of the memory for bodies, until the answer has ended.
+    pub(crate) fn hold(&mut self, held: Held) {
+        self.held = held;
+    }
+
+    /// Keeps the end of the call, which comes after all else that is held.
+    pub(crate) fn end_with(&mut self, ended: Ended) {
+        self.ended = Some(ended);
     }
 
     /// Polls the body inside a span, so that what the handler of a stream logs carries the call's ids.
@@ -93,7 +101,8 @@ impl ResponseBody {
         Self {
             kind,
             span: Span::none(),
-            held: Vec::new(),
+            held: Held::default(),
+            ended: None,
         }
     }
 }
@@ -128,7 +137,8 @@ impl Body for ResponseBody {
         };
         // A server that sees the end in `is_end_stream` does not poll again, it drops the body: the same moment.
         if matches!(polled, Poll::Ready(None | Some(Err(_)))) {
-            this.held.clear();
+            this.held = Held::default();
+            this.ended = None;
         }
         polled
     }
@@ -152,28 +162,32 @@ impl Body for ResponseBody {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use http_body_util::BodyExt;
 
     use super::*;
+    use crate::rest::BodyMemory;
 
     #[tokio::test]
     async fn a_held_value_goes_with_the_last_frame_or_with_the_body() {
-        let witness = Arc::new(());
+        let memory = BodyMemory::new(1);
+        let hold = || {
+            let mut held = Held::default();
+            memory.take(1, &mut held).map(|()| held)
+        };
         let mut body = ResponseBody::full("ab");
-        body.hold(Box::new(witness.clone()));
+        body.hold(hold().unwrap());
         assert_eq!(body.size_hint().exact(), Some(2));
         assert!(body.frame().await.is_some());
         assert!(body.is_end_stream());
-        assert_eq!(Arc::strong_count(&witness), 2);
+        assert!(hold().is_err());
         assert!(body.frame().await.is_none());
-        assert_eq!(Arc::strong_count(&witness), 1, "released at the end");
+        assert!(hold().is_ok(), "released at the end");
 
         let mut dropped = ResponseBody::full("ab");
-        dropped.hold(Box::new(witness.clone()));
+        dropped.hold(hold().unwrap());
+        assert!(hold().is_err());
         drop(dropped);
-        assert_eq!(Arc::strong_count(&witness), 1, "released by the drop");
+        assert!(hold().is_ok(), "released by the drop");
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicI32, AtomicU8, AtomicU16, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use http::{HeaderValue, Method, Uri};
 use tokio::time::Instant;
 use tonic::Code;
 
@@ -17,8 +18,10 @@ pub const OTHER_METHOD: &str = "_OTHER";
 #[derive(Debug)]
 pub struct CallRecord {
     started: Instant,
-    request_id: Arc<str>,
-    traceparent: Arc<str>,
+    request_id: HeaderValue,
+    traceparent: HeaderValue,
+    http_method: Method,
+    uri: Uri,
     door: AtomicU8,
     rpc_method: OnceLock<Arc<str>>,
     code: AtomicI32,
@@ -37,23 +40,46 @@ pub(crate) struct AnswersInStream;
 /// The domain of the gateway's own reasons, unless set: it refused the call, not the API behind it.
 pub(crate) const ERROR_DOMAIN: &str = "gateway";
 
+/// Stands for a text that no header can say.
+const NOTHING: HeaderValue = HeaderValue::from_static("");
+
 /// No code is known yet.
 const NO_CODE: i32 = -1;
 
 impl CallRecord {
-    /// A record of a call that starts now.
-    pub fn new(request_id: impl Into<Arc<str>>, traceparent: impl Into<Arc<str>>) -> Arc<Self> {
+    /// A record of a call that starts now, and came by no HTTP request of ours.
+    pub fn new(request_id: &str, traceparent: &str) -> Arc<Self> {
+        let text = |text| HeaderValue::from_str(text).unwrap_or(NOTHING);
+        Self::opened(
+            text(request_id),
+            text(traceparent),
+            Method::default(),
+            Uri::default(),
+            OnceLock::new(),
+        )
+    }
+
+    /// A record of a call that starts now. `error_domain` is of the gateway's own reasons.
+    pub(crate) fn opened(
+        request_id: HeaderValue,
+        traceparent: HeaderValue,
+        http_method: Method,
+        uri: Uri,
+        error_domain: OnceLock<Arc<str>>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             started: Instant::now(),
-            request_id: request_id.into(),
-            traceparent: traceparent.into(),
+            request_id,
+            traceparent,
+            http_method,
+            uri,
             door: AtomicU8::new(Door::Edge as u8),
             rpc_method: OnceLock::new(),
             code: AtomicI32::new(NO_CODE),
             http_status: AtomicU16::new(0),
             shard: OnceLock::new(),
             user: OnceLock::new(),
-            error_domain: OnceLock::new(),
+            error_domain,
             relaxed_by: OnceLock::new(),
         })
     }
@@ -68,12 +94,22 @@ impl CallRecord {
 
     /// The id that the caller sees in `x-request-id`.
     pub fn request_id(&self) -> &str {
-        &self.request_id
+        self.request_id.to_str().unwrap_or("")
     }
 
     /// The W3C trace context that goes inwards.
     pub fn traceparent(&self) -> &str {
-        &self.traceparent
+        self.traceparent.to_str().unwrap_or("")
+    }
+
+    /// The method of the HTTP request.
+    pub(crate) fn http_method(&self) -> &str {
+        self.http_method.as_str()
+    }
+
+    /// The path of the HTTP request.
+    pub(crate) fn http_path(&self) -> &str {
+        self.uri.path()
     }
 
     /// When the call arrived: the head of its request, that is, not its body.
@@ -138,11 +174,6 @@ impl CallRecord {
     /// The domain of the gateway's own reasons in `google.rpc.ErrorInfo`.
     pub(crate) fn error_domain(&self) -> &str {
         self.error_domain.get().map_or(ERROR_DOMAIN, |domain| domain)
-    }
-
-    /// Sets the domain: whoever makes the record does.
-    pub(crate) fn set_error_domain(&self, domain: Arc<str>) {
-        let _ = self.error_domain.set(domain);
     }
 
     /// The setting that would allow what was refused, where one would: for the log, since a caller has no settings.

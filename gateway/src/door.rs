@@ -1,14 +1,9 @@
 //! The doors: gRPC, gRPC-Web, or REST, told apart by the content type alone. gRPC and gRPC-Web bodies stream through
 //! untouched.
 
-use std::convert::Infallible;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use http::{HeaderMap, HeaderValue, Method, Version, header};
-use tower::Service;
 
 use crate::answer::{GRPC, Shape};
 use crate::body::{HttpRequest, HttpResponse, ResponseBody};
@@ -89,50 +84,27 @@ fn is_protobuf(headers: &HeaderMap) -> bool {
     })
 }
 
-/// All doors as one service, innermost of the edge.
-#[derive(Clone)]
+/// All doors, innermost of the edge.
 pub(crate) struct Doors {
     gateway: Gateway,
     inner: Inner,
-    rest: Arc<Rest>,
+    rest: Rest,
 }
 
 impl Doors {
     pub(crate) fn new(gateway: Gateway, inner: Inner, rest: Rest) -> Self {
-        Self {
-            gateway,
-            inner,
-            rest: Arc::new(rest),
-        }
-    }
-}
-
-impl Service<HttpRequest> for Doors {
-    type Response = HttpResponse;
-    type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<HttpResponse, Infallible>> + Send>>;
-
-    // Every call asks a clone of the inner service whether it is ready, so the doors always are.
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
+        Self { gateway, inner, rest }
     }
 
-    fn call(&mut self, request: HttpRequest) -> Self::Future {
-        let record = CallRecord::of(request.extensions());
+    /// Answers a call, whose caller expects an error in this shape.
+    pub(crate) async fn answer(&self, request: HttpRequest, shape: Shape, record: &Arc<CallRecord>) -> HttpResponse {
         let door = Door::of(request.headers());
         record.set_door(door);
+        let refuse = |shape: &Shape, failure: &Failure| self.gateway.answers().answer(shape, failure, record);
         match door {
-            Door::Grpc if request.version() != Version::HTTP_2 => {
-                let shape = Shape::of(&request);
-                let refusal = self
-                    .gateway
-                    .answers()
-                    .answer(&shape, &Failure::grpc_over_http1(), &record);
-                Box::pin(std::future::ready(Ok(refusal)))
-            }
+            Door::Grpc if request.version() != Version::HTTP_2 => refuse(&shape, &Failure::grpc_over_http1()),
             Door::Grpc if request.method() != Method::POST || !is_protobuf(request.headers()) => {
                 // As an HTTP answer, since a client that calls like this does not read gRPC's.
-                let shape = Shape::of_rest(&request);
                 let failure = if request.method() == Method::POST {
                     Failure::unsupported_media(
                         "gRPC is served with messages in protobuf: `application/grpc` or `application/grpc+proto`",
@@ -140,28 +112,25 @@ impl Service<HttpRequest> for Doors {
                 } else {
                     Failure::method_not_allowed("POST")
                 };
-                let refusal = self.gateway.answers().answer(&shape, &failure, &record);
-                Box::pin(std::future::ready(Ok(refusal)))
+                refuse(&Shape::of_rest(&request), &failure)
             }
             Door::Grpc => {
-                self.gateway.name_call(request.uri().path(), &record);
-                let reply = self.inner.forward(request);
-                Box::pin(async move { Ok(reply.await?.map(ResponseBody::grpc)) })
+                self.gateway.name_call(request.uri().path(), record);
+                let Ok(reply) = self.inner.forward(request).await;
+                reply.map(ResponseBody::grpc)
             }
             Door::GrpcWeb => {
-                self.gateway.name_call(request.uri().path(), &record);
+                self.gateway.name_call(request.uri().path(), record);
                 match web::send(self.inner.clone(), request) {
-                    Ok(reply) => Box::pin(reply),
-                    Err((shape, failure)) => {
-                        let refusal = self.gateway.answers().answer(&shape, &failure, &record);
-                        Box::pin(std::future::ready(Ok(refusal)))
+                    Ok(reply) => {
+                        // Boxed: its room would be taken by the calls of every other door too.
+                        let Ok(reply) = Box::pin(reply).await;
+                        reply
                     }
+                    Err((shape, failure)) => refuse(&shape, &failure),
                 }
             }
-            Door::Rest | Door::Builtin | Door::Edge => {
-                let rest = self.rest.clone();
-                Box::pin(async move { Ok(rest.answer(request, record).await) })
-            }
+            Door::Rest | Door::Builtin | Door::Edge => self.rest.answer(request, shape, record).await,
         }
     }
 }

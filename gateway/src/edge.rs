@@ -1,13 +1,19 @@
-//! The edge: what every call passes on its way to a door, whichever door it is. `stack`, below, is the list, in order;
+//! The edge: what every call passes on its way to a door, whichever door it is. [`Layers`], below, is the list, in order;
 //! each layer is a file of its own beside it. What the gateway refuses by itself passes the same layers.
 
-use std::sync::Arc;
+use std::borrow::Cow;
+use std::sync::{Arc, OnceLock};
 
-use tower::ServiceBuilder;
-use tower::util::BoxCloneSyncService;
+use http::{HeaderValue, Version, header};
+use tracing::Instrument;
 
+use crate::answer::{Answers, Shape};
+use crate::body::{HttpRequest, HttpResponse};
 use crate::door::Doors;
-use crate::gateway::{Gateway, HttpService};
+use crate::error::Failure;
+use crate::gateway::{Answer, Answering, Gateway};
+use catch_panic::Catching;
+use request_id::{Given, X_REQUEST_ID};
 
 mod catch_panic;
 mod cors;
@@ -29,7 +35,7 @@ pub(crate) use headers::is_reserved_by_grpc;
 pub use host::HostPolicy;
 pub(crate) use host::{every_name, is_loopback_authority, is_port};
 pub use metrics::Metrics;
-pub use request_id::RequestId;
+pub use request_id::hex_id;
 
 /// Draws a new id: a function, because randomness is the caller's.
 pub type NewId = Arc<dyn Fn() -> String + Send + Sync>;
@@ -70,31 +76,125 @@ pub(crate) fn is_of_trusted_hops(name: &str) -> bool {
     headers::is_untrusted(name) || forwarding::is_forwarding(name)
 }
 
-/// The edge layers around the doors, outermost first.
-pub(crate) fn stack(edge: &Edge, gateway: &Gateway, doors: Doors) -> HttpService {
-    let answers = gateway.answers();
-    BoxCloneSyncService::new(
-        ServiceBuilder::new()
-            // First, so that everything below, refusals included, has an id to name and to echo.
-            .layer(request_id::RequestIdLayer::new(edge.request_id.clone()))
-            // Opens the call's record and span, and writes its one log line; outside all that can end a call.
-            .layer(trace::TraceLayer::new(
-                edge.request_id.clone(),
-                gateway.error_domain().clone(),
-            ))
-            // Counts what the log line says, so that a call is in both or in neither.
-            .layer(metrics::MetricsLayer::new(edge.metrics.clone()))
-            // Inside the two above, so that a panic is logged and counted as INTERNAL.
-            .layer(catch_panic::CatchPanicLayer::new(answers.clone()))
-            // A head that two readers may take for two things is taken for none.
-            .layer(head::HeadLayer::new(answers.clone()))
-            // Before anything looks at the request: a page under a foreign name (DNS rebinding) learns nothing, CORS
-            // included.
-            .layer(host::HostLayer::new(edge.hosts, answers))
-            // Answers preflights, which carry no credential and no content type by which a door could be told.
-            .layer(cors::CorsLayer::new(&edge.cors, gateway.clone(), edge.builtin.clone()))
-            // Last, so that no door ever sees a header that only a trusted hop may set.
-            .layer(headers::HeadersLayer::new(gateway.forwarding().clone()))
-            .service(doors),
-    )
+/// The edge layers around the doors. They are one service with one future, and not a tower of them: each layer more
+/// would be one more clone, and one more box, of every call.
+pub(crate) struct Layers {
+    edge: Edge,
+    answers: Answers,
+    error_domain: Arc<str>,
+    forwarding: Forwarding,
+    cors: Option<cors::Rules>,
+    doors: Doors,
+}
+
+impl Layers {
+    pub(crate) fn new(edge: Edge, gateway: &Gateway, doors: Doors) -> Self {
+        Self {
+            answers: gateway.answers(),
+            error_domain: gateway.error_domain().clone(),
+            forwarding: gateway.forwarding().clone(),
+            cors: cors::Rules::new(&edge.cors, gateway, &edge.builtin),
+            edge,
+            doors,
+        }
+    }
+
+    /// The call's record, in the extensions of its request.
+    fn opened(&self, request: &mut HttpRequest, given: &Given) -> Arc<CallRecord> {
+        let own = given.id.as_ref().filter(|_| given.is_new);
+        let seed = || match own.map(HeaderValue::to_str) {
+            Some(Ok(own)) => Cow::Borrowed(own),
+            // Of a caller's id every call that has it would have the same trace.
+            _ => Cow::Owned((self.edge.request_id)()),
+        };
+        let traceparent = trace::context(request.headers_mut(), seed);
+        let (method, uri) = (request.method().clone(), request.uri().clone());
+        let id = given.id.clone().unwrap_or(HeaderValue::from_static(""));
+        let domain = OnceLock::from(self.error_domain.clone());
+        let record = CallRecord::opened(id, traceparent, method, uri, domain);
+        request.extensions_mut().insert(record.clone());
+        record
+    }
+
+    /// The layers that refuse, and the doors.
+    async fn answer_inside(&self, mut request: HttpRequest, shape: Shape, record: &Arc<CallRecord>) -> HttpResponse {
+        // Head: one that two readers may take for two things is taken for none.
+        if let Err(refusal) = head::check(&request) {
+            // HTTP asks for its own status here, whoever calls; over HTTP/2 gRPC reads only its own.
+            let shape = if request.version() < Version::HTTP_2 {
+                Shape::of_rest(&request)
+            } else {
+                shape
+            };
+            return self.answers.answer(&shape, &refusal, record);
+        }
+        // Host: before anything looks at the request: a page under a foreign name (DNS rebinding) learns nothing, CORS
+        // included.
+        if !self.edge.hosts.allows(&request) {
+            return self.answers.answer(&shape, &Failure::host_not_allowed(), record);
+        }
+        // CORS: answers preflights, which carry no credential and no content type by which a door could be told.
+        if let Some(cors) = &self.cors
+            && cors::is_preflight(&request)
+        {
+            return cors.preflight(request, record);
+        }
+        let origin = request.headers().get(header::ORIGIN).cloned();
+        // Headers: last, so that no door ever sees a header that only a trusted hop may set.
+        headers::apply(&mut request, &self.forwarding);
+        let mut response = self.doors.answer(request, shape, record).await;
+        cors::open_to(self.cors.as_ref(), origin, response.headers_mut());
+        response
+    }
+}
+
+impl Answering for Layers {
+    /// The layers, outermost first.
+    fn answer(self: Arc<Self>, mut request: HttpRequest) -> Answer {
+        // Request id: first, so that everything below, refusals included, has an id to name and to echo.
+        let given = request_id::give(request.headers_mut(), &self.edge.request_id);
+        // Trace: the call's record and span. What ends with the call is in `ended`, outside all that can end it: its one
+        // log line, and its one measurement, so that a call is in both or in neither.
+        let record = self.opened(&mut request, &given);
+        let ended = Ended::new(record.clone(), self.edge.metrics.clone());
+        let span = trace::span(&record);
+        let of_body = span.clone();
+        let shape = Shape::of(&request);
+        let call = async move {
+            // Catch-panic: inside the two above, so that a panic is logged and counted as INTERNAL.
+            let answered = Catching::new(self.answer_inside(request, shape, &record)).await;
+            let mut response = answered.unwrap_or_else(|| {
+                catch_panic::log(&record);
+                self.answers.answer(&shape, &Failure::panicked(), &record)
+            });
+            record.set_http_status(response.status().as_u16());
+            if let Some(id) = given.id {
+                response.headers_mut().insert(X_REQUEST_ID, id);
+            }
+            response.body_mut().within(of_body);
+            response.body_mut().end_with(ended);
+            Ok(response)
+        };
+        Box::pin(call.instrument(span))
+    }
+}
+
+/// The end of a call, when it is dropped: that of its body, or the moment in which the caller went away.
+pub(crate) struct Ended {
+    record: Arc<CallRecord>,
+    metrics: Metrics,
+}
+
+impl Ended {
+    fn new(record: Arc<CallRecord>, metrics: Metrics) -> Self {
+        Self { record, metrics }
+    }
+}
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        let took = self.record.elapsed();
+        self.metrics.observe(&self.record, took);
+        trace::log(&self.record, took.as_micros() as f64 / 1_000.0);
+    }
 }

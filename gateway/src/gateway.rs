@@ -5,10 +5,13 @@ mod builder;
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use millrace_transcode::{Alias, Schema};
+use tower::Service;
 use tower::util::BoxCloneSyncService;
 
 use crate::answer::Answers;
@@ -26,8 +29,72 @@ pub use builder::{BODY_BYTES_MAX, Builder};
 pub type GrpcService =
     BoxCloneSyncService<http::Request<tonic::body::Body>, http::Response<tonic::body::Body>, Infallible>;
 
-/// What is served on a port. It is always ready; what takes time is in its calls.
-pub type HttpService = BoxCloneSyncService<HttpRequest, HttpResponse, Infallible>;
+/// What is served on a port. It is always ready; what takes time is in its calls. A clone shares it: there is one for
+/// each call.
+#[derive(Clone)]
+pub struct HttpService {
+    answering: Arc<dyn Answering>,
+}
+
+/// What is inside of an [`HttpService`].
+pub(crate) trait Answering: Send + Sync {
+    /// Answers a call, whatever happens.
+    fn answer(self: Arc<Self>, request: HttpRequest) -> Answer;
+}
+
+impl<F: Fn(HttpRequest) -> Answer + Send + Sync> Answering for F {
+    fn answer(self: Arc<Self>, request: HttpRequest) -> Answer {
+        self(request)
+    }
+}
+
+/// The answer to a call, on its way.
+pub(crate) type Answer = BoxFuture<'static, Result<HttpResponse, Infallible>>;
+
+impl HttpService {
+    /// Calls are answered by a function: for a listener or a test with doors of its own.
+    pub fn from_fn<F, A>(answer: F) -> Self
+    where
+        F: Fn(HttpRequest) -> A + Send + Sync + 'static,
+        A: Future<Output = HttpResponse> + Send + 'static,
+    {
+        Self::new(move |request| -> Answer {
+            let answer = answer(request);
+            Box::pin(async { Ok(answer.await) })
+        })
+    }
+
+    pub(crate) fn new(answering: impl Answering + 'static) -> Self {
+        Self {
+            answering: Arc::new(answering),
+        }
+    }
+
+    /// Answers a call.
+    pub(crate) fn answer(&self, request: HttpRequest) -> Answer {
+        self.answering.clone().answer(request)
+    }
+}
+
+impl Service<HttpRequest> for HttpService {
+    type Response = HttpResponse;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<HttpResponse, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: HttpRequest) -> Self::Future {
+        self.answer(request)
+    }
+}
+
+impl std::fmt::Debug for HttpService {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("HttpService").finish_non_exhaustive()
+    }
+}
 
 /// A gateway for one schema; cheap to clone.
 #[derive(Clone)]
@@ -76,7 +143,8 @@ impl Gateway {
     pub fn serve(&self, inner: GrpcService, edge: Edge) -> HttpService {
         let inner = Inner::new(inner, self.uploads().clone());
         let rest = Rest::new(self.clone(), inner.clone(), edge.builtin.clone());
-        edge::stack(&edge, self, Doors::new(self.clone(), inner, rest))
+        let doors = Doors::new(self.clone(), inner, rest);
+        HttpService::new(edge::Layers::new(edge, self, doors))
     }
 
     pub(crate) fn shared_schema(&self) -> &Arc<Schema> {

@@ -20,9 +20,8 @@ use crate::body::RequestBody;
 use crate::call::{AnswersInStream, CallRecord};
 use crate::error::Failure;
 use crate::gateway::GrpcService;
+use crate::reply::GRPC_STATUS;
 use crate::upload::Uploads;
-
-const GRPC_STATUS: &str = "grpc-status";
 
 /// The inner service. Each call goes to a clone of its own, which is asked whether it is ready: a door never waits for
 /// another call's turn.
@@ -172,7 +171,7 @@ impl Body for ReplyBody {
 
 /// Writes the code of headers or trailers into the record; false if they have none.
 fn record_code(headers: &HeaderMap, record: &CallRecord) -> bool {
-    let Some(code) = headers.get(GRPC_STATUS) else {
+    let Some(code) = headers.get(&GRPC_STATUS) else {
         return false;
     };
     record.set_code(Code::from_bytes(code.as_bytes()));

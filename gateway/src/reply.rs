@@ -5,7 +5,7 @@ use std::task::{Context, Poll, ready};
 
 use base64::Engine;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use http_body::Body;
 use percent_encoding::percent_decode;
 use tonic::Code;
@@ -16,6 +16,9 @@ use crate::frame::Frames;
 use crate::guard::Guard;
 use crate::inner::ReplyBody;
 use crate::metadata::{HeaderNames, LENIENT};
+
+/// The code with which a call ended.
+pub(crate) const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 
 /// The messages of one answer.
 pub(crate) struct Messages {
@@ -151,7 +154,7 @@ impl Messages {
 /// Not by `tonic::Status::from_header_map`, which panics on details that are not base64: an upstream may send anything.
 fn ending(headers: &HeaderMap, names: HeaderNames) -> Option<Result<(), Failure>> {
     let code = headers
-        .get("grpc-status")?
+        .get(&GRPC_STATUS)?
         .to_str()
         .ok()
         .and_then(|code| code.parse().ok());

@@ -40,8 +40,7 @@ mod payload;
 pub(crate) use empty::without_body;
 use empty::{allowed, builtin_allow, nothing_more};
 use headers::{LAST_EVENT_ID, header_fields, inner_headers};
-pub(crate) use memory::BodyMemory;
-use memory::Held;
+pub(crate) use memory::{BodyMemory, Held};
 use payload::{Bounds, Payload};
 pub(crate) use payload::{DISCARD_TIME_MAX, discard};
 
@@ -68,8 +67,7 @@ impl Rest {
     }
 
     /// Answers a request, whatever happens.
-    pub(crate) async fn answer(&self, request: HttpRequest, record: Arc<CallRecord>) -> HttpResponse {
-        let shape = Shape::of(&request);
+    pub(crate) async fn answer(&self, request: HttpRequest, shape: Shape, record: &Arc<CallRecord>) -> HttpResponse {
         let is_head = request.method() == Method::HEAD;
         match self.served(Incoming::new(request, record.clone())).await {
             Ok(response) if is_head => {
@@ -80,7 +78,7 @@ impl Rest {
                 without_body(response)
             }
             Ok(response) => response,
-            Err(failure) => self.gateway.answers().answer(&shape, &failure, &record),
+            Err(failure) => self.gateway.answers().answer(&shape, &failure, record),
         }
     }
 
@@ -105,9 +103,7 @@ impl Rest {
             Form::Whole => unary::response(replies).await,
             Form::Stream(media) => stream::response(replies, media, &self.gateway).await,
         }?;
-        if !held.is_nothing() {
-            response.body_mut().hold(Box::new(held));
-        }
+        response.body_mut().hold(held);
         Ok(response)
     }
 
@@ -161,9 +157,9 @@ impl Incoming {
     fn matched<'s>(self, route: Route<'s>, gateway: &Gateway) -> Result<Matched<'s>, Failure> {
         let method = route.method();
         let inner_uri = gateway.name_call(method.grpc_path(), &self.record).unwrap_or_default();
-        let condition = CONDITIONS.iter().find(|name| self.parts.headers.contains_key(*name));
-        if let Some(name) = condition
-            && !self.parts.method.is_safe()
+        let is_asked = |name: &&header::HeaderName| self.parts.headers.contains_key(*name);
+        if !self.parts.method.is_safe()
+            && let Some(name) = CONDITIONS.iter().find(is_asked)
         {
             return Err(Failure::unchecked_condition(name.as_str()));
         }

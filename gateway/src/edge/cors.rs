@@ -3,16 +3,10 @@
 //! A preflight is answered here, for it carries no credential and no content type by which a door could be told: with
 //! the methods that its path really has. An OPTIONS that is no preflight goes on like any other request.
 
-use std::convert::Infallible;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
 
-use futures_util::future::{Either, Ready, ready as at_once};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use millrace_transcode::RouteError;
-use pin_project_lite::pin_project;
-use tower::{Layer, Service};
 
 use crate::answer::Shape;
 use crate::body::{HttpRequest, HttpResponse, ResponseBody};
@@ -104,44 +98,34 @@ pub fn check_origin(origin: &str) -> Result<(), String> {
     }
 }
 
-/// Applies a [`CorsPolicy`].
-#[derive(Clone)]
-pub(crate) struct CorsLayer {
-    /// `None` where nothing is allowed: the headers are simply not there.
-    rules: Option<Arc<Rules>>,
-}
-
-struct Rules {
+/// A [`CorsPolicy`] that allows something, applied.
+pub(super) struct Rules {
     policy: CorsPolicy,
     gateway: Gateway,
     builtin: Arc<dyn Builtin>,
 }
 
-impl CorsLayer {
-    pub(crate) fn new(policy: &CorsPolicy, gateway: Gateway, builtin: Arc<dyn Builtin>) -> Self {
-        let rules = (*policy != CorsPolicy::Off).then(|| {
-            Arc::new(Rules {
-                policy: policy.clone(),
-                gateway,
-                builtin,
-            })
-        });
-        Self { rules }
-    }
-}
-
 impl Rules {
+    /// `None` where nothing is allowed: the headers are simply not there.
+    pub(super) fn new(policy: &CorsPolicy, gateway: &Gateway, builtin: &Arc<dyn Builtin>) -> Option<Self> {
+        (*policy != CorsPolicy::Off).then(|| Self {
+            policy: policy.clone(),
+            gateway: gateway.clone(),
+            builtin: builtin.clone(),
+        })
+    }
+
     /// The answer to a preflight.
-    fn preflight(&self, origin: &HeaderValue, request: HttpRequest) -> HttpResponse {
-        let record = CallRecord::of(request.extensions());
+    pub(super) fn preflight(&self, request: HttpRequest, record: &CallRecord) -> HttpResponse {
         let shape = Shape::of_rest(&request);
-        let refuse = |failure: &Failure| self.gateway.answers().answer(&shape, failure, &record);
-        if !self.policy.allows(origin.as_bytes()) {
+        let (parts, _) = request.into_parts();
+        let refuse = |failure: &Failure| self.gateway.answers().answer(&shape, failure, record);
+        let origin = parts.headers.get(header::ORIGIN);
+        let Some(origin) = origin.filter(|origin| self.policy.allows(origin.as_bytes())) else {
             let mut refusal = refuse(&Failure::origin_not_allowed());
             vary_by_preflight(refusal.headers_mut());
             return refusal;
-        }
-        let (parts, _) = request.into_parts();
+        };
         let mut response = match self.methods_at(&parts) {
             Some(methods) => {
                 record.set_code(tonic::Code::Ok);
@@ -192,81 +176,21 @@ fn vary_by_preflight(headers: &mut HeaderMap) {
     headers.append(header::VARY, HeaderValue::from_static(vary));
 }
 
-impl<S> Layer<S> for CorsLayer {
-    type Service = CorsChecked<S>;
-
-    fn layer(&self, inner: S) -> Self::Service {
-        CorsChecked {
-            inner,
-            rules: self.rules.clone(),
-        }
-    }
+/// Whether a request asks what another would be allowed: a page's browser does, before it sends that.
+pub(super) fn is_preflight(request: &HttpRequest) -> bool {
+    let headers = request.headers();
+    request.method() == Method::OPTIONS
+        && headers.contains_key(header::ORIGIN)
+        && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
 }
 
-/// The service of [`CorsLayer`].
-#[derive(Clone)]
-pub(crate) struct CorsChecked<S> {
-    inner: S,
-    rules: Option<Arc<Rules>>,
-}
-
-impl<S> Service<HttpRequest> for CorsChecked<S>
-where
-    S: Service<HttpRequest, Response = HttpResponse, Error = Infallible>,
-{
-    type Response = HttpResponse;
-    type Error = Infallible;
-    type Future = Either<Ready<Result<HttpResponse, Infallible>>, Readable<S::Future>>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        self.inner.poll_ready(cx)
-    }
-
-    fn call(&mut self, request: HttpRequest) -> Self::Future {
-        let origin = request.headers().get(header::ORIGIN).cloned();
-        if let (Some(rules), Some(origin)) = (&self.rules, &origin)
-            && request.method() == Method::OPTIONS
-            && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
-        {
-            return Either::Left(at_once(Ok(rules.preflight(origin, request))));
-        }
-        let allows = |origin: &HeaderValue| {
-            let rules = self.rules.as_ref();
-            rules.is_some_and(|rules| rules.policy.allows(origin.as_bytes()))
-        };
-        Either::Right(Readable {
-            varies: self.rules.is_some(),
-            origin: origin.filter(allows),
-            future: self.inner.call(request),
-        })
-    }
-}
-
-pin_project! {
-    /// An answer, readable by the page that asked, if it may. A cache must not give it to another.
-    pub(crate) struct Readable<F> {
-        #[pin]
-        future: F,
-        varies: bool,
-        origin: Option<HeaderValue>,
-    }
-}
-
-impl<F: Future<Output = Result<HttpResponse, Infallible>>> Future for Readable<F> {
-    type Output = F::Output;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        let mut response = ready!(this.future.poll(cx))?;
-        let headers = response.headers_mut();
-        if *this.varies {
-            headers.append(header::VARY, HeaderValue::from_static("origin"));
-        }
-        if let Some(origin) = this.origin.take() {
-            headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-            headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
-        }
-        Poll::Ready(Ok(response))
+/// Makes an answer readable by the page that asked, if it may read it. A cache must not give it to another.
+pub(super) fn open_to(rules: Option<&Rules>, origin: Option<HeaderValue>, headers: &mut HeaderMap) {
+    let Some(rules) = rules else { return };
+    headers.append(header::VARY, HeaderValue::from_static("origin"));
+    if let Some(origin) = origin.filter(|origin| rules.policy.allows(origin.as_bytes())) {
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
     }
 }
 

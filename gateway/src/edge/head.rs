@@ -2,74 +2,9 @@
 //! in no coding that nobody here can undo. hyper leaves both to its user. A head on which two readers may not agree is
 //! refused, and not interpreted: a proxy in front may have read it otherwise.
 
-use std::convert::Infallible;
-use std::task::{Context, Poll};
-
-use futures_util::future::{Either, Ready, ready};
 use http::{Request, Version, header};
-use tower::{Layer, Service};
 
-use crate::answer::{Answers, Shape};
-use crate::body::{HttpRequest, HttpResponse};
-use crate::call::CallRecord;
 use crate::error::Failure;
-
-/// Refuses heads that HTTP does not allow.
-#[derive(Clone)]
-pub(crate) struct HeadLayer {
-    answers: Answers,
-}
-
-impl HeadLayer {
-    pub(crate) fn new(answers: Answers) -> Self {
-        Self { answers }
-    }
-}
-
-impl<S> Layer<S> for HeadLayer {
-    type Service = HeadChecked<S>;
-
-    fn layer(&self, inner: S) -> Self::Service {
-        HeadChecked {
-            inner,
-            answers: self.answers.clone(),
-        }
-    }
-}
-
-/// The service of [`HeadLayer`].
-#[derive(Clone)]
-pub(crate) struct HeadChecked<S> {
-    inner: S,
-    answers: Answers,
-}
-
-impl<S> Service<HttpRequest> for HeadChecked<S>
-where
-    S: Service<HttpRequest, Response = HttpResponse, Error = Infallible>,
-{
-    type Response = HttpResponse;
-    type Error = Infallible;
-    type Future = Either<S::Future, Ready<Result<HttpResponse, Infallible>>>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        self.inner.poll_ready(cx)
-    }
-
-    fn call(&mut self, request: HttpRequest) -> Self::Future {
-        let Err(refusal) = check(&request) else {
-            return Either::Left(self.inner.call(request));
-        };
-        // HTTP asks for its own status here, whoever calls; over HTTP/2 gRPC reads only its own.
-        let shape = if request.version() < Version::HTTP_2 {
-            Shape::of_rest(&request)
-        } else {
-            Shape::of(&request)
-        };
-        let record = CallRecord::of(request.extensions());
-        Either::Right(ready(Ok(self.answers.answer(&shape, &refusal, &record))))
-    }
-}
 
 /// Whether HTTP allows the head of a request, and its body can be read.
 pub(crate) fn check<B>(request: &Request<B>) -> Result<(), Failure> {

@@ -1,15 +1,10 @@
 //! Removes the headers that only a trusted hop may set, on every door. What says to come from a hop that nobody named
 //! was made up; what a named one says is kept, and the address from which it called is added.
 
-use std::convert::Infallible;
-use std::sync::Arc;
-use std::task::{Context, Poll};
-
 use http::header::CONNECTION;
 use http::{HeaderMap, HeaderName};
-use tower::{Layer, Service};
 
-use crate::body::{HttpRequest, HttpResponse};
+use crate::body::HttpRequest;
 use crate::edge::Forwarding;
 
 /// Ours, and none of a caller's business: identity and routing inside the platform.
@@ -33,56 +28,11 @@ const KEPT: [&str; 6] = [
     "x-request-id",
 ];
 
-/// Strips them.
-#[derive(Debug, Clone)]
-pub(crate) struct HeadersLayer {
-    forwarding: Arc<Forwarding>,
-}
-
-impl HeadersLayer {
-    pub(crate) fn new(forwarding: Forwarding) -> Self {
-        Self {
-            forwarding: Arc::new(forwarding),
-        }
-    }
-}
-
-impl<S> Layer<S> for HeadersLayer {
-    type Service = Stripped<S>;
-
-    fn layer(&self, inner: S) -> Self::Service {
-        Stripped {
-            inner,
-            forwarding: self.forwarding.clone(),
-        }
-    }
-}
-
-/// The service of [`HeadersLayer`].
-#[derive(Debug, Clone)]
-pub(crate) struct Stripped<S> {
-    inner: S,
-    forwarding: Arc<Forwarding>,
-}
-
-impl<S> Service<HttpRequest> for Stripped<S>
-where
-    S: Service<HttpRequest, Response = HttpResponse, Error = Infallible>,
-{
-    type Response = HttpResponse;
-    type Error = Infallible;
-    type Future = S::Future;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        self.inner.poll_ready(cx)
-    }
-
-    fn call(&mut self, mut request: HttpRequest) -> Self::Future {
-        leave_connection(request.headers_mut());
-        strip(request.headers_mut());
-        self.forwarding.apply(&mut request);
-        self.inner.call(request)
-    }
+/// Takes out what no door may see, and says where the call came from if it is to be said.
+pub(super) fn apply(request: &mut HttpRequest, forwarding: &Forwarding) {
+    leave_connection(request.headers_mut());
+    strip(request.headers_mut());
+    forwarding.apply(request);
 }
 
 /// Takes out `Connection` and what it names, before anything is added: a caller who could name what a proxy adds, as
@@ -110,7 +60,7 @@ fn strip(headers: &mut HeaderMap) {
 }
 
 /// Removes the headers of these names.
-pub(super) fn remove_all(headers: &mut HeaderMap, is_meant: fn(&str) -> bool) {
+pub(super) fn remove_all(headers: &mut HeaderMap, is_meant: impl Fn(&str) -> bool) {
     // Most calls carry none of them, so names are only collected (and allocated for) when one is there.
     let names: Vec<HeaderName> = headers.keys().filter(|name| is_meant(name.as_str())).cloned().collect();
     for name in names {

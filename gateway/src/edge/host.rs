@@ -1,17 +1,7 @@
 //! Refuses host names that are not this server's. On loopback that is what stops DNS rebinding: a page of a foreign
 //! name that resolves to 127.0.0.1 would be same-origin with the server.
 
-use std::convert::Infallible;
-use std::task::{Context, Poll};
-
-use futures_util::future::{Either, Ready, ready};
 use http::header;
-use tower::{Layer, Service};
-
-use crate::answer::{Answers, Shape};
-use crate::body::{HttpRequest, HttpResponse};
-use crate::call::CallRecord;
-use crate::error::Failure;
 
 /// Under which host names the server answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,60 +12,10 @@ pub enum HostPolicy {
     Loopback,
 }
 
-/// Applies a [`HostPolicy`].
-#[derive(Clone)]
-pub(crate) struct HostLayer {
-    policy: HostPolicy,
-    answers: Answers,
-}
-
-impl HostLayer {
-    pub(crate) fn new(policy: HostPolicy, answers: Answers) -> Self {
-        Self { policy, answers }
-    }
-}
-
-impl<S> Layer<S> for HostLayer {
-    type Service = HostChecked<S>;
-
-    fn layer(&self, inner: S) -> Self::Service {
-        HostChecked {
-            inner,
-            layer: self.clone(),
-        }
-    }
-}
-
-/// The service of [`HostLayer`].
-#[derive(Clone)]
-pub(crate) struct HostChecked<S> {
-    inner: S,
-    layer: HostLayer,
-}
-
-impl<S> Service<HttpRequest> for HostChecked<S>
-where
-    S: Service<HttpRequest, Response = HttpResponse, Error = Infallible>,
-{
-    type Response = HttpResponse;
-    type Error = Infallible;
-    type Future = Either<S::Future, Ready<Result<HttpResponse, Infallible>>>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        self.inner.poll_ready(cx)
-    }
-
-    fn call(&mut self, request: HttpRequest) -> Self::Future {
-        if self.layer.policy == HostPolicy::Any || names_loopback(&request) {
-            return Either::Left(self.inner.call(request));
-        }
-        let record = CallRecord::of(request.extensions());
-        let refusal = Failure::host_not_allowed();
-        Either::Right(ready(Ok(self.layer.answers.answer(
-            &Shape::of(&request),
-            &refusal,
-            &record,
-        ))))
+impl HostPolicy {
+    /// Whether the server answers under the names in a request.
+    pub(super) fn allows<B>(self, request: &http::Request<B>) -> bool {
+        self == Self::Any || names_loopback(request)
     }
 }
 

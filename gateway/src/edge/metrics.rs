@@ -1,19 +1,13 @@
 //! Measures each call once: rate, errors and duration from one histogram, by RPC, code and door.
 
-use std::convert::Infallible;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
-use pin_project_lite::pin_project;
 use prometheus_client::encoding::{EncodeLabel, EncodeLabelSet, LabelSetEncoder};
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
-use tower::{Layer, Service};
 
-use crate::body::{HttpRequest, HttpResponse};
 use crate::call::{CallRecord, OTHER_METHOD, code_name};
 use crate::door::Door;
 
@@ -44,15 +38,14 @@ impl Metrics {
         Self { durations }
     }
 
-    fn observe(&self, record: &CallRecord) {
+    /// Observes a call that took so long.
+    pub(super) fn observe(&self, record: &CallRecord, took: Duration) {
         let labels = CallLabels {
             rpc_method: record.rpc_method_owned(),
             rpc_status_code: code_name(record.code()),
             door: record.door(),
         };
-        self.durations
-            .get_or_create(&labels)
-            .observe(record.elapsed().as_secs_f64());
+        self.durations.get_or_create(&labels).observe(took.as_secs_f64());
     }
 }
 
@@ -69,93 +62,5 @@ impl EncodeLabelSet for CallLabels {
         ("rpc_method", rpc_method).encode(encoder.encode_label())?;
         ("rpc_status_code", self.rpc_status_code).encode(encoder.encode_label())?;
         ("door", self.door.name()).encode(encoder.encode_label())
-    }
-}
-
-/// Measures the calls that pass it.
-#[derive(Clone)]
-pub(crate) struct MetricsLayer {
-    metrics: Metrics,
-}
-
-impl MetricsLayer {
-    pub(crate) fn new(metrics: Metrics) -> Self {
-        Self { metrics }
-    }
-}
-
-impl<S> Layer<S> for MetricsLayer {
-    type Service = Measured<S>;
-
-    fn layer(&self, inner: S) -> Self::Service {
-        Measured {
-            inner,
-            metrics: self.metrics.clone(),
-        }
-    }
-}
-
-/// The service of [`MetricsLayer`].
-#[derive(Clone)]
-pub(crate) struct Measured<S> {
-    inner: S,
-    metrics: Metrics,
-}
-
-impl<S> Service<HttpRequest> for Measured<S>
-where
-    S: Service<HttpRequest, Response = HttpResponse, Error = Infallible>,
-{
-    type Response = HttpResponse;
-    type Error = Infallible;
-    type Future = Measuring<S::Future>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        self.inner.poll_ready(cx)
-    }
-
-    fn call(&mut self, request: HttpRequest) -> Self::Future {
-        let measurement = Measurement {
-            record: CallRecord::of(request.extensions()),
-            metrics: self.metrics.clone(),
-        };
-        Measuring {
-            future: self.inner.call(request),
-            measurement: Some(measurement),
-        }
-    }
-}
-
-pin_project! {
-    /// The call with its measurement, which goes on with the body.
-    pub(crate) struct Measuring<F> {
-        #[pin]
-        future: F,
-        measurement: Option<Measurement>,
-    }
-}
-
-impl<F: Future<Output = Result<HttpResponse, Infallible>>> Future for Measuring<F> {
-    type Output = F::Output;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        let mut response = ready!(this.future.poll(cx))?;
-        if let Some(measurement) = this.measurement.take() {
-            response.body_mut().hold(Box::new(measurement));
-        }
-        Poll::Ready(Ok(response))
-    }
-}
-
-/// Observes the call when it is dropped.
-struct Measurement {
-    record: Arc<CallRecord>,
-    metrics: Metrics,
-}
-
-impl Drop for Measurement {
-    fn drop(&mut self) {
-        self.metrics.observe(&self.record);
     }
 }

@@ -1,16 +1,7 @@
 //! Gives each call its id: a sane `x-request-id` of the caller's, else a new one; echoed in every answer.
 
-use std::convert::Infallible;
-use std::future::Future;
-use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
-use http::{HeaderName, HeaderValue};
-use pin_project_lite::pin_project;
-use tower::{Layer, Service};
-
-use crate::body::{HttpRequest, HttpResponse};
 use crate::edge::NewId;
 
 /// The header, on the way in and out.
@@ -19,93 +10,40 @@ pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-i
 /// Bytes of an id that is taken from outside.
 const ID_BYTES_MAX: usize = 128;
 
-/// The id of a call, in the extensions of its request.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RequestId(pub Arc<str>);
-
-/// Adds [`RequestId`].
-#[derive(Clone)]
-pub(crate) struct RequestIdLayer {
-    new_id: NewId,
+/// An id of 32 hexadecimal digits, which is also the form of a trace id.
+pub fn hex_id(random: u128) -> String {
+    let mut text = String::with_capacity(32);
+    // Truncation is what halves are made by.
+    for half in [(random >> 64) as u64, random as u64] {
+        text.extend(hex(half).map(char::from));
+    }
+    text
 }
 
-impl RequestIdLayer {
-    pub(crate) fn new(new_id: NewId) -> Self {
-        Self { new_id }
-    }
+/// The digits of a number.
+pub(super) fn hex(number: u64) -> [u8; 16] {
+    std::array::from_fn(|digit| b"0123456789abcdef"[(number >> (60 - 4 * digit)) as usize & 0xf])
 }
 
-impl<S> Layer<S> for RequestIdLayer {
-    type Service = WithRequestId<S>;
-
-    fn layer(&self, inner: S) -> Self::Service {
-        WithRequestId {
-            inner,
-            new_id: self.new_id.clone(),
-        }
-    }
+/// The id of one call.
+pub(super) struct Given {
+    /// The id. One of the generator's that is no header value is the embedder's mistake; the call goes on without.
+    pub(super) id: Option<HeaderValue>,
+    /// Whether it was drawn here, and so is nobody else's.
+    pub(super) is_new: bool,
 }
 
-/// The service of [`RequestIdLayer`].
-#[derive(Clone)]
-pub(crate) struct WithRequestId<S> {
-    inner: S,
-    new_id: NewId,
-}
-
-impl<S> Service<HttpRequest> for WithRequestId<S>
-where
-    S: Service<HttpRequest, Response = HttpResponse, Error = Infallible>,
-{
-    type Response = HttpResponse;
-    type Error = Infallible;
-    type Future = Echo<S::Future>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        self.inner.poll_ready(cx)
-    }
-
-    fn call(&mut self, mut request: HttpRequest) -> Self::Future {
-        let sent = request
-            .headers()
-            .get(X_REQUEST_ID)
-            .and_then(|value| value.to_str().ok())
-            .filter(|id| is_sane(id));
-        let id: Arc<str> = sent.map_or_else(|| (self.new_id)().into(), Into::into);
-        // An id of the generator's that is no header value is the embedder's mistake; the call goes on without an echo.
-        let header = HeaderValue::from_str(&id).ok();
-        match &header {
-            Some(value) => request.headers_mut().insert(X_REQUEST_ID, value.clone()),
-            None => request.headers_mut().remove(X_REQUEST_ID),
-        };
-        request.extensions_mut().insert(RequestId(id));
-        Echo {
-            future: self.inner.call(request),
-            header,
-        }
-    }
-}
-
-pin_project! {
-    /// The answer with the id.
-    pub(crate) struct Echo<F> {
-        #[pin]
-        future: F,
-        header: Option<HeaderValue>,
-    }
-}
-
-impl<F: Future<Output = Result<HttpResponse, Infallible>>> Future for Echo<F> {
-    type Output = F::Output;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        let mut response = ready!(this.future.poll(cx))?;
-        if let Some(header) = this.header.take() {
-            response.headers_mut().insert(X_REQUEST_ID, header);
-        }
-        Poll::Ready(Ok(response))
-    }
+/// Takes or draws the id of a call; the request's headers say it afterwards.
+pub(super) fn give(headers: &mut HeaderMap, new_id: &NewId) -> Given {
+    let sent = headers.get(X_REQUEST_ID);
+    let sane = sent.filter(|value| value.to_str().is_ok_and(is_sane)).cloned();
+    let is_new = sane.is_none();
+    let id = sane.or_else(|| HeaderValue::try_from(new_id()).ok());
+    match &id {
+        Some(id) => headers.insert(X_REQUEST_ID, id.clone()),
+        None => headers.remove(X_REQUEST_ID),
+    };
+    Given { id, is_new }
 }
 
 /// An id is echoed, logged and searched for: letters, digits and the punctuation of common id formats, nothing else.
@@ -117,6 +55,13 @@ fn is_sane(id: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_id_has_all_digits_of_its_number() {
+        for number in [0, 1, 0xabc << 64, u128::MAX, 0x0123_4567_89ab_cdef_0123_4567_89ab_cdef] {
+            assert_eq!(hex_id(number), format!("{number:032x}"));
+        }
+    }
 
     #[test]
     fn only_sane_ids_are_taken_over() {

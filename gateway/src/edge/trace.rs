@@ -1,21 +1,13 @@
-//! Opens the record and the span of a call, takes or makes its W3C trace context, and writes the call's one log line
-//! when the body has ended: for a stream that is its end, for a caller who went away the moment of going.
+//! Takes or makes the W3C trace context of a call, opens its span, and writes its one log line.
 
-use std::convert::Infallible;
-use std::future::Future;
+use std::borrow::Cow;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll, ready};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
-use pin_project_lite::pin_project;
-use tower::{Layer, Service};
 use tracing::Span;
 
-use crate::body::{HttpRequest, HttpResponse};
 use crate::call::{CallRecord, code_name};
-use crate::edge::{NewId, RequestId};
+use crate::edge::request_id::hex;
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
@@ -23,173 +15,71 @@ const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 /// Bytes of a path in a log line.
 const LOGGED_PATH_BYTES_MAX: usize = 256;
 
-/// Adds the [`CallRecord`], the span and the log line.
-#[derive(Clone)]
-pub(crate) struct TraceLayer {
-    new_id: NewId,
-    error_domain: Arc<str>,
+/// The span of a call: what is logged inside carries its ids.
+pub(super) fn span(record: &CallRecord) -> Span {
+    tracing::info_span!(
+        target: "millrace::call",
+        "call",
+        request_id = record.request_id(),
+        trace_id = trace_id(record.traceparent()),
+    )
 }
 
-impl TraceLayer {
-    /// `new_id` is the seed of trace ids; the records say `error_domain` to whoever fails the call.
-    pub(crate) fn new(new_id: NewId, error_domain: Arc<str>) -> Self {
-        Self { new_id, error_domain }
-    }
+/// Writes the one log line of a call that took so many milliseconds.
+pub(super) fn log(record: &CallRecord, ms: f64) {
+    let code = code_name(record.code());
+    // Without a parent: the line reads alone, and its fields are not said twice.
+    tracing::info!(
+        target: "millrace::call",
+        parent: None,
+        door = record.door().name(),
+        rpc.method = record.rpc_method(),
+        rpc.code = code,
+        http.status = record.http_status(),
+        http.method = record.http_method(),
+        http.path = shortened(record.http_path()),
+        ms,
+        request_id = record.request_id(),
+        trace_id = trace_id(record.traceparent()),
+        shard = record.shard(),
+        user = record.user(),
+        relaxed_by = record.relaxed_by(),
+        "{} {} {code} in {ms} ms",
+        record.door().name(),
+        record.rpc_method(),
+    );
 }
 
-impl<S> Layer<S> for TraceLayer {
-    type Service = Traced<S>;
-
-    fn layer(&self, inner: S) -> Self::Service {
-        Traced {
-            inner,
-            new_id: self.new_id.clone(),
-            error_domain: self.error_domain.clone(),
-        }
-    }
-}
-
-/// The service of [`TraceLayer`].
-#[derive(Clone)]
-pub(crate) struct Traced<S> {
-    inner: S,
-    new_id: NewId,
-    error_domain: Arc<str>,
-}
-
-impl<S> Service<HttpRequest> for Traced<S>
-where
-    S: Service<HttpRequest, Response = HttpResponse, Error = Infallible>,
-{
-    type Response = HttpResponse;
-    type Error = Infallible;
-    type Future = InSpan<S::Future>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        self.inner.poll_ready(cx)
-    }
-
-    fn call(&mut self, mut request: HttpRequest) -> Self::Future {
-        let traceparent = trace_context(request.headers_mut(), &self.new_id);
-        let request_id = request
-            .extensions()
-            .get::<RequestId>()
-            .map_or_else(|| Arc::from(""), |id| id.0.clone());
-        let record = CallRecord::new(request_id, traceparent);
-        record.set_error_domain(self.error_domain.clone());
-        request.extensions_mut().insert(record.clone());
-        let span = tracing::info_span!(
-            target: "millrace::call",
-            "call",
-            request_id = record.request_id(),
-            trace_id = trace_id(record.traceparent()),
-        );
-        let line = LogLine {
-            http_method: request.method().clone(),
-            uri: request.uri().clone(),
-            record,
-        };
-        let future = span.in_scope(|| self.inner.call(request));
-        InSpan {
-            future,
-            span,
-            line: Some(line),
-        }
-    }
-}
-
-pin_project! {
-    /// The call inside its span. Dropping it before the answer writes the log line too: the caller went away.
-    pub(crate) struct InSpan<F> {
-        #[pin]
-        future: F,
-        span: Span,
-        line: Option<LogLine>,
-    }
-}
-
-impl<F: Future<Output = Result<HttpResponse, Infallible>>> Future for InSpan<F> {
-    type Output = F::Output;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        let mut response = {
-            let _entered = this.span.enter();
-            ready!(this.future.poll(cx))?
-        };
-        if let Some(line) = this.line.take() {
-            line.record.set_http_status(response.status().as_u16());
-            response.body_mut().within(this.span.clone());
-            response.body_mut().hold(Box::new(line));
-        }
-        Poll::Ready(Ok(response))
-    }
-}
-
-/// The log line of a call, written when this is dropped.
-struct LogLine {
-    record: Arc<CallRecord>,
-    http_method: http::Method,
-    uri: http::Uri,
-}
-
-impl Drop for LogLine {
-    fn drop(&mut self) {
-        let record = &self.record;
-        let ms = record.elapsed().as_micros() as f64 / 1_000.0;
-        let code = code_name(record.code());
-        // Without a parent: the line reads alone, and its fields are not said twice.
-        tracing::info!(
-            target: "millrace::call",
-            parent: None,
-            door = record.door().name(),
-            rpc.method = record.rpc_method(),
-            rpc.code = code,
-            http.status = record.http_status(),
-            http.method = self.http_method.as_str(),
-            http.path = shortened(self.uri.path()),
-            ms,
-            request_id = record.request_id(),
-            trace_id = trace_id(record.traceparent()),
-            shard = record.shard(),
-            user = record.user(),
-            relaxed_by = record.relaxed_by(),
-            "{} {} {code} in {ms} ms",
-            record.door().name(),
-            record.rpc_method(),
-        );
-    }
-}
-
-/// The caller's `traceparent` if it is well formed, else a new one; the request's headers say the same afterwards.
+/// The caller's `traceparent` if it is well formed, else a new one, of the seed; the request's headers say the same
+/// afterwards.
 ///
 /// One that is taken over goes inwards unchanged: the gateway exports no span of its own that could stand between.
-fn trace_context(headers: &mut HeaderMap, new_id: &NewId) -> Arc<str> {
+pub(super) fn context<'s>(headers: &mut HeaderMap, seed: impl FnOnce() -> Cow<'s, str>) -> HeaderValue {
     let sent = headers
         .get(TRACEPARENT)
-        .and_then(|value| value.to_str().ok())
-        .filter(|text| is_traceparent(text));
+        .filter(|value| value.to_str().is_ok_and(is_traceparent));
     if let Some(sent) = sent {
-        return sent.into();
+        return sent.clone();
     }
-    let made = make_traceparent(&new_id());
     // The state belongs to the trace that was refused.
     headers.remove(TRACESTATE);
-    if let Ok(value) = HeaderValue::from_str(&made) {
-        headers.insert(TRACEPARENT, value);
-    }
-    made.into()
+    let made = make_traceparent(&seed());
+    headers.insert(TRACEPARENT, made.clone());
+    made
 }
 
 /// A trace context from a random seed: unsampled is for the caller to say, so the flag is "sampled".
-fn make_traceparent(seed: &str) -> String {
-    let word = |salt: u8| {
+fn make_traceparent(seed: &str) -> HeaderValue {
+    let mut text = *b"00-00000000000000000000000000000000-0000000000000000-01";
+    for (salt, at) in [(0_u8, 3), (1, 19), (2, 36)] {
         let mut hasher = DefaultHasher::new();
         (salt, seed).hash(&mut hasher);
         // All zeros would be an invalid id.
-        hasher.finish().max(1)
-    };
-    format!("00-{:016x}{:016x}-{:016x}-01", word(0), word(1), word(2))
+        let word = hasher.finish().max(1);
+        text[at..at + 16].copy_from_slice(&hex(word));
+    }
+    // Hexadecimal digits are fit for any header.
+    HeaderValue::from_bytes(&text).unwrap_or_else(|_| HeaderValue::from_static(""))
 }
 
 /// `version-trace_id-parent_id-flags` of W3C Trace Context; later versions may have more after it.
@@ -237,12 +127,12 @@ mod tests {
             "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00",
             "01-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-more",
         ];
-        let new_id: NewId = Arc::new(|| "seed".to_owned());
+        let seed = || Cow::Borrowed("seed");
         for text in good {
             let mut headers = HeaderMap::new();
             headers.insert(TRACEPARENT, HeaderValue::from_static(text));
             headers.insert(TRACESTATE, HeaderValue::from_static("a=b"));
-            assert_eq!(&*trace_context(&mut headers, &new_id), text);
+            assert_eq!(context(&mut headers, seed), text);
             assert!(headers.contains_key(TRACESTATE));
         }
         let bad = [
@@ -259,9 +149,9 @@ mod tests {
             let mut headers = HeaderMap::new();
             headers.insert(TRACEPARENT, HeaderValue::from_static(text));
             headers.insert(TRACESTATE, HeaderValue::from_static("a=b"));
-            let made = trace_context(&mut headers, &new_id);
-            assert!(is_traceparent(&made) && &*made != text, "{text}");
-            assert_eq!(headers[TRACEPARENT].to_str().unwrap(), &*made);
+            let made = context(&mut headers, seed);
+            assert!(is_traceparent(made.to_str().unwrap()) && made != text, "{text}");
+            assert_eq!(headers[TRACEPARENT], made);
             assert!(!headers.contains_key(TRACESTATE), "{text}");
         }
     }
@@ -283,7 +173,7 @@ mod tests {
 
         #[test]
         fn what_is_made_is_well_formed(seed: String) {
-            prop_assert!(is_traceparent(&make_traceparent(&seed)));
+            prop_assert!(is_traceparent(make_traceparent(&seed).to_str().unwrap()));
         }
     }
 }

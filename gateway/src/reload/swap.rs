@@ -1,16 +1,12 @@
 //! What a port serves, exchanged while it serves. A call holds the service that it began with until its answer has
 //! ended: an exchange neither waits for calls nor touches them.
 
-use std::convert::Infallible;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use arc_swap::ArcSwap;
-use tower::util::{BoxCloneSyncService, Oneshot};
-use tower::{Service, ServiceExt};
 
-use crate::body::{HttpRequest, HttpResponse};
-use crate::gateway::HttpService;
+use crate::body::HttpRequest;
+use crate::gateway::{Answer, Answering, HttpService};
 
 /// A service whose inside can be exchanged; a clone shares it.
 #[derive(Clone)]
@@ -33,23 +29,13 @@ impl Swappable {
 
     /// The service for a port.
     pub fn service(&self) -> HttpService {
-        BoxCloneSyncService::new(self.clone())
+        HttpService::new(self.clone())
     }
 }
 
-impl Service<HttpRequest> for Swappable {
-    type Response = HttpResponse;
-    type Error = Infallible;
-    type Future = Oneshot<HttpService, HttpRequest>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        // The inner service is asked by the call itself: which one it will be is decided then.
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: HttpRequest) -> Self::Future {
-        let current = self.current.load();
-        HttpService::clone(&current).oneshot(request)
+impl Answering for Swappable {
+    fn answer(self: Arc<Self>, request: HttpRequest) -> Answer {
+        self.current.load().answer(request)
     }
 }
 

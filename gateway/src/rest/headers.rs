@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 use millrace_transcode::HeaderFields;
 
 use crate::accept::Media;
@@ -13,8 +13,8 @@ use crate::error::Failure;
 use crate::gateway::Gateway;
 use crate::rest::Form;
 
-const IDEMPOTENCY_KEY: &str = "idempotency-key";
-pub(super) const LAST_EVENT_ID: &str = "last-event-id";
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+pub(super) const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 /// The headers that become fields.
 pub(super) fn header_fields(headers: &HeaderMap, form: Form) -> Result<HeaderFields<'_>, Failure> {
@@ -48,15 +48,16 @@ pub(super) fn inner_headers(
 
 /// The text of a header that becomes a field. One that contradicts itself is refused: whoever reads it next may take
 /// the other value.
-fn text<'h>(headers: &'h HeaderMap, name: Option<&str>) -> Result<Option<&'h str>, Failure> {
-    let Some((name, value)) = name.and_then(|name| Some((name, headers.get(name)?))) else {
+fn text(headers: &HeaderMap, name: Option<HeaderName>) -> Result<Option<&str>, Failure> {
+    let Some(name) = name else { return Ok(None) };
+    let Some(value) = headers.get(&name) else {
         return Ok(None);
     };
     let refuse = |problem: &str| {
-        let violation = (name.to_owned(), problem.to_owned());
+        let violation = (name.as_str().to_owned(), problem.to_owned());
         Failure::invalid(format!("header `{name}` {problem}"), &[violation])
     };
-    if headers.get_all(name).iter().any(|other| other != value) {
+    if headers.get_all(&name).iter().any(|other| other != value) {
         return Err(refuse("is given twice, with different values"));
     }
     let text = std::str::from_utf8(value.as_bytes());

@@ -13,7 +13,7 @@ pub(crate) struct BodyMemory {
 
 /// The budget is spent.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Spent;
+pub(crate) struct Spent;
 
 impl BodyMemory {
     /// A budget of so many bytes.
@@ -25,7 +25,7 @@ impl BodyMemory {
 
     /// Takes bytes for a body that has taken `held` so far. It never waits: two bodies that wait for each other's
     /// memory would wait for ever.
-    pub(super) fn take(&self, bytes: usize, held: &mut Held) -> Result<(), Spent> {
+    pub(crate) fn take(&self, bytes: usize, held: &mut Held) -> Result<(), Spent> {
         if bytes == 0 {
             return Ok(());
         }
@@ -43,13 +43,6 @@ impl BodyMemory {
 #[derive(Debug, Default)]
 pub(crate) struct Held(Option<OwnedSemaphorePermit>);
 
-impl Held {
-    /// Whether nothing was taken: most calls have no body.
-    pub(crate) fn is_nothing(&self) -> bool {
-        self.0.is_none()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -59,11 +52,11 @@ mod tests {
         let memory = BodyMemory::new(10);
         let (mut one, mut other) = (Held::default(), Held::default());
         memory.take(0, &mut one).unwrap();
-        assert!(one.is_nothing());
+        assert!(one.0.is_none());
         memory.take(4, &mut one).unwrap();
         memory.take(4, &mut one).unwrap();
         assert_eq!(memory.take(3, &mut other), Err(Spent));
-        assert!(other.is_nothing());
+        assert!(other.0.is_none());
         memory.take(2, &mut other).unwrap();
         drop(one);
         memory.take(8, &mut other).unwrap();

@@ -21,7 +21,7 @@ use tower::ServiceExt;
 use super::activity::{Activity, RequestEnd};
 use super::tracked::Tracked;
 use super::transport::{Io, Transport};
-use super::{ConnectionLimits, Peer, RemoteAddress};
+use super::{ConnectionLimits, RemoteAddress};
 use crate::body::RequestBody;
 use crate::drain::begun;
 use crate::gateway::HttpService;
@@ -44,9 +44,7 @@ pub(super) async fn connection(
 ) {
     let activity = Arc::new(Activity::start());
     let (counted, closing) = (Arc::clone(&activity), draining.clone());
-    let from = Peer::new(peer.ip());
     let service = service_fn(move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(from);
         request.extensions_mut().insert(RemoteAddress(peer));
         let in_progress = counted.begin();
         let (version, closing) = (request.version(), closing.clone());

@@ -3,6 +3,8 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
+use super::RemoteAddress;
+
 /// The address of the connection's other end, as it counts for bounds: a host of IPv6 has a whole /64 to call from, so
 /// all of that is one address. Behind a proxy it is the proxy's: what a proxy says of its callers is not believed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -20,9 +22,11 @@ impl Peer {
         }
     }
 
-    /// The peer of a request. Requests that came by no connection of ours have one in common.
+    /// The peer of a request, by its [`RemoteAddress`]. Requests that came by no connection of ours have one in common.
     pub fn of(extensions: &http::Extensions) -> Self {
-        let unknown = Self(IpAddr::V6(Ipv6Addr::UNSPECIFIED));
-        extensions.get().copied().unwrap_or(unknown)
+        let remote = extensions.get::<RemoteAddress>();
+        remote.map_or(Self(IpAddr::V6(Ipv6Addr::UNSPECIFIED)), |remote| {
+            Self::new(remote.0.ip())
+        })
     }
 }

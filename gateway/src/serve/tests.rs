@@ -95,10 +95,7 @@ impl Stage {
 
     fn service(self: &Arc<Self>) -> HttpService {
         let stage = Arc::clone(self);
-        HttpService::new(tower::service_fn(move |request| {
-            let answer = Arc::clone(&stage).answer(request);
-            async { Ok(answer.await) }
-        }))
+        HttpService::from_fn(move |request| Arc::clone(&stage).answer(request))
     }
 }
 

@@ -44,10 +44,10 @@ impl<B: http_body::Body<Data = Bytes>> http_body::Body for Tracked<B> {
     type Error = B::Error;
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
-        let this = self.project();
+        let mut this = self.project();
         *this.next = None;
         if this.rest.is_empty() {
-            let Some(frame) = ready!(this.body.poll_frame(cx)?) else {
+            let Some(frame) = ready!(this.body.as_mut().poll_frame(cx)?) else {
                 return Poll::Ready(None);
             };
             match frame.into_data() {
@@ -58,8 +58,11 @@ impl<B: http_body::Body<Data = Bytes>> http_body::Body for Tracked<B> {
                 }
             }
         }
-        *this.next = Some(Owed::of(this.request));
         let bytes = this.rest.split_to(this.rest.len().min(PIECE_BYTES_MAX));
+        // After the last piece nobody asks for a next one.
+        if !(this.rest.is_empty() && this.body.is_end_stream()) {
+            *this.next = Some(Owed::of(this.request));
+        }
         let piece = Bytes::from_owner(Piece {
             bytes,
             _owed: Owed::of(this.request),

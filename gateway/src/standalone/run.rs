@@ -22,7 +22,7 @@ use super::published::Published;
 use super::schema::{self, Source};
 use super::settings::{Hosts, LOOPBACK, Settings};
 use super::{Environment, Exit, Failure, SettingsArgs, log, output};
-use crate::edge::{CorsPolicy, Edge, HostPolicy, Metrics, NewId};
+use crate::edge::{CorsPolicy, Edge, HostPolicy, Metrics, NewId, hex_id};
 use crate::heartbeat::Heartbeat;
 use crate::probes::Probes;
 use crate::reload::Reloads;
@@ -186,5 +186,5 @@ fn hosts(settings: &Settings) -> HostPolicy {
 
 /// Request ids are 32 hexadecimal digits from the system's random numbers.
 fn new_id() -> NewId {
-    Arc::new(|| format!("{:016x}{:016x}", random(), random()))
+    Arc::new(|| hex_id(u128::from(random()) << 64 | u128::from(random())))
 }

@@ -17,7 +17,7 @@ use prost::Message;
 use tokio::net::TcpListener;
 use tokio::runtime::Builder;
 
-use crate::ORDER;
+use crate::proxied::ORDER;
 
 /// A request that holds an order, of which only the bytes are of interest.
 #[derive(Clone, PartialEq, prost::Message)]

@@ -6,7 +6,7 @@ use std::sync::mpsc;
 
 use tokio::sync::mpsc as told;
 
-use crate::ORDER;
+use crate::proxied::ORDER;
 
 pub(crate) struct Caller {
     ask: mpsc::Sender<u64>,

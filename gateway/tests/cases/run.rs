@@ -111,7 +111,11 @@ fn inner(mode: Mode, upstream: &Recorder, setup: &Setup, stop: &watch::Sender<bo
     } else {
         let service = upstream.service();
         let answered = service.map_response(|answer| answer.map(|body| ResponseBody::stream(body.map_err(Into::into))));
-        serve(HttpService::new(answered), stop)
+        let answer = move |request| {
+            let answer = answered.clone().oneshot(request);
+            async { answer.await.unwrap_or_else(|never| match never {}) }
+        };
+        serve(HttpService::from_fn(answer), stop)
     };
     let proxied = Upstream::new(upstream::Settings::new(format!("http://{address}"), 1)).unwrap();
     let (kept, stopping) = (proxied.clone(), stop.subscribe());

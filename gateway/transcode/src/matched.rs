@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use prost_reflect::{DynamicMessage, Kind};
+use prost_reflect::Kind;
 
 use crate::alias::Alias;
 use crate::bind::{self, BindError, Bound, HeaderFields};
 use crate::binder::Binder;
 use crate::codec::RenderError;
+use crate::codec::token::DEPTH_MAX;
+use crate::codec::wire::{self, WireType};
 use crate::method::Method;
 use crate::percent;
 use crate::pretty;
@@ -160,14 +162,25 @@ impl<'s> Matched<'s> {
         let Some(Segment::Literal(version)) = self.route.template.segments.first() else {
             return None;
         };
-        let decoded = DynamicMessage::decode(self.method().output(), message).ok()?;
-        let name = decoded.get_field(&field);
-        let name = name.as_str().filter(|name| !name.is_empty())?;
+        let name = text_at_top(message, field.number()).filter(|name| !name.is_empty())?;
         let path = format!("/{}/{}", percent::encode_path(version), percent::encode_path(name));
         let readable = self.schema.find("GET", &path).ok()?;
         let returns_it = readable.method().output() == self.method().output();
         (returns_it && readable.values.iter().any(|value| value == name)).then_some(path)
     }
+}
+
+/// The value of a text field of a message, none of whose other fields is decoded: of several the last one counts.
+fn text_at_top(message: &[u8], number: u32) -> Option<&str> {
+    let (mut wire, mut text) = (message, None);
+    while !wire.is_empty() {
+        let (field, wire_type) = wire::tag(&mut wire).ok()?;
+        let value = wire::skip(&mut wire, field, wire_type, DEPTH_MAX).ok()?;
+        if field == number && wire_type == WireType::Length {
+            text = Some(value);
+        }
+    }
+    std::str::from_utf8(text?).ok()
 }
 
 #[cfg(test)]

@@ -58,7 +58,8 @@ impl Ids {
 
     /// Draws 128 random bits as text: 32 hexadecimal digits.
     pub fn random_hex(&self) -> String {
-        format!("{:016x}{:016x}", self.random_u64(), self.random_u64())
+        let [high, low] = [self.random_u64(), self.random_u64()].map(u128::from);
+        millrace_gateway::edge::hex_id(high << 64 | low)
     }
 
     /// Draws 64 random bits.

@@ -7,14 +7,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use http::Request;
-use hyper::body::Incoming;
 use millrace_gateway::edge::{CorsPolicy, Edge, HostPolicy, Metrics, NoBuiltin};
 use millrace_gateway::serve::{ConnectionLimits, listen, serve};
-use millrace_gateway::{Gateway, GrpcService, RequestBody};
+use millrace_gateway::{Gateway, GrpcService};
 use prometheus_client::registry::Registry;
 use tokio::sync::watch;
-use tower::ServiceExt;
 
 use super::backend::Orders;
 use crate::messages::ORDERS;
@@ -31,7 +28,6 @@ pub(crate) async fn run(address: SocketAddr) -> io::Result<()> {
         .map_err(io::Error::other)?;
     let service = GrpcService::new(OrdersServiceServer::new(Orders::new()));
     let http = gateway.serve(service, edge());
-    let http = http.map_request(|request: Request<Incoming>| request.map(RequestBody::new));
     // The sender has to stay: without it the drain would begin.
     let (_running, draining) = watch::channel(false);
     serve(listen(address)?, http, limits(), draining, Duration::ZERO).await;
