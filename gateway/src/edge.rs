@@ -1,4 +1,4 @@
-//! The edge: what every call passes on its way to a door, whichever door it is. [`Layers`], below, is the list, in order;
+//! The edge: what every call passes on its way to a door, whichever door it is. `Layers`, below, is the list, in order;
 //! each layer is a file of its own beside it. What the gateway refuses by itself passes the same layers.
 
 use std::borrow::Cow;
