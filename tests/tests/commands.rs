@@ -43,7 +43,7 @@ fn help_and_version_tell_what_there_is() {
 fn a_reader_that_goes_away_is_no_panic() {
     for (line, least) in [
         ("\"$0\" routes | head -n 1", "GET"),
-        ("\"$0\" config show | head -n 1", "database"),
+        ("\"$0\" config show | head -n 1", "server"),
         ("\"$0\" --help | head -n 1", "gRPC"),
         ("\"$0\" config check 2>&1 | head -c 1", ""),
         ("\"$0\" serve 2>&1 >/dev/null | true", ""),
