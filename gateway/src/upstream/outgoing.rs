@@ -260,7 +260,7 @@ mod tests {
         let (sender, connection) = h2::client::handshake(near).await.unwrap();
         tokio::spawn(connection);
         let pool = Pool::new(1);
-        let joined = pool.join(sender, Heard::default(), 10);
+        let joined = pool.join(sender, Heard::default(), 10, 0);
         let mut lease = pool.lease(Duration::from_secs(60)).await.unwrap();
         let request = http::Request::post("http://localhost/").body(()).unwrap();
         let sent = lease.take_sender().unwrap().send_request(request, false);

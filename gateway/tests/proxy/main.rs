@@ -13,6 +13,7 @@ mod load;
 mod narrow_reader;
 mod odd_answers;
 mod outages;
+mod places;
 mod raw;
 mod shop;
 mod short_messages;

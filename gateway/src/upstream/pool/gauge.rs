@@ -2,11 +2,12 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use tokio::sync::Notify;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::clocks::{Clock, Clocks};
 use crate::upstream::connect::Heard;
@@ -16,6 +17,8 @@ pub(in crate::upstream) struct Gauge {
     pub(super) heard: Heard,
     /// Written under the pool's lock alone.
     pub(super) in_use: AtomicUsize,
+    /// Calls that ever had a place.
+    pub(super) taken: AtomicU64,
     pub(super) streams_max: AtomicUsize,
     pub(super) suspected: Notify,
     /// Whether it was suspected, and has not proven since that it lives.
@@ -34,6 +37,7 @@ impl Gauge {
         Self {
             heard,
             in_use: AtomicUsize::new(0),
+            taken: AtomicU64::new(0),
             streams_max: AtomicUsize::new(streams_max),
             suspected: Notify::new(),
             doubted: AtomicBool::new(false),
@@ -68,6 +72,17 @@ impl Gauge {
     /// The connection has answered, and takes calls as any other does.
     pub(in crate::upstream) fn trust(&self) {
         self.doubted.store(false, Ordering::Relaxed);
+    }
+
+    /// Waits until the connection had no call for so long, or somewhat longer.
+    pub(in crate::upstream) async fn unused(&self, idle: Duration) {
+        loop {
+            let before = self.taken.load(Ordering::Relaxed);
+            sleep(idle).await;
+            if self.in_use() == 0 && self.taken.load(Ordering::Relaxed) == before {
+                return;
+            }
+        }
     }
 
     /// Waits until a call gave up on a connection that was silent.
