@@ -42,6 +42,14 @@ pub(super) async fn drive(mut driver: Driver, settings: &Settings, closing: impl
                 Err(error) => Ended::Broken(error),
             },
             () = &mut silent => return Ended::Silent,
+            () = gauge.given_up() => {
+                tracing::warn!(
+                    // Without credentials: such a URL is refused.
+                    upstream = settings.url,
+                    "a connection is replaced: calls on it could not be sent within their deadlines"
+                );
+                driver.leave(Left::Broken);
+            }
             () = &mut closing, if !is_closing => {
                 is_closing = true;
                 driver.leave(Left::Served);

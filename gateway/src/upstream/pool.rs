@@ -210,13 +210,19 @@ impl Pool {
 
     /// A place on the connection with the fewest calls, of those that take more. One that may be dead has its turn when
     /// all others are full: without calls in progress it would else be everybody's choice, until the ping gives it up.
-    /// So has, before that, one whose server does not read what is sent: its window may be one for all calls, and used
+    /// So has, before that, one on which a call could not be sent in its time, or whose server does not read what is sent: its window may be one for all calls, and used
     /// up.
     fn take(self: &Arc<Self>, state: &mut State) -> Option<Lease> {
         let free = state.members.iter().filter(|member| member.gauge.has_room());
         let member = free.min_by_key(|member| {
             let gauge = &member.gauge;
-            (gauge.is_doubted(), gauge.is_stalled(), member.rank, gauge.in_use())
+            (
+                gauge.is_doubted(),
+                gauge.is_unsent(),
+                gauge.is_stalled(),
+                member.rank,
+                gauge.in_use(),
+            )
         })?;
         let (gauge, sender) = (member.gauge.clone(), member.sender.clone());
         gauge.in_use.fetch_add(1, Ordering::Relaxed);
@@ -331,7 +337,17 @@ impl Lease {
 
     /// Notes that the server answers calls.
     pub(super) fn note_served(&self) {
-        self.gauge.served.store(true, Ordering::Relaxed);
+        self.gauge.note_answered();
+    }
+
+    /// Notes that the call had no answer in its time, and whether it could not even be sent.
+    pub(super) fn note_unanswered(&self, was_unsent: bool) {
+        self.gauge.note_unanswered(was_unsent);
+    }
+
+    /// Whether it has to be watched that what is sent does leave: the call before had no answer.
+    pub(super) fn is_questioned(&self) -> bool {
+        self.gauge.is_unanswered()
     }
 
     /// Has the connection checked, if nothing came over it since the call began.

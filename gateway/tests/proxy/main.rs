@@ -18,3 +18,4 @@ mod raw;
 mod shop;
 mod short_messages;
 mod tls;
+mod windows;

@@ -12,6 +12,9 @@ use tokio::time::{Instant, sleep, sleep_until};
 use crate::clocks::{Clock, Clocks};
 use crate::upstream::connect::Heard;
 
+/// Calls in a row that had no answer in their time; if the last could not even be sent, the connection is replaced.
+const UNANSWERED_MAX: usize = 2;
+
 /// How a connection is used.
 pub(in crate::upstream) struct Gauge {
     pub(super) heard: Heard,
@@ -25,6 +28,11 @@ pub(in crate::upstream) struct Gauge {
     pub(super) doubted: AtomicBool,
     /// Whether it ever answered a call.
     pub(super) served: AtomicBool,
+    /// Calls in a row whose time ended before an answer began.
+    unanswered: AtomicUsize,
+    /// Whether one of them could not be sent.
+    unsent: AtomicBool,
+    given_up: Notify,
     /// Uploads that wait for the server to read.
     stalled: AtomicUsize,
     /// Timers of the calls.
@@ -42,6 +50,9 @@ impl Gauge {
             suspected: Notify::new(),
             doubted: AtomicBool::new(false),
             served: AtomicBool::new(false),
+            unanswered: AtomicUsize::new(0),
+            unsent: AtomicBool::new(false),
+            given_up: Notify::new(),
             stalled: AtomicUsize::new(0),
             clocks: Clocks::default(),
         }
@@ -62,6 +73,42 @@ impl Gauge {
 
     pub(in crate::upstream) fn is_stalled(&self) -> bool {
         self.stalled.load(Ordering::Relaxed) > 0
+    }
+
+    /// Whether the last call that ended had no answer in its time.
+    pub(super) fn is_unanswered(&self) -> bool {
+        self.unanswered.load(Ordering::Relaxed) > 0
+    }
+
+    /// Whether a call could not be sent in its time, and none was answered since.
+    pub(super) fn is_unsent(&self) -> bool {
+        self.unsent.load(Ordering::Relaxed)
+    }
+
+    /// Notes that a call was answered.
+    pub(super) fn note_answered(&self) {
+        self.served.store(true, Ordering::Relaxed);
+        if self.is_unanswered() {
+            self.unanswered.store(0, Ordering::Relaxed);
+            self.unsent.store(false, Ordering::Relaxed);
+        }
+    }
+
+    /// Notes that a call had no answer in its time, and whether it could not even be sent.
+    pub(super) fn note_unanswered(&self, was_unsent: bool) {
+        let in_a_row = self.unanswered.fetch_add(1, Ordering::Relaxed) + 1;
+        if was_unsent {
+            self.unsent.store(true, Ordering::Relaxed);
+            if in_a_row >= UNANSWERED_MAX {
+                self.given_up.notify_one();
+            }
+        }
+    }
+
+    /// Waits until calls could not be sent again and again: whatever the server says to pings, the connection is of no
+    /// use.
+    pub(in crate::upstream) async fn given_up(&self) {
+        self.given_up.notified().await;
     }
 
     /// Whether a call was ever answered.

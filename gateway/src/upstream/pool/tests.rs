@@ -83,3 +83,34 @@ async fn a_call_waits_for_a_place_as_long_as_for_a_connection() {
     drop(lease);
     assert!(pool.lease(wait).await.is_ok());
 }
+
+#[tokio::test]
+async fn a_connection_on_which_a_call_could_not_be_sent_is_the_last_choice_until_one_is_answered() {
+    let pool = Pool::new(1);
+    let wait = Duration::from_secs(60);
+    let ((one, _far), (other, _other_far)) = (sender().await, sender().await);
+    let one = pool.join(one, Heard::default(), 4, 0);
+    let other = pool.join(other, Heard::default(), 2, 0);
+    let is_on = |lease: &Lease, joined: &Joined| Arc::ptr_eq(&lease.gauge, &joined.gauge);
+
+    let unanswered = pool.lease(wait).await.unwrap();
+    assert!(is_on(&unanswered, &one));
+    unanswered.note_unanswered(false);
+    drop(unanswered);
+    let unsent = pool.lease(wait).await.unwrap();
+    assert!(
+        is_on(&unsent, &one) && unsent.is_questioned(),
+        "a slow server may be the reason"
+    );
+    unsent.note_unanswered(true);
+    one.gauge.given_up().await;
+    drop(unsent);
+    let second = pool.lease(wait).await.unwrap();
+    let third = pool.lease(wait).await.unwrap();
+    assert!(is_on(&second, &other) && is_on(&third, &other), "however many it has");
+    let fourth = pool.lease(wait).await.unwrap();
+    assert!(is_on(&fourth, &one), "better than none");
+    fourth.note_served();
+    drop(fourth);
+    assert!(is_on(&pool.lease(wait).await.unwrap(), &one), "as ever");
+}
