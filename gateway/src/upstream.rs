@@ -19,6 +19,7 @@ mod copied;
 mod drive;
 mod fault;
 mod framing;
+mod grow;
 mod keep;
 mod outgoing;
 mod pool;

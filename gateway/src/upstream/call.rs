@@ -31,7 +31,7 @@ use crate::upstream::pool::{Lease, NoPlace, Timer};
 const UNSENT_MAX: u32 = 5;
 
 /// A whole body that is longer than HTTP/2's first window is pumped like any other: nobody would see else that the
-/// server does not read it.
+/// server does not read it. So is any body on a connection on which the last call had no answer.
 const HANDED_OVER_BYTES_MAX: usize = 65_535;
 
 /// A call that has lost less than this of its time is told that it has all of it: that value is there.
@@ -109,8 +109,13 @@ impl Sent {
             Err(error) => return Err((error, body)),
         };
         let (upload, whole) = match body {
-            Outgoing::Whole(bytes) if bytes.len() > HANDED_OVER_BYTES_MAX => {
-                let upload = Upload::start(Some(bytes.clone()), Body::empty(), stream, lease.progress());
+            Outgoing::Whole(bytes)
+                if bytes.len() > HANDED_OVER_BYTES_MAX || (lease.is_questioned() && !bytes.is_empty()) =>
+            {
+                let mut progress = lease.progress();
+                // One call at a time tries a connection on which the last had no answer.
+                progress.set_stalled(lease.is_questioned());
+                let upload = Upload::start(Some(bytes.clone()), Body::empty(), stream, progress);
                 (Some(upload), Some(bytes))
             }
             Outgoing::Whole(bytes) => {
@@ -151,6 +156,8 @@ impl Call<'_> {
             }
             Err(fault) => {
                 if life.is_over() {
+                    let was_unsent = sent.upload.as_ref().is_some_and(Upload::is_stuck);
+                    self.lease.note_unanswered(was_unsent);
                     self.lease.suspect_silence();
                 }
                 return Err((fault, None));

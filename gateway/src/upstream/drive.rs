@@ -10,9 +10,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use h2::client::{Connection, SendRequest};
 use h2::{Ping, PingPong, Reason};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
 
-use crate::drain::begun;
 use crate::upstream::backoff::Left;
 use crate::upstream::connect::{Opened, Transport};
 use crate::upstream::pool::{Gauge, Joined, Pool};
@@ -30,11 +29,11 @@ pub(super) enum Ended {
 }
 
 /// Drives a connection to its end, which after `closing` comes when its calls have ended.
-pub(super) async fn drive(mut driver: Driver, settings: &Settings, mut closing: watch::Receiver<bool>) -> Ended {
+pub(super) async fn drive(mut driver: Driver, settings: &Settings, closing: impl Future<Output = ()>) -> Ended {
     let gauge = driver.gauge.clone();
     let pings = driver.connection.ping_pong();
     let mut silent = pin!(silent(pings, &gauge, settings.keep_alive, settings.keep_alive_timeout));
-    let mut closing = pin!(begun(&mut closing));
+    let mut closing = pin!(closing);
     let mut is_closing = false;
     loop {
         tokio::select! {
@@ -43,9 +42,17 @@ pub(super) async fn drive(mut driver: Driver, settings: &Settings, mut closing: 
                 Err(error) => Ended::Broken(error),
             },
             () = &mut silent => return Ended::Silent,
+            () = gauge.given_up() => {
+                tracing::warn!(
+                    // Without credentials: such a URL is refused.
+                    upstream = settings.url,
+                    "a connection is replaced: calls on it could not be sent within their deadlines"
+                );
+                driver.leave(Left::Broken);
+            }
             () = &mut closing, if !is_closing => {
                 is_closing = true;
-                driver.taking = None;
+                driver.leave(Left::Served);
             }
         }
     }
@@ -70,12 +77,18 @@ struct Taking {
 impl Driver {
     /// Puts a connection into the pool. `left` hears when it takes no more calls, which may be long before its end; if
     /// it was given up, it is dropped without a word.
-    pub(super) fn join(opened: Opened, pool: &Arc<Pool>, settings: &Settings, left: oneshot::Sender<Left>) -> Self {
+    pub(super) fn join(
+        opened: Opened,
+        pool: &Arc<Pool>,
+        settings: &Settings,
+        rank: usize,
+        left: oneshot::Sender<Left>,
+    ) -> Self {
         let streams_max = opened
             .connection
             .max_concurrent_send_streams()
             .min(settings.streams_max);
-        let joined = pool.join(opened.sender.clone(), opened.heard, streams_max);
+        let joined = pool.join(opened.sender.clone(), opened.heard, streams_max, rank);
         Self {
             connection: opened.connection,
             gauge: joined.gauge.clone(),
@@ -85,6 +98,20 @@ impl Driver {
                 left,
             }),
             streams_max: settings.streams_max,
+        }
+    }
+
+    /// How the connection is used.
+    pub(super) fn gauge(&self) -> Arc<Gauge> {
+        self.gauge.clone()
+    }
+
+    /// Takes no more calls.
+    fn leave(&mut self, left: Left) {
+        if let Some(taking) = self.taking.take() {
+            // Out of the pool before anybody hears of it.
+            drop(taking.joined);
+            let _ = taking.left.send(left);
         }
     }
 
@@ -100,11 +127,7 @@ impl Driver {
             };
             if ended.is_ready() || refusal.is_some() {
                 let left = how_left(&self.gauge, &ended, refusal.as_ref());
-                if let Some(taking) = self.taking.take() {
-                    // Out of the pool before anybody hears of it.
-                    drop(taking.joined);
-                    let _ = taking.left.send(left);
-                }
+                self.leave(left);
                 // h2 closes when nobody can send any more and no call is left: it has to look again.
                 cx.waker().wake_by_ref();
             }

@@ -22,7 +22,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 pub(super) enum Fault {
     #[error("no connection to the server was there in time")]
     Unreachable,
-    #[error("too many calls wait for a place on a connection")]
+    #[error("no place on a connection was free in time, or too many calls wait for one")]
     Full,
     #[error("the deadline passed")]
     DeadlineExceeded,
@@ -73,7 +73,10 @@ impl Fault {
             Self::Unreachable => {
                 Failure::upstream_unavailable("the upstream cannot be reached at this moment", RETRY_AFTER)
             }
-            Self::Full => Failure::upstream_unavailable("the upstream has too many calls at this moment", RETRY_AFTER),
+            Self::Full => Failure::upstream_unavailable(
+                "the gateway has no free place for a call to the upstream at this moment",
+                RETRY_AFTER,
+            ),
             Self::DeadlineExceeded => {
                 Failure::deadline_exceeded("the upstream did not answer within the call's deadline")
             }

@@ -1,5 +1,5 @@
 //! Keeps an upstream's connections: a few slots, each of which connects, waits until its connection takes no more
-//! calls, and connects again.
+//! calls, and connects again. What is opened beyond them is `grow.rs`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,8 +11,9 @@ use tokio::time::Instant;
 use crate::causes::with_causes;
 use crate::drain::begun;
 use crate::upstream::backoff::{Backoff, Left};
-use crate::upstream::connect::ConnectError;
+use crate::upstream::connect::{ConnectError, Opened};
 use crate::upstream::drive::{Driver, drive};
+use crate::upstream::grow::grow;
 use crate::upstream::{Health, Shared};
 
 /// While calls wait for a connection, they see this many attempts, whatever the back-off says: a server that is back is
@@ -25,6 +26,9 @@ const PAUSE_MIN: Duration = Duration::from_millis(100);
 /// what callers had sent before they could know.
 const LINGER: Duration = Duration::from_millis(250);
 
+/// The rank of a connection that is kept: all of them take calls alike.
+const KEPT: usize = 0;
+
 /// See [`crate::upstream::Upstream::run`].
 pub(super) async fn run(shared: &Arc<Shared>, mut stopping: watch::Receiver<bool>) {
     let (close, closing) = watch::channel(false);
@@ -32,6 +36,7 @@ pub(super) async fn run(shared: &Arc<Shared>, mut stopping: watch::Receiver<bool
     for slot in 0..shared.settings.connections {
         slots.spawn(keep(shared.clone(), slot, closing.clone()));
     }
+    slots.spawn(grow(shared.clone(), closing));
     begun(&mut stopping).await;
     loop {
         let started = shared.pool.idle().await;
@@ -59,18 +64,8 @@ async fn keep(shared: Arc<Shared>, slot: usize, mut closing: watch::Receiver<boo
         let wait = match opened {
             Ok(opened) => {
                 let began = Instant::now();
-                let (left, has_left) = oneshot::channel();
-                let driver = Driver::join(opened, &shared.pool, settings, left);
-                let (driven, closed) = (shared.clone(), closing.clone());
-                connections.spawn(async move {
-                    let ended = drive(driver, &driven.settings, closed).await;
-                    tracing::debug!(
-                        upstream = driven.address.name,
-                        reason = with_causes(&ended),
-                        "a connection ended"
-                    );
-                });
-                note_up(&shared);
+                let (joined, has_left) = join(&shared, opened, KEPT);
+                connections.spawn(joined.driven(shared.clone(), closing.clone(), None));
                 // One that was given up says nothing.
                 let left = has_left.await.unwrap_or(Left::Broken);
                 note_lost(&shared);
@@ -88,6 +83,41 @@ async fn keep(shared: Arc<Shared>, slot: usize, mut closing: watch::Receiver<boo
         }
     }
     while connections.join_next().await.is_some() {}
+}
+
+/// A connection that is in the pool, and has to be driven.
+pub(super) struct Connection(Driver);
+
+/// Puts a connection into the pool; what is returned second says when it has left.
+pub(super) fn join(shared: &Shared, opened: Opened, rank: usize) -> (Connection, oneshot::Receiver<Left>) {
+    let (left, has_left) = oneshot::channel();
+    let driver = Driver::join(opened, &shared.pool, &shared.settings, rank, left);
+    note_up(shared);
+    (Connection(driver), has_left)
+}
+
+impl Connection {
+    /// Drives it to its end, which `closing` asks for, or that it had no call for `idle`.
+    pub(super) async fn driven(self, shared: Arc<Shared>, mut closing: watch::Receiver<bool>, idle: Option<Duration>) {
+        let gauge = self.0.gauge();
+        let leaving = async {
+            tokio::select! {
+                () = begun(&mut closing) => {}
+                () = async {
+                    match idle {
+                        Some(idle) => gauge.unused(idle).await,
+                        None => std::future::pending().await,
+                    }
+                } => {}
+            }
+        };
+        let ended = drive(self.0, &shared.settings, leaving).await;
+        tracing::debug!(
+            upstream = shared.address.name,
+            reason = with_causes(&ended),
+            "a connection ended"
+        );
+    }
 }
 
 /// Waits before the next attempt, not as long once a call waits for a connection.
@@ -115,7 +145,7 @@ fn note_up(shared: &Shared) {
     }
 }
 
-fn note_lost(shared: &Shared) {
+pub(super) fn note_lost(shared: &Shared) {
     let is_news = shared.health.send_if_modified(|health| {
         let is_news = shared.pool.is_empty() && *health == Health::Up;
         if is_news {
@@ -131,7 +161,7 @@ fn note_lost(shared: &Shared) {
     }
 }
 
-fn note_failed(shared: &Shared, error: &ConnectError) {
+pub(super) fn note_failed(shared: &Shared, error: &ConnectError) {
     let is_news = shared.health.send_if_modified(|health| {
         let is_news = shared.pool.is_empty() && !matches!(health, Health::Down { .. });
         if shared.pool.is_empty() {

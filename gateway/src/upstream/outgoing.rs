@@ -4,8 +4,9 @@
 
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::Poll;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::FutureExt;
@@ -15,10 +16,14 @@ use http::header::CONNECTION;
 use http_body::{Body as _, Frame};
 use http_body_util::BodyExt;
 use tokio::task::AbortHandle;
+use tokio::time::Instant;
 use tonic::Status;
 use tonic::body::Body;
 
 use crate::upstream::pool::Progress;
+
+/// A body that waits for the server's window for this long is stuck: a shorter deadline proves nothing of the connection.
+const STUCK: Duration = Duration::from_secs(1);
 
 /// A body.
 pub(super) enum Outgoing {
@@ -55,31 +60,60 @@ impl Outgoing {
 /// A body that is being pumped. Dropping it stops that, which resets the stream if the body had not ended.
 pub(super) struct Upload {
     pump: AbortHandle,
-    failed: Arc<OnceLock<Status>>,
+    told: Arc<Told>,
+}
+
+/// What the pump tells the call.
+#[derive(Default)]
+struct Told {
+    failed: OnceLock<Status>,
+    /// Since when the server's window is closed.
+    stalled_since: Mutex<Option<Instant>>,
+}
+
+impl Told {
+    fn set_stalled(&self, is_stalled: bool) {
+        let mut since = self.stalled_since.lock().unwrap_or_else(PoisonError::into_inner);
+        match is_stalled {
+            true => drop(since.get_or_insert_with(Instant::now)),
+            false => *since = None,
+        }
+    }
 }
 
 impl Upload {
     /// Starts to pump. While the server's window is closed, the connection is told so.
     pub(super) fn start(first: Option<Bytes>, body: Body, stream: SendStream<Bytes>, progress: Progress) -> Self {
-        let failed = Arc::new(OnceLock::new());
-        let noted = failed.clone();
+        let told = Arc::new(Told::default());
+        let tells = told.clone();
         let pump = tokio::spawn(async move {
-            let mut pump = Pump { body, stream, progress };
+            let mut pump = Pump {
+                body,
+                stream,
+                progress,
+                told: tells,
+            };
             if let Err(status) = pump.run(first).await {
                 // Noted first: the reset is what wakes the call.
-                let _ = noted.set(status);
+                let _ = pump.told.failed.set(status);
                 pump.stream.send_reset(Reason::CANCEL);
             }
         });
         Self {
             pump: pump.abort_handle(),
-            failed,
+            told,
         }
     }
 
     /// How the body failed, if it did.
     pub(super) fn failure(&self) -> Option<Status> {
-        self.failed.get().cloned()
+        self.told.failed.get().cloned()
+    }
+
+    /// Whether the server's window is closed, and has been for long.
+    pub(super) fn is_stuck(&self) -> bool {
+        let since = self.told.stalled_since.lock().unwrap_or_else(PoisonError::into_inner);
+        since.is_some_and(|since| since.elapsed() >= STUCK)
     }
 }
 
@@ -93,6 +127,7 @@ struct Pump {
     body: Body,
     stream: SendStream<Bytes>,
     progress: Progress,
+    told: Arc<Told>,
 }
 
 /// What the pump does next.
@@ -155,6 +190,7 @@ impl Pump {
             let room = poll_fn(|cx| {
                 let room = self.stream.poll_capacity(cx);
                 self.progress.set_stalled(room.is_pending());
+                self.told.set_stalled(room.is_pending());
                 room
             });
             let room = match room.await {
@@ -260,7 +296,7 @@ mod tests {
         let (sender, connection) = h2::client::handshake(near).await.unwrap();
         tokio::spawn(connection);
         let pool = Pool::new(1);
-        let joined = pool.join(sender, Heard::default(), 10);
+        let joined = pool.join(sender, Heard::default(), 10, 0);
         let mut lease = pool.lease(Duration::from_secs(60)).await.unwrap();
         let request = http::Request::post("http://localhost/").body(()).unwrap();
         let sent = lease.take_sender().unwrap().send_request(request, false);

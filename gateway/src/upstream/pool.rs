@@ -1,5 +1,6 @@
 //! The connections of one upstream, and who uses them: each call has a place on one, the one with the fewest calls, and
-//! those for whom there is none wait in the order in which they came. Nothing here does I/O.
+//! those for whom there is none wait in the order in which they came, but not for long. Connections beyond those that are
+//! kept are used when these are full. Nothing here does I/O.
 
 mod gauge;
 
@@ -22,21 +23,27 @@ pub(super) struct Pool {
     waiting_max: usize,
     /// Woken when the last call ended.
     idle: Notify,
-    /// Woken when a call begins to wait.
+    /// Woken when a call begins to wait, and when those that wait may find something else to wait for.
     wanted: Notify,
 }
 
 struct State {
     members: Vec<Member>,
     /// By ticket: the first is the one that waits longest.
-    waiting: BTreeMap<u64, oneshot::Sender<Lease>>,
+    waiting: BTreeMap<u64, Waiting>,
     next_ticket: u64,
     /// Calls in progress, also those on connections that have left.
     calls: usize,
     /// Calls that ever had a place.
     started: u64,
-    /// Since when there is no connection.
-    empty_since: Option<Instant>,
+    /// When the first connection came, or the last one went.
+    turned: Option<Instant>,
+}
+
+/// What the pool knows of a call in the queue.
+struct Waiting {
+    since: Instant,
+    give: oneshot::Sender<Lease>,
 }
 
 /// A connection that takes calls.
@@ -44,6 +51,7 @@ struct Member {
     /// h2 closes a connection that is to end when the last of these is gone, so nobody else keeps one.
     sender: SendRequest<Bytes>,
     gauge: Arc<Gauge>,
+    rank: usize,
 }
 
 /// Why a call has no place.
@@ -51,7 +59,7 @@ struct Member {
 pub(super) enum NoPlace {
     /// There was no connection for too long.
     Unreachable,
-    /// Too many wait already.
+    /// All places were taken for too long, or too many wait for one already.
     Full,
 }
 
@@ -64,7 +72,7 @@ impl Pool {
                 next_ticket: 0,
                 calls: 0,
                 started: 0,
-                empty_since: None,
+                turned: None,
             }),
             waiting_max,
             idle: Notify::new(),
@@ -72,17 +80,28 @@ impl Pool {
         })
     }
 
-    /// Adds a connection, until what is returned is dropped.
-    pub(super) fn join(self: &Arc<Self>, sender: SendRequest<Bytes>, heard: Heard, streams_max: usize) -> Joined {
+    /// Adds a connection, until what is returned is dropped. Those of a higher rank take calls only when those of lower
+    /// ones are full, so that they can go again.
+    pub(super) fn join(
+        self: &Arc<Self>,
+        sender: SendRequest<Bytes>,
+        heard: Heard,
+        streams_max: usize,
+        rank: usize,
+    ) -> Joined {
         let gauge = Arc::new(Gauge::new(heard, streams_max));
         let mut state = self.lock();
+        if state.members.is_empty() {
+            state.turned = Some(Instant::now());
+        }
         state.members.push(Member {
             sender,
             gauge: gauge.clone(),
+            rank,
         });
-        state.empty_since = None;
         drop(state);
         self.serve();
+        self.wanted.notify_waiters();
         Joined {
             pool: self.clone(),
             gauge,
@@ -93,23 +112,28 @@ impl Pool {
         self.lock().members.is_empty()
     }
 
-    /// Takes a place, waiting for one; but while there is no connection, not longer than `connect_wait`. Dropping the
-    /// future gives up the place in the queue.
+    /// Takes a place, waiting for one: for `connect_wait` while there is no connection, and for the same time while
+    /// there are some and all are full. Dropping the future gives up the place in the queue.
     pub(super) async fn lease(self: &Arc<Self>, connect_wait: Duration) -> Result<Lease, NoPlace> {
         let mut waiter = match self.take_or_queue() {
             Taken::Place(lease) => return Ok(lease),
             Taken::Full => return Err(NoPlace::Full),
             Taken::Queued(waiter) => waiter,
         };
-        let began = Instant::now();
+        let mut left = connect_wait;
         loop {
-            if let Ok(given) = timeout(connect_wait, &mut waiter.given).await {
+            if let Ok(given) = timeout(left, &mut waiter.given).await {
                 // The sender lives in the pool until it gives.
                 return given.map_err(|_| NoPlace::Unreachable);
             }
-            let empty_since = self.lock().empty_since;
-            if empty_since.is_some_and(|since| since.max(began) + connect_wait <= Instant::now()) {
-                return Err(NoPlace::Unreachable);
+            let state = self.lock();
+            let since = state.turned.unwrap_or(waiter.began).max(waiter.began);
+            left = connect_wait.saturating_sub(since.elapsed());
+            if left.is_zero() {
+                return Err(match state.members.is_empty() {
+                    true => NoPlace::Unreachable,
+                    false => NoPlace::Full,
+                });
             }
         }
     }
@@ -139,6 +163,27 @@ impl Pool {
         }
     }
 
+    /// Waits until a call has waited so long although there is a connection: all places are taken.
+    pub(super) async fn pressed(&self, patience: Duration) {
+        loop {
+            let woken = self.wanted.notified();
+            let first = {
+                let state = self.lock();
+                let first = state.waiting.first_key_value().map(|(_, first)| first.since);
+                first.filter(|_| !state.members.is_empty())
+            };
+            let Some(since) = first else {
+                woken.await;
+                continue;
+            };
+            let left = patience.saturating_sub(since.elapsed());
+            if left.is_zero() {
+                return;
+            }
+            tokio::time::sleep(left).await;
+        }
+    }
+
     fn take_or_queue(self: &Arc<Self>) -> Taken {
         let mut state = self.lock();
         if state.waiting.is_empty()
@@ -149,34 +194,39 @@ impl Pool {
         if state.waiting.len() >= self.waiting_max {
             return Taken::Full;
         }
-        if state.members.is_empty() && state.empty_since.is_none() {
-            // Nothing has ever been connected.
-            state.empty_since = Some(Instant::now());
-        }
         let (give, given) = oneshot::channel();
         let ticket = state.next_ticket;
         state.next_ticket += 1;
-        state.waiting.insert(ticket, give);
+        let began = Instant::now();
+        state.waiting.insert(ticket, Waiting { since: began, give });
         self.wanted.notify_waiters();
         Taken::Queued(Waiter {
             pool: self.clone(),
             ticket,
+            began,
             given,
         })
     }
 
     /// A place on the connection with the fewest calls, of those that take more. One that may be dead has its turn when
     /// all others are full: without calls in progress it would else be everybody's choice, until the ping gives it up.
-    /// So has, before that, one whose server does not read what is sent: its window may be one for all calls, and used
+    /// So has, before that, one on which a call could not be sent in its time, or whose server does not read what is sent: its window may be one for all calls, and used
     /// up.
     fn take(self: &Arc<Self>, state: &mut State) -> Option<Lease> {
         let free = state.members.iter().filter(|member| member.gauge.has_room());
         let member = free.min_by_key(|member| {
             let gauge = &member.gauge;
-            (gauge.is_doubted(), gauge.is_stalled(), gauge.in_use())
+            (
+                gauge.is_doubted(),
+                gauge.is_unsent(),
+                gauge.is_stalled(),
+                member.rank,
+                gauge.in_use(),
+            )
         })?;
         let (gauge, sender) = (member.gauge.clone(), member.sender.clone());
         gauge.in_use.fetch_add(1, Ordering::Relaxed);
+        gauge.taken.fetch_add(1, Ordering::Relaxed);
         state.calls += 1;
         state.started += 1;
         Some(Lease {
@@ -200,8 +250,8 @@ impl Pool {
             let first = state.waiting.pop_first();
             // A place that nobody took is given back by its drop, which takes the lock.
             drop(state);
-            if let Some((_, give)) = first {
-                let _ = give.send(lease);
+            if let Some((_, first)) = first {
+                let _ = first.give.send(lease);
             }
         }
     }
@@ -222,6 +272,7 @@ enum Taken {
 struct Waiter {
     pool: Arc<Pool>,
     ticket: u64,
+    began: Instant,
     given: oneshot::Receiver<Lease>,
 }
 
@@ -255,7 +306,7 @@ impl Drop for Joined {
         let mut state = self.pool.lock();
         state.members.retain(|member| !Arc::ptr_eq(&member.gauge, &self.gauge));
         if state.members.is_empty() {
-            state.empty_since = Some(Instant::now());
+            state.turned = Some(Instant::now());
         }
     }
 }
@@ -286,7 +337,17 @@ impl Lease {
 
     /// Notes that the server answers calls.
     pub(super) fn note_served(&self) {
-        self.gauge.served.store(true, Ordering::Relaxed);
+        self.gauge.note_answered();
+    }
+
+    /// Notes that the call had no answer in its time, and whether it could not even be sent.
+    pub(super) fn note_unanswered(&self, was_unsent: bool) {
+        self.gauge.note_unanswered(was_unsent);
+    }
+
+    /// Whether it has to be watched that what is sent does leave: the call before had no answer.
+    pub(super) fn is_questioned(&self) -> bool {
+        self.gauge.is_unanswered()
     }
 
     /// Has the connection checked, if nothing came over it since the call began.
@@ -313,61 +374,4 @@ impl Drop for Lease {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// And the server's end of it.
-    async fn sender() -> (SendRequest<Bytes>, tokio::io::DuplexStream) {
-        let (near, far) = tokio::io::duplex(1 << 10);
-        (h2::client::handshake(near).await.unwrap().0, far)
-    }
-
-    #[tokio::test]
-    async fn a_connection_that_may_be_dead_is_the_last_choice() {
-        let pool = Pool::new(1);
-        let wait = Duration::from_secs(60);
-        let ((one, _far), (other, _other_far)) = (sender().await, sender().await);
-        let one = pool.join(one, Heard::default(), 2);
-        let other = pool.join(other, Heard::default(), 1);
-        let is_on = |lease: &Lease, joined: &Joined| Arc::ptr_eq(&lease.gauge, &joined.gauge);
-
-        let silent = pool.lease(wait).await.unwrap();
-        assert!(is_on(&silent, &one));
-        silent.suspect_silence();
-        drop(silent);
-        let second = pool.lease(wait).await.unwrap();
-        assert!(is_on(&second, &other));
-        let third = pool.lease(wait).await.unwrap();
-        assert!(is_on(&third, &one), "better than none");
-        drop((second, third));
-        one.gauge.trust();
-        assert!(is_on(&pool.lease(wait).await.unwrap(), &one));
-    }
-
-    #[tokio::test]
-    async fn a_connection_whose_server_does_not_read_is_the_last_choice_but_the_dead() {
-        let pool = Pool::new(1);
-        let wait = Duration::from_secs(60);
-        let ((one, _far), (other, _other_far)) = (sender().await, sender().await);
-        let one = pool.join(one, Heard::default(), 4);
-        let other = pool.join(other, Heard::default(), 2);
-        let is_on = |lease: &Lease, joined: &Joined| Arc::ptr_eq(&lease.gauge, &joined.gauge);
-
-        let unread = pool.lease(wait).await.unwrap();
-        assert!(is_on(&unread, &one));
-        let mut progress = unread.progress();
-        progress.set_stalled(true);
-        let second = pool.lease(wait).await.unwrap();
-        let third = pool.lease(wait).await.unwrap();
-        assert!(is_on(&second, &other) && is_on(&third, &other), "however many it has");
-        let fourth = pool.lease(wait).await.unwrap();
-        assert!(is_on(&fourth, &one), "better than none");
-        drop((second, fourth));
-        third.suspect_silence();
-        assert!(is_on(&pool.lease(wait).await.unwrap(), &one), "better than a dead one");
-        drop(progress);
-        other.gauge.trust();
-        drop(third);
-        assert!(is_on(&pool.lease(wait).await.unwrap(), &other), "as ever");
-    }
-}
+mod tests;

@@ -16,9 +16,16 @@ pub struct Settings {
     pub tls: Tls,
     /// Connections that are kept; 2. The second bears the calls while a server replaces the first.
     pub connections: usize,
+    /// Connections that there are at most; 16. Those beyond [`Settings::connections`] are opened, one after the other,
+    /// when calls wait because all places are taken, as long streams may take them. Not more than `connections`, and
+    /// there are never others.
+    pub connections_max: usize,
+    /// After how long without a call a connection beyond those that are kept is closed; 30 s.
+    pub connections_idle: Duration,
     /// How long one attempt may take, from the resolution of the name to the server's SETTINGS; 5 s.
     pub connect_timeout: Duration,
-    /// How long a call waits for a connection while there is none, inside its deadline; 1 s.
+    /// How long a call waits for a connection while there is none, and for a place while all are taken, inside its
+    /// deadline; 1 s. It is refused with UNAVAILABLE then.
     pub connect_wait: Duration,
     /// The wait before the second attempt to connect; each further one is twice as long, each shortened by chance by up
     /// to a half; 100 ms.
@@ -77,6 +84,8 @@ impl Settings {
             seed,
             tls: Tls::default(),
             connections: 2,
+            connections_max: 16,
+            connections_idle: Duration::from_secs(30),
             connect_timeout: Duration::from_secs(5),
             connect_wait: Duration::from_secs(1),
             reconnect_first: Duration::from_millis(100),
@@ -103,6 +112,7 @@ impl Settings {
             ("header_bytes_max", self.header_bytes_max as usize),
         ];
         let times = [
+            ("connections_idle", self.connections_idle),
             ("connect_timeout", self.connect_timeout),
             ("keep_alive", self.keep_alive),
             ("keep_alive_timeout", self.keep_alive_timeout),

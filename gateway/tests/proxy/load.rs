@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::Request;
@@ -19,7 +20,13 @@ const MESSAGE_BYTES: usize = 64 << 10;
 #[tokio::test]
 async fn a_thousand_calls_pass_a_server_that_takes_ten_at_a_time() {
     let shop = Shop::on("127.0.0.1:0".parse().unwrap(), None, 10).await;
-    let front = Front::before(shop.address).await;
+    // Calls that are to wait for two connections, as long as it takes on this machine.
+    let front = Front::start(Settings {
+        connections_max: 2,
+        connect_wait: Duration::from_secs(60),
+        ..settings(shop.address)
+    });
+    front.connected().await;
     let mut calls = JoinSet::new();
     for _ in 0..10 {
         let client = front.http2().await;
@@ -54,6 +61,8 @@ async fn a_call_that_finds_no_place_fails_at_its_deadline_and_a_full_queue_at_on
     let shop = Shop::on("127.0.0.1:0".parse().unwrap(), None, 1).await;
     let front = Arc::new(Front::start(Settings {
         connections: 1,
+        connections_max: 1,
+        connect_wait: Duration::from_secs(60),
         calls_waiting_max: 1,
         ..settings(shop.address)
     }));

@@ -57,6 +57,18 @@ pub(crate) static UPSTREAM_KEYS: &[Key<UpstreamSettings>] = &[
         "Connections that are kept.",
     ),
     key(
+        "connections_max",
+        "16",
+        Slot::Number(SOME, |to, value| to.connection.connections_max = bytes(value)),
+        "Connections at most: further ones are opened when calls wait because all places are taken.",
+    ),
+    key(
+        "connections_idle_ms",
+        "30000",
+        Slot::Millis(DAY, |to, value| to.connection.connections_idle = value),
+        "After how long without a call a further connection is closed.",
+    ),
+    key(
         "connect_timeout_ms",
         "5000",
         Slot::Millis(DAY, |to, value| to.connection.connect_timeout = value),
@@ -66,7 +78,7 @@ pub(crate) static UPSTREAM_KEYS: &[Key<UpstreamSettings>] = &[
         "connect_wait_ms",
         "1000",
         Slot::Millis([0, 86_400_000], |to, value| to.connection.connect_wait = value),
-        "How long a call waits for a connection while there is none.",
+        "How long a call waits for a connection while there is none, or for a place while all are taken.",
     ),
     key(
         "reconnect_first_ms",
