@@ -165,11 +165,11 @@ mod tests {
     use http_body_util::BodyExt;
 
     use super::*;
-    use crate::rest::BodyMemory;
+    use crate::rest::Memory;
 
     #[tokio::test]
     async fn a_held_value_goes_with_the_last_frame_or_with_the_body() {
-        let memory = BodyMemory::new(1);
+        let memory = Memory::new(1);
         let hold = || {
             let mut held = Held::default();
             memory.take(1, &mut held).map(|()| held)

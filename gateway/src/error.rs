@@ -274,6 +274,23 @@ impl Failure {
             .into()
     }
 
+    /// A call for whose answer the memory that all answers share has no room. It was not made: it can be made again.
+    pub(crate) fn no_memory_for_call() -> Self {
+        let message = "the server holds too many answers that are not read at this moment";
+        status::Failure::new(Code::ResourceExhausted as i32, message)
+            .with_reason(DOMAIN, "OVERLOADED")
+            .with_retry_delay(RETRY_AFTER)
+            .into()
+    }
+
+    /// The same after the call was made. No time to come again is named: what was asked may be done.
+    pub(crate) fn no_memory_for_answer() -> Self {
+        let message = "the call was made, but the server holds too many answers that are not read to keep this one";
+        status::Failure::new(Code::ResourceExhausted as i32, message)
+            .with_reason(DOMAIN, "OVERLOADED")
+            .into()
+    }
+
     /// Whether it is a body that did not come in time.
     pub(crate) fn is_too_slow(&self) -> bool {
         self.said.http_status == Some(StatusCode::REQUEST_TIMEOUT.as_u16())

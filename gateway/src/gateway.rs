@@ -21,7 +21,7 @@ use crate::door::Doors;
 use crate::edge::{self, Edge, Forwarding};
 use crate::inner::Inner;
 use crate::metadata::{AllowList, HeaderNames};
-use crate::rest::{BodyMemory, Rest};
+use crate::rest::{Memory, Rest};
 use crate::upload::Uploads;
 pub use builder::{BODY_BYTES_MAX, Builder};
 
@@ -112,7 +112,8 @@ struct Shared {
     www_authenticate: HeaderValue,
     error_domain: Arc<str>,
     body_bytes_max: usize,
-    body_memory: BodyMemory,
+    body_memory: Memory,
+    answer_memory: Memory,
     uploads: Uploads,
     deadline_max: Duration,
     alias: Option<AliasOf>,
@@ -178,8 +179,12 @@ impl Gateway {
         self.shared.body_bytes_max
     }
 
-    pub(crate) fn body_memory(&self) -> &BodyMemory {
+    pub(crate) fn body_memory(&self) -> &Memory {
         &self.shared.body_memory
+    }
+
+    pub(crate) fn answer_memory(&self) -> &Memory {
+        &self.shared.answer_memory
     }
 
     pub(crate) fn uploads(&self) -> &Uploads {

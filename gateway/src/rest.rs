@@ -40,7 +40,7 @@ mod payload;
 pub(crate) use empty::without_body;
 use empty::{allowed, builtin_allow, nothing_more};
 use headers::{LAST_EVENT_ID, header_fields, inner_headers};
-pub(crate) use memory::{BodyMemory, Held};
+pub(crate) use memory::{Held, Memory};
 use payload::{Bounds, Payload};
 pub(crate) use payload::{DISCARD_TIME_MAX, discard};
 
@@ -97,10 +97,10 @@ impl Rest {
             return Ok(nothing_more(&matched.incoming.record));
         }
         let bound = matched.bound(&self.gateway).await?;
-        let mut replies = bound.sent(&self.inner, self.gateway.header_names()).await?;
+        let mut replies = bound.sent(&self.inner, &self.gateway).await?;
         let held = std::mem::take(&mut replies.held);
         let mut response = match replies.form {
-            Form::Whole => unary::response(replies).await,
+            Form::Whole => unary::response(replies, self.gateway.answer_memory()).await,
             Form::Stream(media) => stream::response(replies, media, &self.gateway).await,
         }?;
         response.body_mut().hold(held);
@@ -302,8 +302,14 @@ pub(crate) struct Bound<'s> {
 
 impl<'s> Bound<'s> {
     /// Calls the inner service and waits for the head of its answer.
-    async fn sent(self, inner: &Inner, names: HeaderNames) -> Result<Replies<'s>, Failure> {
+    async fn sent(self, inner: &Inner, gateway: &Gateway) -> Result<Replies<'s>, Failure> {
+        let names = gateway.header_names();
         let mut guard = self.guard;
+        if !gateway.answer_memory().has_room() {
+            drop(self.body);
+            guard.read_on().await;
+            return Err(Failure::no_memory_for_call());
+        }
         let mut request = http::Request::new(self.body);
         *request.method_mut() = Method::POST;
         *request.version_mut() = Version::HTTP_2;

@@ -22,7 +22,7 @@ use crate::error::Failure;
 use crate::gateway::Gateway;
 use crate::metadata::{self, HeaderNames};
 use crate::reply::{Messages, Next};
-use crate::rest::Replies;
+use crate::rest::{Held, Memory, Replies};
 
 mod array;
 mod ndjson;
@@ -88,6 +88,8 @@ pub(crate) async fn response(
     let mut body = Stream {
         silence: form.silence_max().map(|silence| Silence::new(silence, first.is_none())),
         ready: Vec::new(),
+        held: Held::default(),
+        memory: gateway.answer_memory().clone(),
         form,
         messages: replies.messages,
         renderer: replies.route.renderer(gateway.shared_schema().clone()),
@@ -104,7 +106,10 @@ pub(crate) async fn response(
             body.messages.read_on().await;
             return Err(failure);
         }
-        Some(Next::Message(message)) => body.message(&message)?,
+        Some(Next::Message(message)) => {
+            body.message(&message)?;
+            body.count()?;
+        }
         Some(Next::End(trailers)) => body.end(&trailers),
         None => {}
     }
@@ -113,6 +118,7 @@ pub(crate) async fn response(
         // What is there already may be all, and then the trailers are known.
         std::future::poll_fn(|cx| {
             body.collect(cx);
+            body.count_or_fail();
             Poll::Ready(())
         })
         .await;
@@ -146,6 +152,9 @@ struct Stream {
     renderer: Renderer,
     /// Written, and not sent yet.
     ready: Vec<u8>,
+    /// What that holds of the memory for answers: hyper asks for it only when the caller has room for a first byte.
+    held: Held,
+    memory: Memory,
     answers: Answers,
     record: Arc<CallRecord>,
     silence: Option<Silence>,
@@ -195,6 +204,22 @@ impl Stream {
         }
         self.form.after(&mut self.ready);
         Ok(())
+    }
+
+    /// Takes memory for what is written.
+    fn count(&mut self) -> Result<(), Failure> {
+        let counted = self.memory.count(&mut self.ready, &mut self.held);
+        counted.map_err(|_| Failure::no_memory_for_answer())
+    }
+
+    /// The same; a stream for which there is none ends, without what is written. To wait would be no better: it would
+    /// be for as long as those who do not read are let.
+    fn count_or_fail(&mut self) {
+        if let Err(failure) = self.count() {
+            self.ready = Vec::new();
+            self.held = Held::default();
+            self.fail(&failure);
+        }
     }
 
     fn end(&mut self, trailers: &HeaderMap) {
@@ -249,8 +274,10 @@ impl Body for Stream {
         let this = &mut *self;
         this.collect(cx);
         this.heartbeat(cx);
+        this.count_or_fail();
         if !this.ready.is_empty() {
-            return Poll::Ready(Some(Ok(Frame::data(Bytes::from(std::mem::take(&mut this.ready))))));
+            let held = std::mem::take(&mut this.held);
+            return Poll::Ready(Some(Ok(Frame::data(held.by(std::mem::take(&mut this.ready))))));
         }
         match this.state {
             State::Open => Poll::Pending,

@@ -8,13 +8,13 @@ use crate::body::{HttpResponse, ResponseBody};
 use crate::error::Failure;
 use crate::metadata;
 use crate::reply::{Messages, Next};
-use crate::rest::Replies;
+use crate::rest::{Held, Memory, Replies};
 
 /// Room for an answer in JSON besides that for each byte of its message.
 const BODY_ROOM_BYTES: usize = 1_280;
 
 /// Reads the one message and the status after it; anything else is an error of the inner service's.
-pub(crate) async fn response(mut replies: Replies<'_>) -> Result<HttpResponse, Failure> {
+pub(crate) async fn response(mut replies: Replies<'_>, memory: &Memory) -> Result<HttpResponse, Failure> {
     let (message, trailers) = match only_message(&mut replies.messages).await {
         Ok(answer) => answer,
         Err(failure) => {
@@ -36,6 +36,9 @@ pub(crate) async fn response(mut replies: Replies<'_>) -> Result<HttpResponse, F
             body.push(b'\n');
         }
     }
+    let mut held = Held::default();
+    let counted = memory.count(&mut body, &mut held);
+    counted.map_err(|_| Failure::no_memory_for_answer())?;
     replies.record.set_code(Code::Ok);
     // What came after the message is known before anything is sent: a caller who reads no trailers finds it in the
     // head.
@@ -67,9 +70,9 @@ pub(crate) async fn response(mut replies: Replies<'_>) -> Result<HttpResponse, F
         headers.insert(header::LOCATION, location);
     }
     *response.body_mut() = if as_trailers {
-        ResponseBody::with_trailers(body, after)
+        ResponseBody::with_trailers(held.by(body), after)
     } else {
-        ResponseBody::full(body)
+        ResponseBody::full(held.by(body))
     };
     Ok(response)
 }

@@ -11,7 +11,7 @@ use crate::call::ERROR_DOMAIN;
 use crate::edge::Forwarding;
 use crate::frame::MESSAGE_BYTES_MAX;
 use crate::metadata::{AllowList, HeaderNames};
-use crate::rest::BodyMemory;
+use crate::rest::Memory;
 use crate::upload::Uploads;
 
 /// Bytes of path and query of a REST request, unless set.
@@ -20,6 +20,8 @@ const URI_BYTES_MAX: usize = 8 << 10;
 pub const BODY_BYTES_MAX: usize = 1 << 20;
 /// Bytes of all REST request bodies at one time, unless set.
 const BODY_MEMORY_BYTES: usize = 256 << 20;
+/// Bytes of all REST answers at one time, unless set.
+const ANSWER_MEMORY_BYTES: usize = 256 << 20;
 /// Bytes of JSON of one message of an answer, unless set: four times the largest message, as JSON is twice as long as
 /// its message where both are usual.
 const RESPONSE_JSON_BYTES_MAX: usize = 4 * MESSAGE_BYTES_MAX;
@@ -40,6 +42,7 @@ pub struct Builder {
     error_domain: Arc<str>,
     body_bytes_max: usize,
     body_memory_bytes: usize,
+    answer_memory_bytes: usize,
     response_json_bytes_max: usize,
     body_time_max: Duration,
     deadline_max: Duration,
@@ -61,6 +64,7 @@ impl Default for Builder {
             error_domain: Arc::from(ERROR_DOMAIN),
             body_bytes_max: BODY_BYTES_MAX,
             body_memory_bytes: BODY_MEMORY_BYTES,
+            answer_memory_bytes: ANSWER_MEMORY_BYTES,
             response_json_bytes_max: RESPONSE_JSON_BYTES_MAX,
             body_time_max: BODY_TIME_MAX,
             deadline_max: DEADLINE_MAX,
@@ -142,6 +146,15 @@ impl Builder {
     #[must_use]
     pub fn body_memory_bytes(mut self, bytes: usize) -> Self {
         self.body_memory_bytes = bytes;
+        self
+    }
+
+    /// Sets how many bytes of REST answers may wait at one time until their callers read them: whole answers, and of a
+    /// stream what is written and not read yet. While less than an eighth is left, a new call is RESOURCE_EXHAUSTED; so
+    /// is one whose answer does not fit. 256 MiB unless set.
+    #[must_use]
+    pub fn answer_memory_bytes(mut self, bytes: usize) -> Self {
+        self.answer_memory_bytes = bytes;
         self
     }
 
@@ -238,7 +251,8 @@ impl Builder {
                 www_authenticate: self.www_authenticate,
                 error_domain: self.error_domain,
                 body_bytes_max: self.body_bytes_max,
-                body_memory: BodyMemory::new(self.body_memory_bytes),
+                body_memory: Memory::new(self.body_memory_bytes),
+                answer_memory: Memory::new(self.answer_memory_bytes),
                 deadline_max: self.deadline_max,
                 alias: self.alias,
                 stream_silence_max: self.stream_silence_max,

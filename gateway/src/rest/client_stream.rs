@@ -28,7 +28,7 @@ use crate::guard::{Guard, UploadEnd};
 use crate::metadata;
 use crate::rest::elements::{ElementError, Elements, Notation};
 use crate::rest::headers::{header_fields, inner_headers};
-use crate::rest::memory::{BodyMemory, Held};
+use crate::rest::memory::{Held, Memory};
 use crate::rest::{Bound, Incoming, Matched, payload};
 
 /// Messages that are there go inwards together, up to this size: an HTTP/2 peer has but a small budget for small
@@ -47,7 +47,7 @@ struct StreamBounds {
     /// Between two elements.
     silence_max: Duration,
     /// Where what is there of an element counts.
-    memory: BodyMemory,
+    memory: Memory,
     /// Of the call.
     record: Arc<CallRecord>,
 }

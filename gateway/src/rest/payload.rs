@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use crate::body::RequestBody;
 use crate::error::Failure;
-use crate::rest::memory::{BodyMemory, Held};
+use crate::rest::memory::{Held, Memory};
 
 /// JSON, or the same as a patch.
 pub(super) const JSON: [&str; 2] = ["application/json", "application/merge-patch+json"];
@@ -27,7 +27,7 @@ pub(super) struct Bounds<'m> {
     pub(super) started: Instant,
     /// The body must be there so long after.
     pub(super) time_max: Duration,
-    pub(super) memory: &'m BodyMemory,
+    pub(super) memory: &'m Memory,
 }
 
 /// A whole body, and what it holds of the memory for bodies.

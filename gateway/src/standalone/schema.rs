@@ -140,6 +140,7 @@ fn build_all(settings: &Settings, source: &Source, options: Options) -> Result<G
         .uri_bytes_max(limits.uri_bytes)
         .body_bytes_max(limits.body_bytes)
         .body_memory_bytes(limits.body_memory_bytes)
+        .answer_memory_bytes(limits.answer_memory_bytes)
         .response_json_bytes_max(limits.response_json_bytes)
         .body_time_max(limits.body)
         .stream_silence_max(limits.stream_silence)

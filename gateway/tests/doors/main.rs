@@ -20,5 +20,6 @@ mod rest_unary;
 mod slow_readers;
 mod sockets;
 mod support;
+mod unread_answers;
 mod uploads;
 mod wire;

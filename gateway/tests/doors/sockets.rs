@@ -199,7 +199,7 @@ fn numbers(mut message: &[u8]) -> [u64; 2] {
 }
 
 /// `Texts` with a text of so many bytes.
-fn text(bytes: u64) -> Bytes {
+pub(crate) fn text(bytes: u64) -> Bytes {
     let mut message = vec![0x0a];
     let mut rest = bytes;
     while rest >= 0x80 {

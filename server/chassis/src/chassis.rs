@@ -113,6 +113,7 @@ impl Chassis {
             .request_headers(REQUEST_HEADERS)
             .error_domain(status::DOMAIN)
             .body_memory_bytes(limits.body_memory_bytes)
+            .answer_memory_bytes(limits.answer_memory_bytes)
             .body_time_max(Duration::from_millis(limits.body_ms))
             .deadline_max(Duration::from_millis(limits.deadline_max_ms));
         let authenticator = self.modules.iter().find_map(|module| module.authenticator.clone());

@@ -84,6 +84,9 @@ pub struct Limits {
     pub body_ms: u64,
     /// Bytes of all REST bodies in calls in progress; more are RESOURCE_EXHAUSTED. Default 256 MiB.
     pub body_memory_bytes: usize,
+    /// Bytes of all REST answers that wait until their callers read them; while less than an eighth is left, a new call
+    /// is RESOURCE_EXHAUSTED, and so is one whose answer does not fit. Default 256 MiB.
+    pub answer_memory_bytes: usize,
     /// How long a connection may stay without a request in progress. Default 300 s.
     pub idle_ms: u64,
     /// How long a peer may take nothing of an answer that is there, because it does not read or opens no HTTP/2 window,
@@ -115,6 +118,7 @@ impl Default for Limits {
             first_request_ms: 10_000,
             body_ms: 30_000,
             body_memory_bytes: 256 << 20,
+            answer_memory_bytes: 256 << 20,
             idle_ms: 300_000,
             unread_ms: 300_000,
             calls: 1_024,

@@ -49,7 +49,7 @@ impl Limits {
     /// Checks that each is within its bounds.
     pub fn check(&self, problems: &mut Problems) {
         let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
-        let bounds: [(&str, u64, RangeInclusive<u64>); 15] = [
+        let bounds: [(&str, u64, RangeInclusive<u64>); 16] = [
             ("connections", count(self.connections), COUNT),
             ("connections_per_ip", count(self.connections_per_ip), COUNT),
             ("streams_per_connection", self.streams_per_connection.into(), 1..=10_000),
@@ -60,6 +60,12 @@ impl Limits {
                 "body_memory_bytes",
                 count(self.body_memory_bytes),
                 count(BODY_BYTES_MAX)..=1 << 40,
+            ),
+            // Nor does one that holds no answer.
+            (
+                "answer_memory_bytes",
+                count(self.answer_memory_bytes),
+                1 << 20..=1 << 40,
             ),
             ("idle_ms", self.idle_ms, 1..=DAY_MS),
             ("unread_ms", self.unread_ms, 1..=DAY_MS),
@@ -129,7 +135,7 @@ mod tests {
     #[test]
     fn limits_have_bounds_on_both_sides() {
         type Case = (fn(&mut Limits), &'static str);
-        let cases: [Case; 8] = [
+        let cases: [Case; 9] = [
             (|_| {}, ""),
             (|limits| limits.stream_max_ms = 0, ""),
             (|limits| limits.message_bytes = (4 << 20) + 1, "`limits.message_bytes`"),
@@ -144,6 +150,10 @@ mod tests {
             (
                 |limits| limits.body_memory_bytes = (1 << 20) - 1,
                 "`limits.body_memory_bytes`",
+            ),
+            (
+                |limits| limits.answer_memory_bytes = (1 << 20) - 1,
+                "`limits.answer_memory_bytes`",
             ),
             (|limits| limits.deadline_default_ms = 0, "`limits.deadline_default_ms`"),
         ];

@@ -24,6 +24,13 @@ pub(super) static KEYS: &[Key<Settings>] = &[
         "Bytes of all REST bodies in calls in progress; a call above it is RESOURCE_EXHAUSTED.",
     ),
     key(
+        "limits.answer_memory_bytes",
+        "268435456",
+        Slot::Number([1, 1 << 40], |to, value| to.limits.answer_memory_bytes = bytes(value)),
+        "Bytes of all REST answers that wait until their callers read them. While less than an eighth is left a new \
+         call is RESOURCE_EXHAUSTED; so is one whose answer does not fit, and a stream at that message.",
+    ),
+    key(
         "limits.response_json_bytes",
         "67108864",
         Slot::Number(SOME, |to, value| to.limits.response_json_bytes = bytes(value)),
