@@ -32,13 +32,16 @@ use crate::rest::without_body;
 use crate::serve::{ConnectionLimits, serve};
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-/// Scrapers and probes are few.
+/// Open connections of the listener. Each is an open file, which is kept from the connections of callers.
+pub const CONNECTIONS_MAX: usize = 128;
+/// Scrapers and probes are few, and each comes from one address with a connection or two: one that holds its share
+/// keeps nobody else out. What asks every minute keeps its connection.
 const LIMITS: ConnectionLimits = ConnectionLimits {
-    connections: 64,
-    connections_per_ip: 64,
+    connections: CONNECTIONS_MAX,
+    connections_per_ip: 16,
     streams: 16,
-    first_request: Duration::from_secs(10),
-    idle: Duration::from_secs(120),
+    first_request: Duration::from_secs(5),
+    idle: Duration::from_secs(75),
     unread: Duration::from_secs(60),
 };
 const DRAIN_MAX: Duration = Duration::from_secs(1);

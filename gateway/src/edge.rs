@@ -12,10 +12,13 @@ use crate::body::{HttpRequest, HttpResponse};
 use crate::door::Doors;
 use crate::error::Failure;
 use crate::gateway::{Answer, Answering, Gateway};
+use crate::metadata::AllowList;
 use catch_panic::Catching;
+use claims::dashed;
 use request_id::{Given, X_REQUEST_ID};
 
 mod catch_panic;
+mod claims;
 mod cors;
 mod forwarding;
 mod head;
@@ -73,7 +76,8 @@ pub struct Edge {
 
 /// Whether only a trusted hop may set a header (its name in lower case).
 pub(crate) fn is_of_trusted_hops(name: &str) -> bool {
-    headers::is_untrusted(name) || forwarding::is_forwarding(name)
+    let said = dashed(name);
+    headers::is_untrusted(name) || forwarding::is_forwarding(&said) || claims::is_claim(&said)
 }
 
 /// The edge layers around the doors. They are one service with one future, and not a tower of them: each layer more
@@ -83,6 +87,7 @@ pub(crate) struct Layers {
     answers: Answers,
     error_domain: Arc<str>,
     forwarding: Forwarding,
+    listed: AllowList,
     cors: Option<cors::Rules>,
     doors: Doors,
 }
@@ -93,6 +98,7 @@ impl Layers {
             answers: gateway.answers(),
             error_domain: gateway.error_domain().clone(),
             forwarding: gateway.forwarding().clone(),
+            listed: gateway.request_headers().clone(),
             cors: cors::Rules::new(&edge.cors, gateway, &edge.builtin),
             edge,
             doors,
@@ -141,7 +147,7 @@ impl Layers {
         }
         let origin = request.headers().get(header::ORIGIN).cloned();
         // Headers: last, so that no door ever sees a header that only a trusted hop may set.
-        headers::apply(&mut request, &self.forwarding);
+        headers::apply(&mut request, &self.forwarding, &self.listed);
         let mut response = self.doors.answer(request, shape, record).await;
         cors::open_to(self.cors.as_ref(), origin, response.headers_mut());
         response

@@ -127,6 +127,11 @@ impl AllowList {
         self
     }
 
+    /// Whether a name is on the list.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.names.iter().any(|listed| listed == name)
+    }
+
     /// Copies the allowed headers, repeated ones in their order. A value that is no visible ASCII is dropped or
     /// refused: gRPC has no way to say it.
     pub(crate) fn pick(&self, headers: &HeaderMap) -> Result<HeaderMap, MetadataError> {

@@ -23,7 +23,7 @@ use tokio::task::JoinSet;
 
 use crate::drain::begun;
 use crate::gateway::HttpService;
-use connection::connection;
+use connection::{GOODBYE, connection};
 pub use handshake::{Handshake, Plain};
 
 pub(crate) use activity::RequestEnd;
@@ -33,9 +33,6 @@ pub use peer::Peer;
 /// The kernel's buffer for a reader that is slow: it, not our memory, holds back a stream.
 const SEND_BUFFER_BYTES: u32 = 256 << 10;
 const BACKLOG: u32 = 1_024;
-/// How long an HTTP/1.1 connection may take to the next request head, idle time included: hyper starts this timer when
-/// it waits for a head, so a short one would cut idle browsers.
-const HEADER_READ_MAX: Duration = Duration::from_secs(75);
 const HEADERS_MAX: usize = 100;
 const HEADER_BYTES_MAX: u32 = 16 << 10;
 const HTTP1_BUFFER_BYTES: usize = 64 << 10;
@@ -213,12 +210,15 @@ fn is_peers(error: &io::Error) -> bool {
 }
 
 fn builder(limits: &ConnectionLimits) -> Builder<TokioExecutor> {
+    // hyper's timer runs while it waits for a head, so a shorter one would be a second bound of idleness. A head that has
+    // begun is no request in progress yet: the watch bounds it as it bounds silence, before this does.
+    let head_max = limits.idle.max(limits.first_request).saturating_add(GOODBYE);
     let mut builder = Builder::new(TokioExecutor::new());
     // Both protocols need their timer set, or a limit of time panics when it is first needed.
     builder
         .http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_READ_MAX)
+        .header_read_timeout(head_max)
         .max_headers(HEADERS_MAX)
         .max_buf_size(HTTP1_BUFFER_BYTES);
     builder

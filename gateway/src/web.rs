@@ -5,11 +5,13 @@ use std::convert::Infallible;
 use std::future::Future;
 
 use http::{HeaderMap, HeaderValue, Method, header};
+use http_body_util::BodyExt;
 use tonic_web::GrpcWebLayer;
 use tower::{Layer, ServiceExt};
 
 use crate::answer::Shape;
-use crate::body::{HttpRequest, HttpResponse, ResponseBody};
+use crate::body::{HttpRequest, HttpResponse, RequestBody, ResponseBody};
+use crate::call::CallRecord;
 use crate::error::Failure;
 use crate::inner::Inner;
 
@@ -43,10 +45,23 @@ pub(crate) fn send(
     request
         .headers_mut()
         .insert(header::ACCEPT, HeaderValue::from_static(accept));
+    let is_text = content_type.contains("text");
+    let inner = inner.map_request(move |request| if is_text { decoded(request) } else { request });
     let reply = GrpcWebLayer::new().layer(inner).oneshot(request);
     Ok(async move {
         let response = reply.await?;
-        Ok(response.map(|body| ResponseBody::stream(http_body_util::BodyExt::map_err(body, Into::into))))
+        Ok(response.map(|body| ResponseBody::stream(body.map_err(Into::into))))
+    })
+}
+
+/// A body that tonic-web decodes from text: where it cannot, that is the caller's fault.
+fn decoded(request: HttpRequest) -> HttpRequest {
+    let record = CallRecord::of(request.extensions());
+    request.map(|body| {
+        RequestBody::new(body.map_err(move |_| {
+            let failure = Failure::invalid("the body is not whole messages in base64", &[]);
+            failure.to_status(record.error_domain())
+        }))
     })
 }
 

@@ -13,6 +13,7 @@ mod load;
 mod migrate;
 mod new_service;
 mod open;
+mod open_files;
 mod routes;
 mod seed;
 mod serve;

@@ -1,4 +1,5 @@
-//! `X-Forwarded-For` and its like: whose word is taken for where a call came from.
+//! `X-Forwarded-For` and its like: whose word is taken for where a call came from, and for what else only a proxy can
+//! know of it.
 
 use std::net::IpAddr;
 use std::str::FromStr;
@@ -6,7 +7,9 @@ use std::str::FromStr;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::body::HttpRequest;
+use crate::edge::claims::{dashed, is_claim};
 use crate::edge::headers::remove_all;
+use crate::metadata::AllowList;
 use crate::serve::RemoteAddress;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -43,20 +46,26 @@ impl Forwarding {
         }
     }
 
-    /// Rewrites the headers of a request.
-    pub(super) fn apply(&self, request: &mut HttpRequest) {
+    /// Rewrites the headers of a request. What a proxy claims besides is kept from all if the operator listed it as a
+    /// header that goes in.
+    pub(super) fn apply(&self, request: &mut HttpRequest, listed: &AllowList) {
         let peer = request
             .extensions()
             .get::<RemoteAddress>()
             .map(|address| address.0.ip().to_canonical());
         let headers = request.headers_mut();
-        let Self::Rewritten { trusted } = self else {
-            return remove_all(headers, is_forwarding);
+        let trusted: &[Network] = match self {
+            Self::Removed => &[],
+            Self::Rewritten { trusted } => trusted,
         };
-        if !peer.is_some_and(|peer| trusted.iter().any(|network| network.contains(peer))) {
-            remove_all(headers, is_forwarding);
-        }
-        if let Some(peer) = peer {
+        let is_trusted = peer.is_some_and(|peer| trusted.iter().any(|network| network.contains(peer)));
+        remove_all(headers, |name| {
+            let said = dashed(name);
+            let is_of_proxies = is_forwarding(&said) || (is_claim(&said) && !listed.has(name));
+            // A proxy says it with `-`; the other spelling is what it has let through.
+            is_of_proxies && (!is_trusted || name != said)
+        });
+        if let (Self::Rewritten { .. }, Some(peer)) = (self, peer) {
             append(headers, peer);
         }
     }
@@ -79,7 +88,7 @@ fn append(headers: &mut HeaderMap, peer: IpAddr) {
     }
 }
 
-/// Whether a header (its name in lower case) tells where a call came from.
+/// Whether a header (its name in lower case, with `-` for `_`) tells where a call came from.
 pub(super) fn is_forwarding(name: &str) -> bool {
     PREFIXES.iter().any(|prefix| name.starts_with(prefix)) || NAMES.contains(&name)
 }
@@ -191,17 +200,25 @@ mod tests {
                 "x-envoy-external-address",
                 "via",
                 "x-forwarded-host",
+                "cf-connecting-ip",
+                "x-original-url",
             ];
             let request = http::Request::builder()
                 .header("x-forwarded-for", "a")
                 .header("x-forwarded-for", "b");
             let request = others.iter().fold(request, |request, name| request.header(*name, "x"));
-            let mut request = request.header("x-forwardable", "x").body(RequestBody::empty()).unwrap();
+            let mut request = request
+                .header("x-forwardable", "x")
+                .header("x-auth-request-user", "x")
+                .header("x_forwarded_for", "x")
+                .header("cf_connecting_ip", "x")
+                .body(RequestBody::empty())
+                .unwrap();
             if let Some(peer) = peer {
                 let peer: SocketAddr = peer.parse().unwrap();
                 request.extensions_mut().insert(RemoteAddress(peer));
             }
-            forwarding.apply(&mut request);
+            forwarding.apply(&mut request, &AllowList::with(&["x-auth-request-user".to_owned()]));
             let found: Vec<_> = request.headers().get_all("x-forwarded-for").iter().collect();
             assert_eq!(
                 found,
@@ -215,7 +232,12 @@ mod tests {
                     "{forwarding:?} {peer:?} {name}"
                 );
             }
-            assert!(request.headers().contains_key("x-forwardable"));
+            for name in ["x-forwardable", "x-auth-request-user"] {
+                assert!(request.headers().contains_key(name), "{name}");
+            }
+            for name in ["x_forwarded_for", "cf_connecting_ip"] {
+                assert!(!request.headers().contains_key(name), "{forwarding:?} {peer:?} {name}");
+            }
         }
     }
 }

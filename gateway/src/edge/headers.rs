@@ -6,6 +6,8 @@ use http::{HeaderMap, HeaderName};
 
 use crate::body::HttpRequest;
 use crate::edge::Forwarding;
+use crate::edge::claims::dashed;
+use crate::metadata::AllowList;
 
 /// Ours, and none of a caller's business: identity and routing inside the platform.
 const OWN_PREFIX: &str = "x-millrace-";
@@ -29,10 +31,10 @@ const KEPT: [&str; 6] = [
 ];
 
 /// Takes out what no door may see, and says where the call came from if it is to be said.
-pub(super) fn apply(request: &mut HttpRequest, forwarding: &Forwarding) {
+pub(super) fn apply(request: &mut HttpRequest, forwarding: &Forwarding, listed: &AllowList) {
     leave_connection(request.headers_mut());
     strip(request.headers_mut());
-    forwarding.apply(request);
+    forwarding.apply(request, listed);
 }
 
 /// Takes out `Connection` and what it names, before anything is added: a caller who could name what a proxy adds, as
@@ -68,10 +70,13 @@ pub(super) fn remove_all(headers: &mut HeaderMap, is_meant: impl Fn(&str) -> boo
     }
 }
 
-/// Whether a header (its name in lower case) must not pass.
+/// Whether a header (its name in lower case) must not pass. Of ours and of gRPC no name has `_`: one that a server behind
+/// may read as such has it from a caller.
 pub(super) fn is_untrusted(name: &str) -> bool {
-    (name.starts_with(OWN_PREFIX) && name != CONSISTENCY)
-        || (is_reserved_by_grpc(name) && !name.starts_with(GRPC_GATEWAY_PREFIX))
+    let said = dashed(name);
+    (said.starts_with(OWN_PREFIX) && name != CONSISTENCY)
+        || ((is_reserved_by_grpc(name) || (name != said && said.starts_with("grpc-")))
+            && !name.starts_with(GRPC_GATEWAY_PREFIX))
 }
 
 /// Whether a header (its name in lower case) is gRPC's own, and not one that a caller may send.
@@ -91,6 +96,9 @@ mod tests {
         let removed = [
             "x-millrace-user",
             "x-millrace-consistency-x",
+            "x_millrace_caller",
+            "x-millrace_consistency",
+            "grpc_status",
             "grpc-previous-rpc-attempts",
             "grpc-trace-bin",
             "grpc-tags-bin",

@@ -2,6 +2,7 @@
 
 mod banner;
 mod listen;
+mod open_files;
 mod pages;
 mod part;
 mod random;
@@ -26,7 +27,7 @@ use crate::edge::{CorsPolicy, Edge, HostPolicy, Metrics, NewId, hex_id};
 use crate::heartbeat::Heartbeat;
 use crate::probes::Probes;
 use crate::reload::Reloads;
-use crate::serve::{serve, serve_over};
+use crate::serve::{ConnectionLimits, serve, serve_over};
 use crate::signals::{Hangups, Signals, Stop};
 use crate::upstream::Table;
 use crate::{Gateway, HttpService, admin};
@@ -84,6 +85,7 @@ async fn start(settings: &Arc<Settings>, hangups: Hangups) -> Result<Started, Fa
             .help("give the gRPC server: millrace-gateway --upstream http://127.0.0.1:50051"));
     }
     let acceptor = tls::acceptor(&settings.tls)?;
+    let limits = open_files::limits(settings);
     // Before anything takes long: a port that is taken is said at once.
     let listeners = Listeners::bind(settings)?;
     let upstreams = upstreams::all(settings)?;
@@ -106,7 +108,7 @@ async fn start(settings: &Arc<Settings>, hangups: Hangups) -> Result<Started, Fa
     let served = refresher.service();
     let refreshing = Part::start("schema refresh", refresher.run(Some(hangups), drained.clone()));
     let connections_max = Started::connections_max(settings.limits.drain);
-    let serving = accept(settings, listeners.public, acceptor, served, drained, connections_max);
+    let serving = accept(limits, listeners.public, acceptor, served, drained, connections_max);
     Ok(Started {
         draining,
         closing,
@@ -133,14 +135,13 @@ fn serving(settings: &Settings, gateway: &Gateway, upstreams: &Table, metrics: M
 
 /// Serves the public listener, in TLS if the settings ask for it.
 fn accept(
-    settings: &Settings,
+    limits: ConnectionLimits,
     listener: TcpListener,
     acceptor: Option<TlsAcceptor>,
     service: HttpService,
     draining: watch::Receiver<bool>,
     drain_max: Duration,
 ) -> Part {
-    let limits = settings.limits.connections;
     match acceptor {
         Some(acceptor) => Part::start(
             "listener",

@@ -199,6 +199,13 @@ async fn no_door_lets_a_hop_header_in() {
             .header("x-forwarded-for", "10.0.0.1")
             .header("x-real-ip", "10.0.0.1")
             .header("x-envoy-internal", "true")
+            .header("cf-connecting-ip", "10.0.0.1")
+            .header("fastly-client-ip", "10.0.0.1")
+            .header("x-cluster-client-ip", "10.0.0.1")
+            .header("x-original-url", "/admin")
+            .header("x-auth-request-user", "root")
+            .header("x_forwarded_for", "10.0.0.1")
+            .header("x_millrace_caller", "root")
             .header("grpc-previous-rpc-attempts", "3");
         stage.ask(request, body).await;
     }
@@ -215,6 +222,13 @@ async fn no_door_lets_a_hop_header_in() {
             "x-forwarded-for",
             "x-real-ip",
             "x-envoy-internal",
+            "cf-connecting-ip",
+            "fastly-client-ip",
+            "x-cluster-client-ip",
+            "x-original-url",
+            "x-auth-request-user",
+            "x_forwarded_for",
+            "x_millrace_caller",
             "grpc-previous-rpc-attempts",
         ] {
             assert!(!call.headers.contains_key(name), "{name}");

@@ -131,11 +131,15 @@ async fn a_panic_is_internal_in_the_shape_of_each_door() {
     assert!(String::from_utf8_lossy(&details.unwrap()).contains("INTERNAL"));
     assert!(!answer.header("grpc-message").contains("secret"));
 
-    for (content_type, expected) in [
-        ("application/grpc-web", "application/grpc-web+proto"),
-        ("application/grpc-web-text", "application/grpc-web-text+proto"),
+    for (content_type, body, expected) in [
+        ("application/grpc-web", framed(b""), "application/grpc-web+proto"),
+        (
+            "application/grpc-web-text",
+            "AAAAAAA=".into(),
+            "application/grpc-web-text+proto",
+        ),
     ] {
-        let answer = stage.ask(web_call(content_type), framed(b"")).await;
+        let answer = stage.ask(web_call(content_type), body).await;
         assert_eq!((answer.status, answer.header("grpc-status")), (200, "13"));
         assert_eq!(answer.header("content-type"), expected);
     }

@@ -7,6 +7,7 @@ mod compat;
 mod documents;
 mod findings;
 mod memory;
+mod open_files;
 mod publishing;
 mod reflection;
 mod replay;

@@ -159,6 +159,32 @@ fn a_call_that_hangs_until_the_end_of_a_drain_is_told_before_the_cut() {
 }
 
 #[test]
+fn text_that_is_no_base64_is_the_callers_fault() {
+    let upstream = Upstream::start();
+    let gateway = Gateway::start(&upstream, &[]);
+    for body in ["!!!!", "AAAAAAA=!!!!", "AAA"] {
+        let mut stream = TcpStream::connect(gateway.address).unwrap();
+        let head = format!(
+            "POST /echo.v1.Echo/Get HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: {}\r\n\
+             accept: application/grpc-web\r\ncontent-type: application/grpc-web-text\r\n\r\n{body}",
+            body.len()
+        );
+        stream.write_all(head.as_bytes()).unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        let answer = String::from_utf8_lossy(&answer).to_ascii_lowercase();
+        assert!(
+            answer.contains("grpc-status: 3") || answer.contains("grpc-status:3"),
+            "{answer}"
+        );
+        assert!(
+            answer.contains("base64") && !answer.contains("tonic") && !answer.contains("symbol"),
+            "{answer}"
+        );
+    }
+}
+
+#[test]
 fn a_taken_port_is_said_at_once() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();

@@ -311,6 +311,8 @@ pub(crate) struct Gateway {
     pub(crate) admin: Option<SocketAddr>,
     /// What it said when it began to serve.
     pub(crate) serves: Value,
+    /// What it said before.
+    pub(crate) before: Vec<Value>,
 }
 
 impl Gateway {
@@ -327,9 +329,29 @@ impl Gateway {
 
     /// Starts it on free ports.
     pub(crate) fn run(arguments: &[&str]) -> Self {
-        let mut all = vec!["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
-        all.extend(arguments);
-        let mut child = binary(&all).stderr(Stdio::piped()).spawn().unwrap();
+        Self::spawned(binary(&Self::on_free_ports(arguments)))
+    }
+
+    /// Starts it before an upstream whose descriptors are a file, under what a shell's `ulimit` sets.
+    pub(crate) fn limited(ulimit: &str, upstream: &Upstream, arguments: &[&str]) -> Self {
+        let upstream = ["--upstream", &upstream.url, "--descriptors", descriptors()];
+        let gateway = binary(&Self::on_free_ports(&[&upstream, arguments].concat()));
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &format!("ulimit {ulimit} && exec \"$0\" \"$@\"")]);
+        shell.arg(gateway.get_program()).args(gateway.get_args());
+        for (name, _) in gateway.get_envs() {
+            shell.env_remove(name);
+        }
+        shell.stdin(Stdio::null());
+        Self::spawned(shell)
+    }
+
+    fn on_free_ports<'a>(arguments: &[&'a str]) -> Vec<&'a str> {
+        [&["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"], arguments].concat()
+    }
+
+    fn spawned(mut command: Command) -> Self {
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let stderr = BufReader::new(child.stderr.take().unwrap());
         let (sender, lines) = channel();
         std::thread::spawn(move || {
@@ -347,8 +369,15 @@ impl Gateway {
             address: SocketAddr::from(([0, 0, 0, 0], 0)),
             admin: None,
             serves: Value::Null,
+            before: Vec::new(),
         };
-        let serves = gateway.line(|line| line["message"] == "the gateway serves");
+        let mut before = Vec::new();
+        let serves = gateway.line(|line| {
+            before.push(line.clone());
+            line["message"] == "the gateway serves"
+        });
+        before.pop();
+        gateway.before = before;
         gateway.address = serves["listen"].as_str().unwrap().parse().unwrap();
         gateway.admin = serves["admin_listen"].as_str().unwrap().parse().ok();
         gateway.serves = serves;
@@ -356,7 +385,7 @@ impl Gateway {
     }
 
     /// The next log line that is wanted.
-    pub(crate) fn line(&self, wanted: impl Fn(&Value) -> bool) -> Value {
+    pub(crate) fn line(&self, mut wanted: impl FnMut(&Value) -> bool) -> Value {
         loop {
             let line = self.lines.recv_timeout(PATIENCE).expect("the line comes");
             if wanted(&line) {

@@ -25,6 +25,8 @@ pub mod telemetry;
 
 pub use caller::Caller;
 pub use chassis::{Chassis, FreePort, Options, Pages, Running, StartError};
+/// Connections that the admin listener may have: open files that are kept from callers.
+pub use millrace_gateway::admin::CONNECTIONS_MAX as ADMIN_CONNECTIONS_MAX;
 pub use millrace_gateway::signals::{Signals, Stop};
 pub use module::Module;
 pub use platform::Platform;

@@ -5,12 +5,14 @@ use std::path::PathBuf;
 
 use clap::Args;
 use millrace_chassis::config::{Loaded, LogFormat};
+use millrace_chassis::shard::PoolLimits;
 use millrace_chassis::shard::open::SHARDS_MAX;
 use millrace_chassis::telemetry;
+use millrace_cli::OpenFiles;
 
 use super::listen::ListenArgs;
 use super::open::SettingsArgs;
-use super::{Environment, Exit, Failure, output, stopping};
+use super::{Environment, Exit, Failure, open_files, output, stopping};
 use crate::dev::banner::{Place, banner};
 use crate::dev::{self, DevOptions};
 use crate::settings::{Purpose, Settings};
@@ -42,8 +44,14 @@ pub(super) struct Dev {
 impl Dev {
     pub(super) async fn run(self, environment: Environment) -> Result<Exit, Failure> {
         let mut signals = stopping::watch()?;
-        let loaded = self.settings.load(environment, self.listen.flags(), Purpose::Dev)?;
+        let mut loaded = self.settings.load(environment, self.listen.flags(), Purpose::Dev)?;
         telemetry::start(&loaded.settings.log)?;
+        open_files::fit(
+            &mut loaded.settings.limits,
+            OpenFiles::raise(),
+            usize::from(self.shards),
+            PoolLimits::default().size,
+        );
         let options = self.options(&loaded);
         let defaults = [
             options.listen.is_none().then_some(loaded.settings.server.listen),

@@ -2,10 +2,11 @@
 
 use clap::Args;
 use millrace_chassis::{Options, telemetry};
+use millrace_cli::OpenFiles;
 
 use super::listen::ListenArgs;
 use super::open::{self, SettingsArgs};
-use super::{Environment, Exit, Failure, stopping};
+use super::{Environment, Exit, Failure, open_files, stopping};
 use crate::dev::pages;
 use crate::settings::Purpose;
 
@@ -25,7 +26,8 @@ impl Serve {
         let flags = self.listen.flags();
         let settings = self.settings.load(environment, flags, Purpose::Serve)?.settings;
         telemetry::start(&settings.log)?;
-        let options = Options {
+        let open_files = OpenFiles::raise();
+        let mut options = Options {
             server: settings.server.clone(),
             limits: settings.limits.clone(),
             switches: settings.switches(),
@@ -35,6 +37,8 @@ impl Serve {
         let start = async {
             let platform = open::serving_platform(&settings).await?;
             let shards = platform.shards.count();
+            let pool_size = settings.database.pool_limits()?.size;
+            open_files::fit(&mut options.limits, open_files, usize::from(shards), pool_size);
             Ok((open::chassis(&platform, &settings, options).start().await?, shards))
         };
         let (running, shards) = match stopping::unless_stopped(&mut signals, start).await? {

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use tokio::io::DuplexStream;
 use tokio::time::Instant;
 
-use super::super::connection::{GOODBYE, LAST_CALL};
+use super::super::connection::LAST_CALL;
 use super::super::transport::HALF_CLOSED_MAX;
 use super::*;
 
@@ -98,6 +98,26 @@ async fn a_connection_with_a_request_lives_until_it_is_idle() {
     assert!(answer(&mut pipe.peer).await.starts_with("HTTP/1.1 200"));
     let after = pipe.ended().await;
     assert!(at(after, limits().idle * 3 / 2), "{after:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_is_kept_between_requests_for_as_long_as_it_may_be_idle() {
+    let idle = Duration::from_secs(3_600);
+    let limits = ConnectionLimits { idle, ..limits() };
+    let mut kept = pipe(limits, GET).await;
+    assert!(answer(&mut kept.peer).await.starts_with("HTTP/1.1 200"));
+    tokio::time::sleep(idle * 9 / 10).await;
+    kept.peer.write_all(GET).await.unwrap();
+    assert!(answer(&mut kept.peer).await.starts_with("HTTP/1.1 200"));
+    // A head that comes by single bytes is no request yet.
+    let mut slow = pipe(limits, GET).await;
+    assert!(answer(&mut slow.peer).await.starts_with("HTTP/1.1 200"));
+    for byte in GET.iter().take(8) {
+        slow.peer.write_all(&[*byte]).await.unwrap();
+        tokio::time::sleep(idle / 9).await;
+    }
+    let after = slow.ended().await;
+    assert!(after <= idle + GOODBYE + LATE_MAX, "{after:?}");
 }
 
 #[tokio::test(start_paused = true)]

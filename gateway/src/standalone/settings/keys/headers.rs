@@ -18,7 +18,8 @@ pub(super) static KEYS: &[Key<Settings>] = &[
             Ok(())
         }),
         "Request headers that become metadata over REST, besides authorization, traceparent, tracestate, baggage, \
-         x-request-id, accept-language and idempotency-key.",
+         x-request-id, accept-language and idempotency-key. One that a proxy in front sets is, once listed, taken from \
+         every peer, over gRPC too.",
     ),
     key(
         "header_names",
@@ -51,8 +52,9 @@ pub(super) static KEYS: &[Key<Settings>] = &[
         "forwarding.mode",
         "rewritten",
         Slot::Either(["rewritten", "removed"], |to, value| to.forwarding.is_removed = value),
-        "What becomes of headers by which proxies tell where a call came from (Forwarded, X-Forwarded-*, X-Real-IP, \
-         Via and such): X-Forwarded-For gets the caller's address at its end, or all are removed.",
+        "What becomes, on every door, of headers by which proxies tell where a call came from and whose it is \
+         (Forwarded, X-Forwarded-*, X-Real-IP, Via, CF-Connecting-IP, X-Original-URL, X-Auth-Request-* and such): \
+         X-Forwarded-For gets the caller's address at its end, or all are removed.",
     ),
     key(
         "forwarding.trusted",
@@ -63,8 +65,8 @@ pub(super) static KEYS: &[Key<Settings>] = &[
             to.forwarding.trusted = read.map_err(|error| format!("is wrong: {error}"))?;
             Ok(())
         }),
-        "Networks, as in 10.0.0.0/8, from which one's own proxies call. What they say of a call's way is kept; what \
-         any other says is removed.",
+        "Networks, as in 10.0.0.0/8, from which one's own proxies call. What they say of a call's way and its caller is \
+         kept; what any other says is removed.",
     ),
     key(
         "cors_origins",

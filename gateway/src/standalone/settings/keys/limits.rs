@@ -59,7 +59,8 @@ pub(super) static KEYS: &[Key<Settings>] = &[
         "limits.connections",
         "4096",
         Slot::Number(SOME, |to, value| to.limits.connections.connections = bytes(value)),
-        "Open connections; more are closed at once.",
+        "Open connections; more are closed at once. Each is an open file: the process raises its own limit of them as far as \
+         it may, and where that is still too low it serves fewer, and says so when it starts.",
     ),
     key(
         "limits.connections_per_ip",
