@@ -16,12 +16,11 @@ pub(super) fn limits(settings: &Settings) -> ConnectionLimits {
     let mut limits = settings.limits.connections;
     let open_files = OpenFiles::raise();
     let admin = settings.admin_listen.map_or(0, |_| admin::CONNECTIONS_MAX);
-    let connections = settings
-        .upstreams
-        .iter()
-        .map(|upstream| upstream.connection.connections);
-    // One that leaves finishes its calls beside the one that replaces it.
-    let upstreams = connections.fold(0_usize, |sum, kept| sum.saturating_add(kept.saturating_mul(2)));
+    let upstreams = settings.upstreams.iter().fold(0_usize, |sum, upstream| {
+        let (usual, most) = (upstream.connection.connections, upstream.connection.connections_max);
+        // One that leaves finishes its calls beside the one that replaces it.
+        sum.saturating_add(usual.max(most).saturating_add(usual))
+    });
     let kept = upstreams.saturating_add(admin + OTHERS);
     let wanted = limits.connections;
     let served = open_files.connections(wanted, kept);
