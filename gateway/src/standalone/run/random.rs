@@ -22,6 +22,7 @@ thread_local! {
 pub(super) fn random() -> u64 {
     DRAWN_HERE.with_borrow_mut(|drawn| {
         if drawn.left == 0 {
+            // It has numbers once it had one, and a start draws; a call without an id would be worse than one that fails.
             rustls::crypto::ring::default_provider()
                 .secure_random
                 .fill(&mut drawn.bytes)
