@@ -8,8 +8,9 @@ to=$1/grpc-gateway-$version
 here=$(cd "$(dirname "$0")" && pwd)
 python=$1/protoc-$protoc
 [ -x "$python/bin/python" ] && [ -e "$python/ok" ] || {
-    python3 -m venv "$python"
-    "$python/bin/pip" install --quiet "grpcio-tools==$protoc"
+    # One that an interrupted run left behind is made anew.
+    python3 -m venv --clear "$python"
+    "$python/bin/python" -m pip install --quiet "grpcio-tools==$protoc"
     touch "$python/ok"
 }
 # Generated code is built in a copy, and never beside what is committed.
