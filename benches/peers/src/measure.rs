@@ -14,7 +14,7 @@ use crate::clock::now;
 use crate::load::{Counts, Door};
 use crate::proc::{MachineTime, ProcessTime, own_time, processors};
 use crate::quiet::Shares;
-use crate::statistics::Round;
+use crate::statistics::{Round, Rules};
 use crate::workload::Cell;
 
 /// What was measured.
@@ -36,6 +36,8 @@ pub(crate) struct Sample {
     pub(crate) foreign: f64,
     /// Share of the machine that its host took.
     pub(crate) steal: f64,
+    /// Measurements before it, which others or the host disturbed.
+    pub(crate) again: usize,
     /// Calls a second that were due; none in a closed loop.
     pub(crate) rate: Option<f64>,
     /// Where it cannot count: answers that were no success, or broken connections.
@@ -95,6 +97,16 @@ pub(crate) struct Load<'a> {
     pub(crate) rate: Option<f64>,
 }
 
+/// When a measurement is calm enough to count.
+pub(crate) struct Calm<'a> {
+    /// What counts.
+    pub(crate) rules: &'a Rules,
+    /// How often it is tried at most.
+    pub(crate) tries: usize,
+    /// How long calls are made before each.
+    pub(crate) warm: Duration,
+}
+
 /// Times at one moment.
 struct Reading {
     at: Instant,
@@ -141,10 +153,34 @@ impl Load<'_> {
             busy: used / elapsed,
             foreign: shares.foreign(),
             steal: shares.steal / shares.machine,
+            again: 0,
             rate: self.rate,
             problem,
             counts,
         })
+    }
+
+    /// The same, taken again while others or the host disturb it, but no more often than that. Only who else had the
+    /// machine decides, and never what was measured, so that no unit is favoured. The last is given back, whether it
+    /// counts or not.
+    pub(crate) fn measure_calm(
+        &self,
+        unit: &str,
+        round: usize,
+        duration: Duration,
+        calm: &Calm<'_>,
+    ) -> io::Result<Sample> {
+        let mut again = 0;
+        loop {
+            self.warm(calm.warm)?;
+            let sample = self.measure(unit, round, duration)?;
+            let counts = calm.rules.keeps(&sample.as_round());
+            // What fails is not tried until it succeeds.
+            if counts || sample.problem.is_some() || again + 1 >= calm.tries {
+                return Ok(Sample { again, ..sample });
+            }
+            again += 1;
+        }
     }
 
     fn read(&self) -> io::Result<Reading> {

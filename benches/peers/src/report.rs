@@ -163,6 +163,7 @@ mod tests {
             busy: 1.0,
             foreign: 0.0,
             steal: 0.0,
+            again: 0,
             rate: None,
             problem: None,
             counts: Counts::default(),

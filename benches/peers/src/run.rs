@@ -13,6 +13,7 @@ use clap::Args;
 
 use crate::child::is_program;
 use crate::clock::now;
+use crate::measure::Calm;
 use crate::memory::Standings;
 use crate::proc::{self, resident_kib};
 use crate::quiet::quiet;
@@ -58,6 +59,9 @@ pub(crate) struct RunArgs {
     /// Percent of the machine that its host may take.
     #[arg(long, default_value_t = 2.0)]
     steal_max: f64,
+    /// How often a measurement that others or the host disturb is tried, at most, in its round.
+    #[arg(long, default_value_t = 5)]
+    tries: usize,
     /// Longest wait for quiet before each round, in seconds.
     #[arg(long, default_value_t = 20.0)]
     quiet_wait: f64,
@@ -224,10 +228,19 @@ impl RunArgs {
         let Some(load) = line.load(places, cores, behind, cell, None) else {
             return Ok(());
         };
-        load.warm(Duration::from_secs_f64(self.warm))?;
-        let sample = load.measure(&line.unit.name, round, Duration::from_secs_f64(self.seconds))?;
+        let calm = self.calm(&report.rules);
+        let duration = Duration::from_secs_f64(self.seconds);
+        let sample = load.measure_calm(&line.unit.name, round, duration, &calm)?;
         report.samples.push(sample);
         Ok(())
+    }
+
+    fn calm<'a>(&self, rules: &'a Rules) -> Calm<'a> {
+        Calm {
+            rules,
+            tries: self.tries,
+            warm: Duration::from_secs_f64(self.warm),
+        }
     }
 
     fn stand(&self, lines: &mut [Line], places: &Places, cores: Cores, report: &mut Report) {

@@ -175,8 +175,8 @@ impl Report {
         writeln!(
             text,
             "## Rounds\n\n\
-             | round | waited for quiet, s | foreign, before | foreign, median and max | steal, max | dropped |\n\
-             |--:|--:|--:|--:|--:|--:|"
+             | round | waited for quiet, s | foreign, before | foreign, median and max | steal, max | taken again | dropped |\n\
+             |--:|--:|--:|--:|--:|--:|--:|"
         )?;
         for (round, (share, waited)) in self.waits.iter().enumerate() {
             let samples: Vec<_> = self.samples.iter().filter(|sample| sample.round == round).collect();
@@ -188,9 +188,10 @@ impl Report {
                 .iter()
                 .filter(|sample| !self.rules.keeps(&sample.as_round()))
                 .count();
+            let again: usize = samples.iter().map(|sample| sample.again).sum();
             writeln!(
                 text,
-                "| {} | {waited:.1} | {:.1} % | {:.1} %, {:.1} % | {:.1} % | {dropped} of {} |",
+                "| {} | {waited:.1} | {:.1} % | {:.1} %, {:.1} % | {:.1} % | {again} | {dropped} of {} |",
                 round + 1,
                 share * 100.0,
                 foreign.median * 100.0,

@@ -97,9 +97,9 @@ impl RunArgs {
                     let Some(load) = line.load(places, cores, behind, CALL, Some(rate)) else {
                         continue;
                     };
-                    load.warm(Duration::from_secs_f64(self.warm))?;
+                    let calm = self.calm(&report.rules);
                     let duration = Duration::from_secs_f64(self.open_seconds);
-                    let sample = load.measure(&line.unit.name, round, duration)?;
+                    let sample = load.measure_calm(&line.unit.name, round, duration, &calm)?;
                     report.open.push(OpenSample { pace, sample });
                 }
             }
