@@ -4,11 +4,12 @@ use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use prost_reflect::{DescriptorError, DescriptorPool, Kind, MessageDescriptor};
+use prost_reflect::{DescriptorError, DescriptorPool, DynamicMessage, Kind, MessageDescriptor};
 
 use crate::codec::Codec;
 use crate::edition::{self, Beyond};
 use crate::method::Method;
+use crate::options::Marks;
 use crate::reason::Reasons;
 use crate::route::{InsertError, Router};
 use crate::rule::{self, HttpRule, Route};
@@ -162,14 +163,7 @@ impl SchemaBuilder {
             add(&mut pool, edition::lowered(bytes, &mut beyond).as_ref())?;
         }
         map_entries(&pool)?;
-        let methods = methods(&pool, &self.options)?;
-        let mut routes: Vec<Route> = Vec::new();
-        let beside = RulesBeside::new(&self.options.rules);
-        for method in &methods {
-            if let Some(rule) = rule_of(&pool, &beside, method) {
-                routes.extend(rule.routes(method)?);
-            }
-        }
+        let (methods, mut routes) = methods(&pool, &self.options)?;
         for (index, route) in routes.iter_mut().enumerate() {
             route.declared_at = index;
         }
@@ -227,8 +221,8 @@ fn is_entry(entry: &MessageDescriptor) -> bool {
         .is_some_and(|value| !value.is_list() && !value.is_map())
 }
 
-/// Every RPC with its settings. RPCs that no override selects share theirs.
-fn methods(pool: &DescriptorPool, options: &Options) -> Result<Vec<Arc<Method>>, LoadError> {
+/// Every RPC with its settings, and the routes of them all. RPCs that no override selects share their settings.
+fn methods(pool: &DescriptorPool, options: &Options) -> Result<(Vec<Arc<Method>>, Vec<Route>), LoadError> {
     let descriptors: Vec<_> = pool
         .services()
         .flat_map(|service| service.methods().collect::<Vec<_>>())
@@ -256,21 +250,26 @@ fn methods(pool: &DescriptorPool, options: &Options) -> Result<Vec<Arc<Method>>,
         }
     }
     drop(names);
-    let common = Arc::new(options.settings());
-    let methods = descriptors.into_iter().map(|descriptor| {
-        let rpc = descriptor.full_name().to_owned();
+    let (common, marks) = (Arc::new(options.settings()), Marks::of(pool));
+    let beside = RulesBeside::new(&options.rules);
+    let (mut methods, mut routes) = (Vec::with_capacity(descriptors.len()), Vec::new());
+    for descriptor in descriptors {
         let mut settings = Arc::clone(&common);
         for (selector, changed) in &options.overrides {
             if rule::selects(selector, descriptor.full_name()) {
                 Arc::make_mut(&mut settings).change(changed);
             }
         }
-        let method = Method::new(descriptor, settings);
-        method
-            .map(Arc::new)
-            .map_err(|problem| LoadError::StatusByField { rpc, problem })
-    });
-    methods.collect()
+        let (rpc, declared) = (descriptor.full_name().to_owned(), descriptor.options());
+        let method = Method::new(descriptor, &declared, &marks, settings);
+        let method = method.map_err(|problem| LoadError::StatusByField { rpc, problem })?;
+        let method = Arc::new(method);
+        if let Some(rule) = rule_of(&beside, &method, &declared) {
+            routes.extend(rule.routes(&method)?);
+        }
+        methods.push(method);
+    }
+    Ok((methods, routes))
 }
 
 /// The rules beside the schema, so that those of each RPC are found without a look at all others.
@@ -307,10 +306,9 @@ impl<'r> RulesBeside<'r> {
 }
 
 /// The rule of an RPC: beside the schema, else annotated, else its gRPC path if that is asked for.
-fn rule_of(pool: &DescriptorPool, beside: &RulesBeside<'_>, method: &Method) -> Option<HttpRule> {
-    let name = method.descriptor().full_name();
-    let beside = beside.find(name);
-    let annotated = || HttpRule::of(pool, &method.descriptor().options());
+fn rule_of(beside: &RulesBeside<'_>, method: &Method, declared: &DynamicMessage) -> Option<HttpRule> {
+    let beside = beside.find(method.descriptor().full_name());
+    let annotated = || HttpRule::of(declared);
     let by_name = || method.settings().rpc_path.then(|| HttpRule::by_name(method));
     beside.cloned().or_else(annotated).or_else(by_name)
 }
