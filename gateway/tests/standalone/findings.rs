@@ -89,6 +89,20 @@ fn what_never_does_anything_is_found() {
             "[[upstreams]]\nurl = \"http://127.0.0.1:1\"\nservices = [\"echo.v1.Ecko\"]\n",
             "no upstream has the service echo.v1.Echo: add it to `services`",
         ),
+        (
+            "grpc_also = [\"grpc.health.v1.Healthy\"]",
+            "names the service grpc.health.v1.Healthy, which is not there; did you mean `grpc.health.v1.Health`?",
+        ),
+        (
+            "[[http.rules]]\nselector = \"echo.v1.Echo.Git\"\nget = \"/v1\"\n",
+            "`http.rules[0].selector`: the rule with selector `echo.v1.Echo.Git` selects no RPC; did you mean \
+             `echo.v1.Echo.Get`?",
+        ),
+        (
+            "[[routes]]\nselector = \"*\"\n[[routes]]\nselector = \"echo.v1.Ecko.*\"\n",
+            "`routes[1].selector`: the options with selector `echo.v1.Ecko.*` select no RPC; did you mean \
+             `echo.v1.Echo.*`?",
+        ),
         (two, "`upstreams[1]` (http://127.0.0.1:2) gets no call"),
     ] {
         let config = file("findings", "gateway.toml", config);

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use prost_reflect::{DescriptorError, DescriptorPool, DynamicMessage, Kind, MessageDescriptor};
+use prost_reflect::{DescriptorError, DescriptorPool, DynamicMessage, Kind, MessageDescriptor, MethodDescriptor};
 
 use crate::codec::Codec;
 use crate::edition::{self, Beyond};
@@ -15,6 +15,7 @@ use crate::route::{InsertError, Router};
 use crate::rule::{self, HttpRule, Route};
 use crate::schema::Schema;
 use crate::settings::Options;
+use crate::suggest;
 use crate::template::TemplateError;
 
 /// Collects what a [`Schema`] is built from.
@@ -109,16 +110,20 @@ pub enum LoadError {
         problem: String,
     },
     /// A rule beside the schema selects no RPC.
-    #[error("the rule with selector `{selector}` selects no RPC")]
+    #[error("the rule with selector `{selector}` selects no RPC{}", did_you_mean(.near.as_deref()))]
     Selector {
         /// The selector.
         selector: String,
+        /// The selector that may have been meant.
+        near: Option<String>,
     },
     /// An override of options selects no RPC.
-    #[error("the options with selector `{selector}` select no RPC")]
+    #[error("the options with selector `{selector}` select no RPC{}", did_you_mean(.near.as_deref()))]
     OverrideSelector {
         /// The selector.
         selector: String,
+        /// The selector that may have been meant.
+        near: Option<String>,
     },
     /// An override's success code is no success.
     #[error("the options with selector `{selector}`: success code {code} is not between 200 and 299")]
@@ -128,6 +133,10 @@ pub enum LoadError {
         /// The code.
         code: u16,
     },
+}
+
+fn did_you_mean(near: Option<&str>) -> String {
+    near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default()
 }
 
 impl SchemaBuilder {
@@ -227,29 +236,7 @@ fn methods(pool: &DescriptorPool, options: &Options) -> Result<(Vec<Arc<Method>>
         .services()
         .flat_map(|service| service.methods().collect::<Vec<_>>())
         .collect();
-    let names: HashSet<&str> = descriptors.iter().map(|method| method.full_name()).collect();
-    let selects_one = |selector: &str| match selector.ends_with('*') {
-        true => names.iter().any(|name| rule::selects(selector, name)),
-        false => names.contains(selector),
-    };
-    if let Some(rule) = options.rules.iter().find(|rule| !selects_one(&rule.selector)) {
-        return Err(LoadError::Selector {
-            selector: rule.selector.clone(),
-        });
-    }
-    for (selector, changed) in &options.overrides {
-        let selector = || selector.clone();
-        if !selects_one(&selector()) {
-            return Err(LoadError::OverrideSelector { selector: selector() });
-        }
-        if let Some(code) = changed.success_code.filter(|code| !(200..300).contains(code)) {
-            return Err(LoadError::SuccessCode {
-                selector: selector(),
-                code,
-            });
-        }
-    }
-    drop(names);
+    check_selectors(&descriptors, options)?;
     let (common, marks) = (Arc::new(options.settings()), Marks::of(pool));
     let beside = RulesBeside::new(&options.rules);
     let (mut methods, mut routes) = (Vec::with_capacity(descriptors.len()), Vec::new());
@@ -270,6 +257,50 @@ fn methods(pool: &DescriptorPool, options: &Options) -> Result<(Vec<Arc<Method>>
         methods.push(method);
     }
     Ok((methods, routes))
+}
+
+/// That every rule beside the schema and every override selects something, and that what they say can be.
+fn check_selectors(descriptors: &[MethodDescriptor], options: &Options) -> Result<(), LoadError> {
+    let names: HashSet<&str> = descriptors.iter().map(MethodDescriptor::full_name).collect();
+    let is_lost = |selector: &str| {
+        !options.selectors_unmatched_ignored
+            && match selector.ends_with('*') {
+                true => !names.iter().any(|name| rule::selects(selector, name)),
+                false => !names.contains(selector),
+            }
+    };
+    if let Some(rule) = options.rules.iter().find(|rule| is_lost(&rule.selector)) {
+        return Err(LoadError::Selector {
+            selector: rule.selector.clone(),
+            near: near(&rule.selector, &names),
+        });
+    }
+    for (selector, changed) in &options.overrides {
+        if is_lost(selector) {
+            return Err(LoadError::OverrideSelector {
+                selector: selector.clone(),
+                near: near(selector, &names),
+            });
+        }
+        if let Some(code) = changed.success_code.filter(|code| !(200..300).contains(code)) {
+            return Err(LoadError::SuccessCode {
+                selector: selector.clone(),
+                code,
+            });
+        }
+    }
+    Ok(())
+}
+
+/// A selector of the same form that is near, and selects something.
+fn near(selector: &str, names: &HashSet<&str>) -> Option<String> {
+    let Some(scope) = selector.strip_suffix(".*") else {
+        return suggest::nearest_name(selector, names.iter().copied()).map(str::to_owned);
+    };
+    let scopes = names
+        .iter()
+        .flat_map(|name| name.match_indices('.').map(|(dot, _)| &name[..dot]));
+    suggest::nearest_name(scope, scopes).map(|near| format!("{near}.*"))
 }
 
 /// The rules beside the schema, so that those of each RPC are found without a look at all others.
@@ -399,7 +430,7 @@ mod tests {
                 "Routes.R9",
                 "GET /a",
                 "",
-                "the rule with selector `shapes.v1.Routes.R9` selects no RPC",
+                "the rule with selector `shapes.v1.Routes.R9` selects no RPC; did you mean `shapes.v1.Routes.R0`?",
             ),
         ] {
             let refusal = refused(vec![rule(rpc, path, body)]);
