@@ -244,6 +244,16 @@ fn a_schema_of_which_nothing_is_served_is_found() {
         let checked = said(&["check", "--descriptors", &descriptors, "--config", &config]);
         assert_eq!(checked.code, code, "{}{}", checked.out, checked.err);
         assert!(checked.out.contains(part), "{part}: {}", checked.out);
+        // A list without a line is no failure, but nobody should have to guess why.
+        for form in [&[][..], &["--json"]] {
+            let listing = ["routes", "--descriptors", &descriptors, "--config", &config];
+            let listed = said(&[&listing[..], form].concat());
+            let has_routes = !listed.out.is_empty();
+            assert_eq!((listed.code, has_routes), (0, part.starts_with('3')), "{}", listed.out);
+            for remedy in ["annotate RPCs", "`http.rules`", "--config", "`rpc_paths = true`"] {
+                assert_eq!(listed.err.contains(remedy), !has_routes, "{remedy}: {}", listed.err);
+            }
+        }
     }
 }
 
