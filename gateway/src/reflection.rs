@@ -83,6 +83,9 @@ pub enum ReflectionError {
     /// It took too long.
     #[error("reflection took longer than {0:?}")]
     TooSlow(Duration),
+    /// The server does not answer: nobody is there, or it is about to start or to stop.
+    #[error("the server cannot be reached: {0}")]
+    Unreachable(Refusal),
     /// The server answers neither version of the protocol.
     #[error("the server offers no reflection: v1 answered {v1}; v1alpha answered {v1alpha}")]
     Unsupported {
@@ -157,8 +160,7 @@ impl ReflectionError {
     /// Whether the server does not answer at all, which may be different in a moment; any other error is its last word.
     pub fn is_away(&self) -> bool {
         match self {
-            Self::TooSlow(_) => true,
-            Self::Unsupported { v1, v1alpha } => v1.is_away() || v1alpha.is_away(),
+            Self::TooSlow(_) | Self::Unreachable(_) => true,
             Self::Failed { refusal, .. } => refusal.is_away(),
             _ => false,
         }

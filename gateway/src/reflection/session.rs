@@ -132,6 +132,9 @@ impl Session {
         // Whatever the reason: servers without v1 answer UNIMPLEMENTED, 404 or 415, or reset the stream.
         match Self::listed(service, V1_ALPHA, limits).await? {
             Ok(started) => Ok(started),
+            // Who cannot be reached has not said what it offers.
+            Err(v1alpha) if v1alpha.is_away() => Err(ReflectionError::Unreachable(v1alpha)),
+            Err(_) if v1.is_away() => Err(ReflectionError::Unreachable(v1)),
             Err(v1alpha) => Err(ReflectionError::Unsupported { v1, v1alpha }),
         }
     }

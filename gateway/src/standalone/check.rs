@@ -39,7 +39,9 @@ impl Check {
             ) => return Err(schema::unloadable(error)),
             Err(SchemaError::Load(error)) => {
                 let source = std::error::Error::source(&error).map(|source| format!(": {source}"));
-                output::line(format_args!("refused: {error}{}", source.unwrap_or_default()))?;
+                let key = key_of(&settings, &error).map(|key| format!("`{key}`: "));
+                let (key, source) = (key.unwrap_or_default(), source.unwrap_or_default());
+                output::line(format_args!("refused: {key}{error}{source}"))?;
                 return Ok(Exit::CheckFailed);
             }
         };
@@ -48,6 +50,22 @@ impl Check {
             None => report(&settings, &source, &gateway),
         }
     }
+}
+
+/// The key that holds a selector of nothing.
+fn key_of(settings: &Settings, error: &LoadError) -> Option<String> {
+    let (list, index) = match error {
+        LoadError::Selector { selector, .. } => {
+            let mut rules = settings.options.rules.iter();
+            ("http.rules", rules.position(|rule| rule.selector == *selector)?)
+        }
+        LoadError::OverrideSelector { selector, .. } => {
+            let mut routes = settings.routes.iter();
+            ("routes", routes.position(|route| route.selector == *selector)?)
+        }
+        _ => return None,
+    };
+    Some(format!("{list}[{index}].selector"))
 }
 
 fn report(settings: &Settings, source: &schema::Source, gateway: &Gateway) -> Result<Exit, Failure> {

@@ -6,8 +6,15 @@ use std::collections::BTreeSet;
 use super::published::Published;
 use super::schema::{self, Source};
 use super::settings::Settings;
-use crate::reflection::is_exposed;
 use crate::transcode::{Schema, nearest};
+
+/// What servers have besides their own, and which is in no schema.
+const BESIDES: [&str; 4] = [
+    "grpc.channelz.v1.Channelz",
+    "grpc.health.v1.Health",
+    "grpc.reflection.v1.ServerReflection",
+    "grpc.reflection.v1alpha.ServerReflection",
+];
 
 /// All findings, each with the key and the remedy. Of sources that have not all been heard nothing can be said yet.
 pub(super) fn findings(settings: &Settings, source: &Source, schema: &Schema) -> Vec<String> {
@@ -35,10 +42,10 @@ pub(super) fn findings(settings: &Settings, source: &Source, schema: &Schema) ->
 fn unknown_services(settings: &Settings, source: &Source, known: &BTreeSet<String>) -> Vec<String> {
     let mut found = Vec::new();
     let mut look = |key: String, name: &String, is_there: bool| {
-        if is_there || !is_exposed(name) {
+        if is_there || BESIDES.contains(&name.as_str()) {
             return;
         }
-        let near = nearest(name, known.iter().map(String::as_str));
+        let near = nearest(name, known.iter().map(String::as_str).chain(BESIDES));
         let remedy = match near.filter(|near| *near != name) {
             Some(near) => format!("did you mean `{near}`?"),
             None => "take it out, or give the descriptors that declare it".to_owned(),

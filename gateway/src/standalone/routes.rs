@@ -7,6 +7,10 @@ use super::settings::{Settings, UpstreamSettings};
 use super::{Environment, Exit, Failure, SettingsArgs, output, run, schema};
 use crate::transcode::{Body, Schema};
 
+/// What is said instead of a list without a line.
+const NO_ROUTES: &str = "no RPC has an HTTP rule: annotate RPCs with google.api.http, give rules by `http.rules` in \
+                         the file of --config, or set `rpc_paths = true` there for POST /package.Service/Method";
+
 /// Flags of `millrace-gateway routes`.
 #[derive(Debug, Clone, Args)]
 pub(super) struct Routes {
@@ -34,6 +38,9 @@ impl Routes {
         let source = run::source(&settings).await?;
         let gateway = schema::gateway(&settings, &source).map_err(schema::unloadable)?;
         let lines = lines(&settings, &source, gateway.schema());
+        if lines.is_empty() {
+            output::note(NO_ROUTES);
+        }
         if self.json {
             for line in &lines {
                 output::line(json!({

@@ -127,7 +127,7 @@ fn serving(settings: &Settings, gateway: &Gateway, upstreams: &Table, metrics: M
         metrics,
         cors: cors(settings),
         hosts: hosts(settings),
-        builtin: Arc::new(pages::Pages::new(&settings.openapi, gateway.schema())),
+        builtin: Arc::new(pages::Pages::new(&settings.openapi, gateway.shared_schema().clone())),
     };
     let published = Published::new(settings, gateway.schema());
     gateway.serve(published.around(upstreams.unboxed()), edge)

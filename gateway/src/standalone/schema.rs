@@ -113,20 +113,7 @@ fn unbound() -> RouteOptions {
 }
 
 fn build(settings: &Settings, source: &Source, mut options: Options) -> Result<Gateway, LoadError> {
-    loop {
-        match build_all(settings, source, options.clone()) {
-            Err(LoadError::Selector { selector }) if !source.complete => {
-                options.rules.retain(|rule| rule.selector != selector);
-            }
-            Err(LoadError::OverrideSelector { selector }) if !source.complete => {
-                options.overrides.retain(|(of, _)| *of != selector);
-            }
-            built => return built,
-        }
-    }
-}
-
-fn build_all(settings: &Settings, source: &Source, options: Options) -> Result<Gateway, LoadError> {
+    options.selectors_unmatched_ignored = !source.complete;
     let limits = &settings.limits;
     let builder = Gateway::builder()
         .options(options)

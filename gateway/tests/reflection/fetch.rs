@@ -113,6 +113,18 @@ async fn a_server_without_reflection_says_so_in_both_versions() {
     );
 }
 
+/// It may well offer reflection: nobody could ask it.
+#[tokio::test]
+async fn a_server_that_is_away_is_not_one_without_reflection() {
+    let away = BoxCloneSyncService::new(tower::service_fn(|_: Request<Body>| async {
+        Ok::<_, Infallible>(Status::unavailable("connection refused").into_http())
+    }));
+    let error = fetch(away, &Limits::default()).await.unwrap_err();
+    let text = error.to_string();
+    assert!(error.is_away(), "{text}");
+    assert_eq!(text, "the server cannot be reached: UNAVAILABLE (connection refused)");
+}
+
 /// tonic ends the stream where a file is not there; the rest is asked on a new one.
 #[tokio::test]
 async fn googles_files_that_a_server_lacks_are_supplied() {

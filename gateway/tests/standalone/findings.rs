@@ -89,6 +89,20 @@ fn what_never_does_anything_is_found() {
             "[[upstreams]]\nurl = \"http://127.0.0.1:1\"\nservices = [\"echo.v1.Ecko\"]\n",
             "no upstream has the service echo.v1.Echo: add it to `services`",
         ),
+        (
+            "grpc_also = [\"grpc.health.v1.Healthy\"]",
+            "names the service grpc.health.v1.Healthy, which is not there; did you mean `grpc.health.v1.Health`?",
+        ),
+        (
+            "[[http.rules]]\nselector = \"echo.v1.Echo.Git\"\nget = \"/v1\"\n",
+            "`http.rules[0].selector`: the rule with selector `echo.v1.Echo.Git` selects no RPC; did you mean \
+             `echo.v1.Echo.Get`?",
+        ),
+        (
+            "[[routes]]\nselector = \"*\"\n[[routes]]\nselector = \"echo.v1.Ecko.*\"\n",
+            "`routes[1].selector`: the options with selector `echo.v1.Ecko.*` select no RPC; did you mean \
+             `echo.v1.Echo.*`?",
+        ),
         (two, "`upstreams[1]` (http://127.0.0.1:2) gets no call"),
     ] {
         let config = file("findings", "gateway.toml", config);
@@ -230,6 +244,16 @@ fn a_schema_of_which_nothing_is_served_is_found() {
         let checked = said(&["check", "--descriptors", &descriptors, "--config", &config]);
         assert_eq!(checked.code, code, "{}{}", checked.out, checked.err);
         assert!(checked.out.contains(part), "{part}: {}", checked.out);
+        // A list without a line is no failure, but nobody should have to guess why.
+        for form in [&[][..], &["--json"]] {
+            let listing = ["routes", "--descriptors", &descriptors, "--config", &config];
+            let listed = said(&[&listing[..], form].concat());
+            let has_routes = !listed.out.is_empty();
+            assert_eq!((listed.code, has_routes), (0, part.starts_with('3')), "{}", listed.out);
+            for remedy in ["annotate RPCs", "`http.rules`", "--config", "`rpc_paths = true`"] {
+                assert_eq!(listed.err.contains(remedy), !has_routes, "{remedy}: {}", listed.err);
+            }
+        }
     }
 }
 

@@ -83,4 +83,4 @@ pub use report::Report;
 pub use rule::{Body, HttpRule, Route};
 pub use schema::{RouteError, Schema};
 pub use settings::{FieldStatus, Options, PathDecoding, RouteOptions, RouteSettings};
-pub use suggest::nearest;
+pub use suggest::{nearest, nearest_name};

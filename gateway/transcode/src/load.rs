@@ -4,16 +4,18 @@ use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use prost_reflect::{DescriptorError, DescriptorPool, Kind, MessageDescriptor};
+use prost_reflect::{DescriptorError, DescriptorPool, DynamicMessage, Kind, MessageDescriptor, MethodDescriptor};
 
 use crate::codec::Codec;
 use crate::edition::{self, Beyond};
 use crate::method::Method;
+use crate::options::Marks;
 use crate::reason::Reasons;
 use crate::route::{InsertError, Router};
 use crate::rule::{self, HttpRule, Route};
 use crate::schema::Schema;
 use crate::settings::Options;
+use crate::suggest;
 use crate::template::TemplateError;
 
 /// Collects what a [`Schema`] is built from.
@@ -108,16 +110,20 @@ pub enum LoadError {
         problem: String,
     },
     /// A rule beside the schema selects no RPC.
-    #[error("the rule with selector `{selector}` selects no RPC")]
+    #[error("the rule with selector `{selector}` selects no RPC{}", did_you_mean(.near.as_deref()))]
     Selector {
         /// The selector.
         selector: String,
+        /// The selector that may have been meant.
+        near: Option<String>,
     },
     /// An override of options selects no RPC.
-    #[error("the options with selector `{selector}` select no RPC")]
+    #[error("the options with selector `{selector}` select no RPC{}", did_you_mean(.near.as_deref()))]
     OverrideSelector {
         /// The selector.
         selector: String,
+        /// The selector that may have been meant.
+        near: Option<String>,
     },
     /// An override's success code is no success.
     #[error("the options with selector `{selector}`: success code {code} is not between 200 and 299")]
@@ -127,6 +133,10 @@ pub enum LoadError {
         /// The code.
         code: u16,
     },
+}
+
+fn did_you_mean(near: Option<&str>) -> String {
+    near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default()
 }
 
 impl SchemaBuilder {
@@ -162,14 +172,7 @@ impl SchemaBuilder {
             add(&mut pool, edition::lowered(bytes, &mut beyond).as_ref())?;
         }
         map_entries(&pool)?;
-        let methods = methods(&pool, &self.options)?;
-        let mut routes: Vec<Route> = Vec::new();
-        let beside = RulesBeside::new(&self.options.rules);
-        for method in &methods {
-            if let Some(rule) = rule_of(&pool, &beside, method) {
-                routes.extend(rule.routes(method)?);
-            }
-        }
+        let (methods, mut routes) = methods(&pool, &self.options)?;
         for (index, route) in routes.iter_mut().enumerate() {
             route.declared_at = index;
         }
@@ -227,50 +230,77 @@ fn is_entry(entry: &MessageDescriptor) -> bool {
         .is_some_and(|value| !value.is_list() && !value.is_map())
 }
 
-/// Every RPC with its settings. RPCs that no override selects share theirs.
-fn methods(pool: &DescriptorPool, options: &Options) -> Result<Vec<Arc<Method>>, LoadError> {
+/// Every RPC with its settings, and the routes of them all. RPCs that no override selects share their settings.
+fn methods(pool: &DescriptorPool, options: &Options) -> Result<(Vec<Arc<Method>>, Vec<Route>), LoadError> {
     let descriptors: Vec<_> = pool
         .services()
         .flat_map(|service| service.methods().collect::<Vec<_>>())
         .collect();
-    let names: HashSet<&str> = descriptors.iter().map(|method| method.full_name()).collect();
-    let selects_one = |selector: &str| match selector.ends_with('*') {
-        true => names.iter().any(|name| rule::selects(selector, name)),
-        false => names.contains(selector),
-    };
-    if let Some(rule) = options.rules.iter().find(|rule| !selects_one(&rule.selector)) {
-        return Err(LoadError::Selector {
-            selector: rule.selector.clone(),
-        });
-    }
-    for (selector, changed) in &options.overrides {
-        let selector = || selector.clone();
-        if !selects_one(&selector()) {
-            return Err(LoadError::OverrideSelector { selector: selector() });
-        }
-        if let Some(code) = changed.success_code.filter(|code| !(200..300).contains(code)) {
-            return Err(LoadError::SuccessCode {
-                selector: selector(),
-                code,
-            });
-        }
-    }
-    drop(names);
-    let common = Arc::new(options.settings());
-    let methods = descriptors.into_iter().map(|descriptor| {
-        let rpc = descriptor.full_name().to_owned();
+    check_selectors(&descriptors, options)?;
+    let (common, marks) = (Arc::new(options.settings()), Marks::of(pool));
+    let beside = RulesBeside::new(&options.rules);
+    let (mut methods, mut routes) = (Vec::with_capacity(descriptors.len()), Vec::new());
+    for descriptor in descriptors {
         let mut settings = Arc::clone(&common);
         for (selector, changed) in &options.overrides {
             if rule::selects(selector, descriptor.full_name()) {
                 Arc::make_mut(&mut settings).change(changed);
             }
         }
-        let method = Method::new(descriptor, settings);
-        method
-            .map(Arc::new)
-            .map_err(|problem| LoadError::StatusByField { rpc, problem })
-    });
-    methods.collect()
+        let (rpc, declared) = (descriptor.full_name().to_owned(), descriptor.options());
+        let method = Method::new(descriptor, &declared, &marks, settings);
+        let method = method.map_err(|problem| LoadError::StatusByField { rpc, problem })?;
+        let method = Arc::new(method);
+        if let Some(rule) = rule_of(&beside, &method, &declared) {
+            routes.extend(rule.routes(&method)?);
+        }
+        methods.push(method);
+    }
+    Ok((methods, routes))
+}
+
+/// That every rule beside the schema and every override selects something, and that what they say can be.
+fn check_selectors(descriptors: &[MethodDescriptor], options: &Options) -> Result<(), LoadError> {
+    let names: HashSet<&str> = descriptors.iter().map(MethodDescriptor::full_name).collect();
+    let is_lost = |selector: &str| {
+        !options.selectors_unmatched_ignored
+            && match selector.ends_with('*') {
+                true => !names.iter().any(|name| rule::selects(selector, name)),
+                false => !names.contains(selector),
+            }
+    };
+    if let Some(rule) = options.rules.iter().find(|rule| is_lost(&rule.selector)) {
+        return Err(LoadError::Selector {
+            selector: rule.selector.clone(),
+            near: near(&rule.selector, &names),
+        });
+    }
+    for (selector, changed) in &options.overrides {
+        if is_lost(selector) {
+            return Err(LoadError::OverrideSelector {
+                selector: selector.clone(),
+                near: near(selector, &names),
+            });
+        }
+        if let Some(code) = changed.success_code.filter(|code| !(200..300).contains(code)) {
+            return Err(LoadError::SuccessCode {
+                selector: selector.clone(),
+                code,
+            });
+        }
+    }
+    Ok(())
+}
+
+/// A selector of the same form that is near, and selects something.
+fn near(selector: &str, names: &HashSet<&str>) -> Option<String> {
+    let Some(scope) = selector.strip_suffix(".*") else {
+        return suggest::nearest_name(selector, names.iter().copied()).map(str::to_owned);
+    };
+    let scopes = names
+        .iter()
+        .flat_map(|name| name.match_indices('.').map(|(dot, _)| &name[..dot]));
+    suggest::nearest_name(scope, scopes).map(|near| format!("{near}.*"))
 }
 
 /// The rules beside the schema, so that those of each RPC are found without a look at all others.
@@ -307,10 +337,9 @@ impl<'r> RulesBeside<'r> {
 }
 
 /// The rule of an RPC: beside the schema, else annotated, else its gRPC path if that is asked for.
-fn rule_of(pool: &DescriptorPool, beside: &RulesBeside<'_>, method: &Method) -> Option<HttpRule> {
-    let name = method.descriptor().full_name();
-    let beside = beside.find(name);
-    let annotated = || HttpRule::of(pool, &method.descriptor().options());
+fn rule_of(beside: &RulesBeside<'_>, method: &Method, declared: &DynamicMessage) -> Option<HttpRule> {
+    let beside = beside.find(method.descriptor().full_name());
+    let annotated = || HttpRule::of(declared);
     let by_name = || method.settings().rpc_path.then(|| HttpRule::by_name(method));
     beside.cloned().or_else(annotated).or_else(by_name)
 }
@@ -401,7 +430,7 @@ mod tests {
                 "Routes.R9",
                 "GET /a",
                 "",
-                "the rule with selector `shapes.v1.Routes.R9` selects no RPC",
+                "the rule with selector `shapes.v1.Routes.R9` selects no RPC; did you mean `shapes.v1.Routes.R0`?",
             ),
         ] {
             let refusal = refused(vec![rule(rpc, path, body)]);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use prost_reflect::{DynamicMessage, FieldDescriptor, MessageDescriptor, MethodDescriptor, Value};
 
-use crate::options;
+use crate::options::{self, Marks};
 use crate::settings::RouteSettings;
 use crate::settings::field_status::{self, ByField};
 
@@ -22,9 +22,16 @@ pub struct Method {
 }
 
 impl Method {
+    /// Of an RPC with its options, which are decoded anew each time a descriptor is asked for them.
+    ///
     /// # Errors
     /// What is wrong with the setting `status_by_field`.
-    pub(crate) fn new(descriptor: MethodDescriptor, settings: Arc<RouteSettings>) -> Result<Self, String> {
+    pub(crate) fn new(
+        descriptor: MethodDescriptor,
+        declared: &DynamicMessage,
+        marks: &Marks,
+        settings: Arc<RouteSettings>,
+    ) -> Result<Self, String> {
         let by_field = settings.status_by_field.iter();
         let by_field = by_field.map(|setting| {
             let found = ByField::of(&descriptor.output(), setting);
@@ -32,16 +39,15 @@ impl Method {
         });
         let status_by_field = by_field.collect::<Result<_, _>>()?;
         let grpc_path = format!("/{}/{}", descriptor.parent_service().full_name(), descriptor.name());
-        let declared = options::status(descriptor.parent_pool(), &descriptor.options(), options::SUCCESS_CODE);
-        let declared = declared.filter(|code| *code < 300);
+        let success_code = options::status(declared, options::SUCCESS_CODE).filter(|code| *code < 300);
         Ok(Self {
             grpc_path,
-            success_code: settings.success_code.or(declared).unwrap_or(200),
+            success_code: settings.success_code.or(success_code).unwrap_or(200),
             status_by_field,
             settings,
-            sse_id_field: options::marked_field(&descriptor.output(), options::SSE_ID),
-            sse_last_event_id_field: options::marked_field(&descriptor.input(), options::SSE_LAST_EVENT_ID),
-            idempotency_key_field: options::marked_field(&descriptor.input(), options::IDEMPOTENCY_KEY),
+            sse_id_field: marks.field(&descriptor.output(), options::SSE_ID),
+            sse_last_event_id_field: marks.field(&descriptor.input(), options::SSE_LAST_EVENT_ID),
+            idempotency_key_field: marks.field(&descriptor.input(), options::IDEMPOTENCY_KEY),
             descriptor,
         })
     }

@@ -28,7 +28,7 @@ impl Reasons {
     pub(crate) fn load(pool: &DescriptorPool) -> Self {
         let mut domains: BTreeMap<String, BTreeMap<String, ReasonInfo>> = BTreeMap::new();
         for catalogue in pool.all_enums() {
-            let Some(domain) = options::string(pool, &catalogue.options(), options::ERROR_DOMAIN) else {
+            let Some(domain) = options::string(&catalogue.options(), options::ERROR_DOMAIN) else {
                 continue;
             };
             let reasons = domains.entry(domain).or_default();
@@ -37,9 +37,9 @@ impl Reasons {
                 let declared = value.options();
                 let name = value.name().strip_prefix(&prefix).unwrap_or(value.name());
                 let reason = ReasonInfo {
-                    http_status: options::status(pool, &declared, options::HTTP_STATUS),
-                    retryable: options::flag(pool, &declared, options::RETRYABLE),
-                    doc: options::string(pool, &declared, options::DOC).unwrap_or_default(),
+                    http_status: options::status(&declared, options::HTTP_STATUS),
+                    retryable: options::flag(&declared, options::RETRYABLE),
+                    doc: options::string(&declared, options::DOC).unwrap_or_default(),
                 };
                 reasons.insert(name.to_owned(), reason);
             }

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use prost_reflect::{DescriptorPool, DynamicMessage, FieldDescriptor, Kind, MessageDescriptor};
+use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, Value};
 
 use crate::codec::known;
 use crate::load::LoadError;
@@ -95,40 +95,43 @@ impl Route {
 }
 
 impl HttpRule {
-    /// The rule on a method, if it has one.
-    pub(crate) fn of(pool: &DescriptorPool, options: &DynamicMessage) -> Option<Self> {
-        let value = options::get(pool, options, "google.api.http")?;
-        value.as_message().map(Self::from_message)
+    /// The rule among the options of a method, if it has one.
+    pub(crate) fn of(options: &DynamicMessage) -> Option<Self> {
+        options::get(options, "google.api.http")?
+            .as_message()
+            .map(Self::from_message)
     }
 
     fn from_message(message: &DynamicMessage) -> Self {
-        let text = |of: &DynamicMessage, name: &str| match of.get_field_by_name(name) {
-            Some(value) => value.as_str().unwrap_or_default().to_owned(),
-            None => String::new(),
-        };
-        let mut rule = Self {
-            selector: text(message, "selector"),
-            body: text(message, "body"),
-            response_body: text(message, "response_body"),
-            ..Self::default()
-        };
-        for name in ["get", "put", "post", "delete", "patch"] {
-            if message.has_field_by_name(name) {
-                (rule.method, rule.path) = (name.to_ascii_uppercase(), text(message, name));
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let mut rule = Self::default();
+        // What is set, one after the other: to ask for each field by name takes ten times as long.
+        for (field, value) in message.fields() {
+            match field.name() {
+                "selector" => rule.selector = text(value),
+                "body" => rule.body = text(value),
+                "response_body" => rule.response_body = text(value),
+                name @ ("get" | "put" | "post" | "delete" | "patch") => {
+                    (rule.method, rule.path) = (name.to_ascii_uppercase(), text(value));
+                }
+                "custom" => {
+                    let parts = value.as_message().into_iter().flat_map(DynamicMessage::fields);
+                    for (part, value) in parts {
+                        match part.name() {
+                            "kind" => rule.method = text(value),
+                            "path" => rule.path = text(value),
+                            _ => {}
+                        }
+                    }
+                }
+                "additional_bindings" => {
+                    let rules = value.as_list().unwrap_or_default().iter();
+                    rule.additional = rules
+                        .filter_map(|rule| rule.as_message().map(Self::from_message))
+                        .collect();
+                }
+                _ => {}
             }
-        }
-        if message.has_field_by_name("custom")
-            && let Some(custom) = message.get_field_by_name("custom")
-            && let Some(custom) = custom.as_message()
-        {
-            (rule.method, rule.path) = (text(custom, "kind"), text(custom, "path"));
-        }
-        if let Some(additional) = message.get_field_by_name("additional_bindings") {
-            let rules = additional.as_list().unwrap_or_default();
-            rule.additional = rules
-                .iter()
-                .filter_map(|rule| Some(Self::from_message(rule.as_message()?)))
-                .collect();
         }
         rule
     }

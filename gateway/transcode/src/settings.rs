@@ -69,6 +69,9 @@ pub struct Options {
     /// Options for some RPCs: a selector (`package.Service.Method`, `package.Service.*`, `package.*`, `*`) and what it
     /// changes. Of two that change the same for one RPC the later wins; one that selects no RPC is an error.
     pub overrides: Vec<(String, RouteOptions)>,
+    /// Rules and overrides that select no RPC are left out instead of refused: for a schema of which a part is yet to
+    /// come.
+    pub selectors_unmatched_ignored: bool,
 }
 
 /// What stays percent-encoded in the value of a path variable that covers several segments. A variable of one segment

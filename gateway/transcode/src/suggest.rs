@@ -13,6 +13,24 @@ pub fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) ->
         .map(|(_, candidate)| candidate)
 }
 
+/// The same of names with dots, as `shop.v1.Shop`: each of their parts must be near, for a package that is long would
+/// make anything in it near. Of two that are as near the first by the alphabet.
+pub fn nearest_name<'c>(name: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
+    let edits = |candidate: &str| -> Option<usize> {
+        if candidate.split('.').count() != name.split('.').count() {
+            return None;
+        }
+        let parts = name.split('.').zip(candidate.split('.'));
+        parts
+            .map(|(part, known)| distance(part, known, 1 + part.len() / 4))
+            .sum()
+    };
+    let near = candidates
+        .into_iter()
+        .filter_map(|candidate| Some((edits(candidate)?, candidate)));
+    near.min().map(|(_, candidate)| candidate)
+}
+
 /// Edits (insert, delete, replace; letters' case is free) from one word to the other, if at most `max`.
 pub(crate) fn distance(from: &str, to: &str, max: usize) -> Option<usize> {
     let (from, to) = (from.as_bytes(), to.as_bytes());
@@ -61,6 +79,21 @@ mod tests {
             ("port", None),
         ] {
             assert_eq!(nearest(word, settings), expected, "{word}");
+        }
+        let names = [
+            "shop.v1.Shop.Sell",
+            "shop.v1.Shop.Get",
+            "shop.v1.Depot.Get",
+            "shop.v1.Shop",
+        ];
+        for (name, expected) in [
+            ("shop.v1.Shop.Git", Some("shop.v1.Shop.Get")),
+            ("shop.v2.Shop.Get", Some("shop.v1.Shop.Get")),
+            ("shop.v1.Shop.Return", None),
+            ("shop.v1.Shob", Some("shop.v1.Shop")),
+            ("v1.Shop.Get", None),
+        ] {
+            assert_eq!(nearest_name(name, names), expected, "{name}");
         }
         assert_eq!(distance("kitten", "sitting", 3), Some(3));
         assert_eq!(distance("kitten", "sitting", 2), None);

@@ -1,6 +1,7 @@
 //! Paths that no route binds: the OpenAPI document, as JSON and as YAML.
 
 use std::fmt::Write;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
@@ -12,56 +13,85 @@ use super::super::settings::OpenApi;
 use crate::edge::Builtin;
 use crate::transcode::{Schema, openapi};
 
-/// Answers these paths.
-pub(super) struct Pages(Vec<Page>);
+/// Answers these paths. What they answer is made when it is first asked for: the document of ten thousand routes takes
+/// as long as all else of a start, and most gateways are never asked.
+pub(super) struct Pages {
+    info: openapi::Info,
+    schema: Arc<Schema>,
+    pages: Vec<Page>,
+    /// What is written on each, once one has been asked for: the document is made once for all, since as a tree it
+    /// takes ten times the memory of its text.
+    texts: OnceLock<Vec<Bytes>>,
+}
 
 struct Page {
     path: String,
     content_type: &'static str,
-    text: Bytes,
+    write: fn(&Value) -> String,
 }
 
 impl Pages {
     /// The pages of a schema.
-    pub(super) fn new(settings: &OpenApi, schema: &Schema) -> Self {
+    pub(super) fn new(settings: &OpenApi, schema: Arc<Schema>) -> Self {
         let info = openapi::Info {
             title: settings.title.clone(),
             version: settings.version.clone(),
             servers: settings.servers.clone(),
             ..openapi::Info::default()
         };
-        let document = schema.openapi(&info);
-        let mut pages = Vec::new();
-        if let Some(path) = settings.json_path.clone() {
-            let (content_type, text) = ("application/json", format!("{document:#}\n").into());
-            pages.push(Page {
-                path,
-                content_type,
-                text,
-            });
+        let json = settings.json_path.clone().map(|path| Page {
+            path,
+            content_type: "application/json",
+            write: json,
+        });
+        let yaml = settings.yaml_path.clone().map(|path| Page {
+            path,
+            content_type: "application/yaml",
+            write: yaml,
+        });
+        Self {
+            info,
+            schema,
+            pages: json.into_iter().chain(yaml).collect(),
+            texts: OnceLock::new(),
         }
-        if let Some(path) = settings.yaml_path.clone() {
-            let (content_type, text) = ("application/yaml", yaml(&document).into());
-            pages.push(Page {
-                path,
-                content_type,
-                text,
-            });
+    }
+
+    fn texts(&self) -> &[Bytes] {
+        if let Some(texts) = self.texts.get() {
+            return texts;
         }
-        Self(pages)
+        // The first to ask makes them and the others wait; what else this thread has to do goes on in another. The
+        // runtime of the command line has several.
+        tokio::task::block_in_place(|| {
+            self.texts.get_or_init(|| {
+                let document = self.schema.openapi(&self.info);
+                let written = self.pages.iter().map(|page| (page.write)(&document));
+                // Boxed: a text that has grown has room that nobody needs any more.
+                written
+                    .map(|text| Bytes::from(text.into_boxed_str().into_boxed_bytes()))
+                    .collect()
+            })
+        })
     }
 }
 
 impl Builtin for Pages {
     fn get(&self, request: &Parts) -> Option<Response<Bytes>> {
-        let page = self.0.iter().find(|page| page.path == request.uri.path())?;
-        let mut response = Response::new(page.text.clone());
+        let index = self.pages.iter().position(|page| page.path == request.uri.path())?;
+        let (page, text) = (self.pages.get(index)?, self.texts().get(index)?);
+        let mut response = Response::new(text.clone());
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(page.content_type));
         // The next schema may bring another document under the same path.
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
         Some(response)
     }
+}
+
+/// A document as JSON, for people to read.
+fn json(document: &Value) -> String {
+    format!("{document:#}\n")
 }
 
 /// A document as YAML in block style. All text is quoted as JSON quotes it, which YAML reads the same.
@@ -100,6 +130,34 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn pages_are_made_once_and_not_before_one_is_asked_for() {
+        let settings = OpenApi {
+            title: "Shop".to_owned(),
+            version: "7".to_owned(),
+            servers: Vec::new(),
+            json_path: Some("/openapi.json".to_owned()),
+            yaml_path: Some("/openapi.yaml".to_owned()),
+        };
+        let schema = Arc::new(Schema::builder().build().unwrap());
+        let pages = Pages::new(&settings, schema.clone());
+        let get = |path: &str| {
+            let (parts, ()) = http::Request::get(path).body(()).unwrap().into_parts();
+            pages.get(&parts)
+        };
+        assert!(get("/elsewhere").is_none());
+        assert!(pages.texts.get().is_none());
+        let first = get("/openapi.json").unwrap();
+        assert_eq!(first.headers()[CONTENT_TYPE], "application/json");
+        let document = schema.openapi(&pages.info);
+        assert_eq!(document["info"], json!({"title": "Shop", "version": "7"}));
+        assert_eq!(first.body(), format!("{document:#}\n").as_bytes());
+        let second = get("/openapi.json").unwrap();
+        assert_eq!(second.body().as_ptr(), first.body().as_ptr());
+        let read: Value = serde_saphyr::from_slice(get("/openapi.yaml").unwrap().body()).unwrap();
+        assert_eq!(read, document);
+    }
 
     #[test]
     fn yaml_says_what_json_says() {

@@ -23,11 +23,11 @@ impl Access {
     pub(super) fn of(rpc: &Method, info: &Info) -> Self {
         let descriptor = rpc.descriptor();
         let (pool, declared) = (descriptor.parent_pool(), descriptor.options());
-        let opened = options::string(pool, &declared, options::OPEN_BY);
+        let opened = options::string(&declared, options::OPEN_BY);
         if opened.is_some_and(|setting| info.switches.get(&setting).copied().unwrap_or_default()) {
             return Self::Anybody;
         }
-        let policy = options::get(pool, &declared, options::POLICY)
+        let policy = options::get(&declared, options::POLICY)
             .and_then(|value| value.as_enum_number())
             .and_then(|number| {
                 let policies = pool.get_enum_by_name(options::POLICIES)?;

@@ -32,8 +32,8 @@ impl Resources {
         let mut words = BTreeMap::new();
         for message in pool.all_messages() {
             let declared = message.options();
-            let resource = options::get(pool, &declared, "google.api.resource");
-            let Some(resource) = resource.as_ref().and_then(|resource| resource.as_message()) else {
+            let resource = options::get(&declared, "google.api.resource");
+            let Some(resource) = resource.and_then(|resource| resource.as_message()) else {
                 continue;
             };
             let patterns = resource.get_field_by_name("pattern");

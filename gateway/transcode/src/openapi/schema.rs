@@ -259,11 +259,7 @@ fn reference(name: &str) -> Value {
 /// `(google.api.field_behavior)` of a field.
 fn behaviors(field: &FieldDescriptor) -> Vec<i32> {
     let declared = field.options();
-    let value = options::get(
-        field.parent_message().parent_pool(),
-        &declared,
-        "google.api.field_behavior",
-    );
-    let list = value.as_ref().and_then(|value| value.as_list()).unwrap_or_default();
+    let value = options::get(&declared, "google.api.field_behavior");
+    let list = value.and_then(|value| value.as_list()).unwrap_or_default();
     list.iter().filter_map(Reflected::as_enum_number).collect()
 }
