@@ -16,7 +16,7 @@ use crate::upstream::Shared;
 use crate::upstream::call::Life;
 use crate::upstream::fault::Fault;
 use crate::upstream::framing::{Framing, HeaderBound};
-use crate::upstream::outgoing::{Upload, strip_hop};
+use crate::upstream::outgoing::Upload;
 use crate::upstream::pool::Lease;
 
 /// The body.
@@ -83,8 +83,9 @@ impl Live {
             Some(Err(error)) => Poll::Ready(Err(Fault::Broken(error))),
             None => match ready!(self.stream.poll_trailers(cx)) {
                 Ok(Some(mut trailers)) => {
-                    self.header_bound.check(&trailers).map_err(Fault::HeadersTooLarge)?;
-                    strip_hop(&mut trailers);
+                    self.header_bound
+                        .received(&mut trailers)
+                        .map_err(Fault::HeadersTooLarge)?;
                     Poll::Ready(Ok(Some(Frame::trailers(trailers))))
                 }
                 Ok(None) => Poll::Ready(Ok(None)),

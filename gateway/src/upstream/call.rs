@@ -8,23 +8,20 @@ use std::time::Duration;
 
 use h2::Reason;
 use h2::client::ResponseFuture;
-use http::request::Parts;
-use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri, Version, header};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use tokio::time::Instant;
 use tonic::body::Body;
 
 use crate::call::{AnswersInStream, CallRecord};
 use crate::deadline::{self, GRPC_TIMEOUT};
-use crate::drain::Cut;
-use crate::edge::is_reserved_by_grpc;
 use crate::reply;
 use crate::upstream::Shared;
 use crate::upstream::answer::{Answer, Live};
-use crate::upstream::copied::Copied;
+use crate::upstream::bell::Cut;
 use crate::upstream::fault::Fault;
 use crate::upstream::framing::{Framing, HeaderBound};
-use crate::upstream::outgoing::{Outgoing, Upload, strip, strip_hop};
+use crate::upstream::head::Head;
+use crate::upstream::outgoing::{Outgoing, Upload};
 use crate::upstream::pool::{Lease, NoPlace, Timer};
 
 /// How often a call that was never sent takes another connection: each may have ended in the moment it was taken.
@@ -56,7 +53,7 @@ async fn answered(
 ) -> Result<Response<Body>, Fault> {
     let mut life = Life::of(&request, shared)?;
     let (head, body) = request.into_parts();
-    let mut head = Head::of(head, shared)?;
+    let mut head = Head::of(head, &shared.address)?;
     let mut body = Outgoing::of(body).map_err(Fault::Upload)?;
     let (mut unsent, mut was_refused) = (0, false);
     loop {
@@ -166,14 +163,13 @@ impl Call<'_> {
         let (mut head, stream) = response.into_parts();
         self.lease.note_served();
         let header_bound = HeaderBound(self.shared.settings.header_bytes_max as usize);
-        if let Err(too_large) = header_bound.check(&head.headers) {
+        if let Err(too_large) = header_bound.received(&mut head.headers) {
             return Err((Fault::HeadersTooLarge(too_large), None));
         }
         if !is_grpc(head.status, &head.headers) {
             let content_type = head.headers.remove(header::CONTENT_TYPE);
             return Err((Fault::Foreign(head.status, content_type), None));
         }
-        strip_hop(&mut head.headers);
         let answer = Answer::new(Live {
             stream,
             upload: sent.upload,
@@ -193,51 +189,6 @@ impl Call<'_> {
 /// Whether an answer is gRPC: it has a status, or is a success of gRPC's content type.
 fn is_grpc(status: StatusCode, headers: &HeaderMap) -> bool {
     headers.contains_key("grpc-status") || (status == StatusCode::OK && reply::is_grpc(headers))
-}
-
-/// The head of a call as the server sees it.
-struct Head {
-    uri: Uri,
-    /// For the first attempt.
-    headers: Option<HeaderMap>,
-    /// The same for those after it.
-    copied: Copied,
-}
-
-impl Head {
-    fn of(mut head: Parts, shared: &Shared) -> Result<Self, Fault> {
-        // Without a query, of which gRPC knows nothing: whoever decided that this call may pass has looked at the path, and a
-        // server that takes the method from behind the last `/` would find another one in `?/Other`.
-        let mut uri = head.uri.into_parts();
-        uri.scheme = Some(shared.address.scheme.clone());
-        uri.authority = Some(shared.address.authority.clone());
-        uri.path_and_query = match uri.path_and_query {
-            Some(path) if path.query().is_none() => Some(path),
-            Some(path) => Some(PathAndQuery::try_from(path.path()).map_err(|error| Fault::Unsendable(error.into()))?),
-            None => Some(PathAndQuery::from_static("/")),
-        };
-        let uri = Uri::from_parts(uri).map_err(|error| Fault::Unsendable(error.into()))?;
-        strip_hop(&mut head.headers);
-        // What gRPC keeps for itself and a caller has no say in.
-        strip(&mut head.headers, is_reserved_by_grpc);
-        head.headers.insert(header::TE, HeaderValue::from_static("trailers"));
-        Ok(Self {
-            uri,
-            copied: Copied::of(&head.headers),
-            headers: Some(head.headers),
-        })
-    }
-
-    /// The request, with what is left of the deadline.
-    fn request(&mut self, left: HeaderValue) -> Request<()> {
-        let mut request = Request::new(());
-        *request.method_mut() = http::Method::POST;
-        *request.version_mut() = Version::HTTP_2;
-        *request.uri_mut() = self.uri.clone();
-        *request.headers_mut() = self.headers.take().unwrap_or_else(|| self.copied.headers());
-        request.headers_mut().insert(GRPC_TIMEOUT, left);
-        request
-    }
 }
 
 /// How long a call may last: to the caller's deadline, or else the settings', and not beyond the moment at which the
@@ -279,8 +230,8 @@ impl Life {
             is_stream_limit,
             is_stream,
             cut: Cut::new(match is_stream {
-                true => shared.cutting.subscribe(),
-                false => shared.ending.subscribe(),
+                true => &shared.cutting,
+                false => &shared.ending,
             }),
         })
     }
@@ -291,7 +242,12 @@ impl Life {
         match self.whole.take() {
             // The gateway itself ends the call in time.
             Some(whole) if left + HASTE >= shared.settings.deadline => whole,
-            _ => deadline::to_grpc(left),
+            _ => {
+                let mut left = deadline::to_grpc(left);
+                // No other call has the same: nothing for HTTP/2's table.
+                left.set_sensitive(true);
+                left
+            }
         }
     }
 
