@@ -29,7 +29,6 @@ mod settings;
 mod table;
 mod tls;
 
-use std::convert::Infallible;
 use std::sync::Arc;
 
 use http::HeaderValue;
@@ -128,8 +127,7 @@ impl Upstream {
     pub fn service(&self) -> GrpcService {
         let shared = self.shared.clone();
         BoxCloneSyncService::new(tower::service_fn(move |request| {
-            let shared = shared.clone();
-            async move { Ok::<_, Infallible>(call::answer(&shared, request).await) }
+            call::answer(Ok(shared.clone()), request)
         }))
     }
 

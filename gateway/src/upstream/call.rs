@@ -1,13 +1,14 @@
 //! One call: it takes a place on a connection, is sent, and waits for the head of its answer, all inside its deadline.
 
+use std::convert::Infallible;
 use std::future::{Future, poll_fn};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use h2::Reason;
 use h2::client::ResponseFuture;
+use h2::{Reason, RecvStream};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use tokio::time::Instant;
 use tonic::body::Body;
@@ -34,57 +35,158 @@ const HANDED_OVER_BYTES_MAX: usize = 65_535;
 /// A call that has lost less than this of its time is told that it has all of it: that value is there.
 const HASTE: Duration = Duration::from_millis(1);
 
-/// Answers a call, whatever happens.
-pub(super) async fn answer(shared: &Arc<Shared>, request: Request<Body>) -> Response<Body> {
-    let record = CallRecord::of(request.extensions());
-    match answered(shared, request, &record).await {
-        Ok(response) => response,
-        Err(fault) => {
-            fault.log(&shared.address.name, record.request_id());
-            fault.response(record.error_domain())
-        }
+/// Answers a call, whatever happens; one that has no upstream is answered already. All that can be done at once is done
+/// here and not in the future, which is moved about before it begins.
+pub(super) fn answer(
+    found: Result<Arc<Shared>, Response<Body>>,
+    request: Request<Body>,
+) -> impl Future<Output = Result<Response<Body>, Infallible>> + Send + use<> {
+    let mut call = found.and_then(|shared| Call::of(shared, request));
+    async move {
+        let head = match &mut call {
+            Ok(call) => call.head_of_answer().await,
+            Err(refusal) => return Ok(std::mem::take(refusal)),
+        };
+        Ok(call.map_or_else(|refusal| refusal, |call| call.answered(head)))
     }
 }
 
-async fn answered(
-    shared: &Arc<Shared>,
-    request: Request<Body>,
-    record: &Arc<CallRecord>,
-) -> Result<Response<Body>, Fault> {
-    let mut life = Life::of(&request, shared)?;
-    let (head, body) = request.into_parts();
-    let mut head = Head::of(head, &shared.address)?;
-    let mut body = Outgoing::of(body).map_err(Fault::Upload)?;
-    let (mut unsent, mut was_refused) = (0, false);
-    loop {
-        let place = shared.pool.lease(shared.settings.connect_wait);
-        let mut lease = life.bound(place).await?.map_err(|why| match why {
-            NoPlace::Unreachable => Fault::Unreachable,
-            NoPlace::Full => Fault::Full,
-        })?;
-        lease.lend(&mut life.timer);
-        let sent = match Sent::new(&mut lease, head.request(life.left(shared)), body) {
-            Ok(sent) => sent,
-            Err((_, back)) if unsent < UNSENT_MAX => {
-                unsent += 1;
-                body = back;
-                continue;
-            }
-            Err((error, _)) => return Err(Fault::Broken(error)),
-        };
-        let again = sent.whole.clone();
-        let call = Call { shared, record, lease };
-        match call.finish(sent, life).await {
-            Ok(response) => return Ok(response),
-            Err((fault, Some(left))) if fault.is_unprocessed() && !was_refused => match again {
-                Some(bytes) => {
-                    (was_refused, body, life) = (true, Outgoing::Whole(bytes), left);
-                }
-                None => return Err(fault),
-            },
-            Err((fault, _)) => return Err(fault),
+/// A call until its answer begins.
+struct Call {
+    shared: Arc<Shared>,
+    record: Arc<CallRecord>,
+    life: Life,
+    head: Head,
+    /// Empty while it is being sent.
+    body: Outgoing,
+}
+
+/// An answer of which the head is there, and what goes on with it.
+struct Begun {
+    response: Response<RecvStream>,
+    upload: Option<Upload>,
+    lease: Lease,
+}
+
+impl Call {
+    /// A call that begins, or how it failed.
+    fn of(shared: Arc<Shared>, request: Request<Body>) -> Result<Self, Response<Body>> {
+        let record = CallRecord::of(request.extensions());
+        let parts = Life::of(&request, &shared).and_then(|life| {
+            let (head, body) = request.into_parts();
+            let head = Head::of(head, &shared.address)?;
+            Ok((life, head, Outgoing::of(body).map_err(Fault::Upload)?))
+        });
+        match parts {
+            Ok((life, head, body)) => Ok(Self {
+                shared,
+                record,
+                life,
+                head,
+                body,
+            }),
+            Err(fault) => Err(failed(&fault, &shared, &record)),
         }
     }
+
+    /// Sends the call, again if it may be, and waits for the head of the answer.
+    async fn head_of_answer(&mut self) -> Result<Begun, Fault> {
+        let (mut unsent, mut was_refused) = (0, false);
+        loop {
+            let mut lease = match self.shared.pool.lease_now() {
+                Some(lease) => lease,
+                None => self.lease().await?,
+            };
+            lease.lend(&mut self.life.timer);
+            let request = self.head.request(self.life.left(&self.shared), lease.is_first());
+            let mut sent = match Sent::new(&mut lease, request, std::mem::take(&mut self.body)) {
+                Ok(sent) => sent,
+                Err((_, back)) if unsent < UNSENT_MAX => {
+                    unsent += 1;
+                    self.body = back;
+                    continue;
+                }
+                Err((error, _)) => return Err(Fault::Broken(error)),
+            };
+            let error = match self.life.bound(&mut sent.response).await {
+                Ok(Ok(response)) => {
+                    let upload = sent.upload;
+                    return Ok(Begun {
+                        response,
+                        upload,
+                        lease,
+                    });
+                }
+                Ok(Err(error)) => error,
+                Err(fault) => {
+                    if self.life.is_over() {
+                        let was_unsent = sent.upload.as_ref().is_some_and(Upload::is_stuck);
+                        lease.note_unanswered(was_unsent);
+                        lease.suspect_silence();
+                    }
+                    return Err(fault);
+                }
+            };
+            if let Some(status) = sent.upload.as_ref().and_then(Upload::failure) {
+                return Err(Fault::Upload(status));
+            }
+            let fault = self.life.blame(Fault::Broken(error));
+            match sent.whole {
+                Some(bytes) if fault.is_unprocessed() && !was_refused => {
+                    (was_refused, self.body) = (true, Outgoing::Whole(bytes));
+                }
+                _ => return Err(fault),
+            }
+        }
+    }
+
+    /// Waits for a place. Apart from the call, which mostly has one at once.
+    async fn lease(&mut self) -> Result<Lease, Fault> {
+        let place = pin!(self.shared.pool.lease(self.shared.settings.connect_wait));
+        self.life.bound(place).await?.map_err(|why| match why {
+            NoPlace::Unreachable => Fault::Unreachable,
+            NoPlace::Full => Fault::Full,
+        })
+    }
+
+    /// The answer, once its head is there.
+    fn answered(self, begun: Result<Begun, Fault>) -> Response<Body> {
+        let begun = begun.and_then(|begun| {
+            begun.lease.note_served();
+            let (mut head, stream) = begun.response.into_parts();
+            let header_bound = HeaderBound(self.shared.settings.header_bytes_max as usize);
+            let received = header_bound.received(&mut head.headers);
+            received.map_err(Fault::HeadersTooLarge)?;
+            if !is_grpc(head.status, &head.headers) {
+                let content_type = head.headers.remove(header::CONTENT_TYPE);
+                return Err(Fault::Foreign(head.status, content_type));
+            }
+            Ok((head.headers, stream, begun.upload, begun.lease, header_bound))
+        });
+        let (headers, stream, upload, lease, header_bound) = match begun {
+            Ok(begun) => begun,
+            Err(fault) => return failed(&fault, &self.shared, &self.record),
+        };
+        let answer = Answer::new(Live {
+            stream,
+            upload,
+            lease,
+            life: self.life,
+            framing: Framing::new(self.shared.settings.message_bytes_max),
+            header_bound,
+            shared: self.shared,
+            record: self.record,
+        });
+        let mut response = Response::new(Body::new(answer));
+        *response.headers_mut() = headers;
+        response
+    }
+}
+
+/// The answer to a call that failed before its own began.
+fn failed(fault: &Fault, shared: &Shared, record: &CallRecord) -> Response<Body> {
+    fault.log(&shared.address.name, record.request_id());
+    fault.response(record.error_domain())
 }
 
 /// A request that is on its way.
@@ -124,65 +226,12 @@ impl Sent {
             }
             Outgoing::Stream(first, body) => (Some(Upload::start(first, body, stream, lease.progress())), None),
         };
+        lease.drop_spent();
         Ok(Self {
             response,
             upload,
             whole,
         })
-    }
-}
-
-/// A call with its place.
-struct Call<'c> {
-    shared: &'c Arc<Shared>,
-    record: &'c Arc<CallRecord>,
-    lease: Lease,
-}
-
-impl Call<'_> {
-    /// Waits for the head of the answer. A fault before it gives the rest of the call's life back.
-    async fn finish(self, sent: Sent, mut life: Life) -> Result<Response<Body>, (Fault, Option<Life>)> {
-        let response = match life.bound(sent.response).await {
-            Ok(Ok(response)) => response,
-            Ok(Err(error)) => {
-                let failed = sent.upload.as_ref().and_then(Upload::failure);
-                return match failed {
-                    Some(status) => Err((Fault::Upload(status), None)),
-                    None => Err((life.blame(Fault::Broken(error)), Some(life))),
-                };
-            }
-            Err(fault) => {
-                if life.is_over() {
-                    let was_unsent = sent.upload.as_ref().is_some_and(Upload::is_stuck);
-                    self.lease.note_unanswered(was_unsent);
-                    self.lease.suspect_silence();
-                }
-                return Err((fault, None));
-            }
-        };
-        let (mut head, stream) = response.into_parts();
-        self.lease.note_served();
-        let header_bound = HeaderBound(self.shared.settings.header_bytes_max as usize);
-        if let Err(too_large) = header_bound.received(&mut head.headers) {
-            return Err((Fault::HeadersTooLarge(too_large), None));
-        }
-        if !is_grpc(head.status, &head.headers) {
-            let content_type = head.headers.remove(header::CONTENT_TYPE);
-            return Err((Fault::Foreign(head.status, content_type), None));
-        }
-        let answer = Answer::new(Live {
-            stream,
-            upload: sent.upload,
-            lease: self.lease,
-            life,
-            framing: Framing::new(self.shared.settings.message_bytes_max),
-            header_bound,
-            shared: self.shared.clone(),
-            record: self.record.clone(),
-        });
-        let mut response = Response::new(Body::new(answer));
-        *response.headers_mut() = head.headers;
-        Ok(response)
     }
 }
 
@@ -256,15 +305,16 @@ impl Life {
     }
 
     /// Waits for something, but not beyond the end.
-    async fn bound<F: Future>(&mut self, future: F) -> Result<F::Output, Fault> {
-        tokio::select! {
-            biased;
-            output = future => Ok(output),
-            fault = poll_fn(|cx| match self.is_cut(cx, true) {
-                true => Poll::Ready(self.cut_fault()),
-                false => Pin::new(&mut *self).poll(cx).map(|()| self.fault()),
-            }) => Err(fault),
-        }
+    fn bound<F: Future + Unpin>(&mut self, mut future: F) -> impl Future<Output = Result<F::Output, Fault>> {
+        poll_fn(move |cx| {
+            if let Poll::Ready(output) = Pin::new(&mut future).poll(cx) {
+                return Poll::Ready(Ok(output));
+            }
+            if self.is_cut(cx, true) {
+                return Poll::Ready(Err(self.cut_fault()));
+            }
+            Pin::new(&mut *self).poll(cx).map(|()| Err(self.fault()))
+        })
     }
 
     /// Whether the gateway cuts the call in the place of the next frame of its answer, which is there or not.

@@ -127,6 +127,7 @@ impl Driver {
         if let Some(taking) = self.taking.take() {
             // Out of the pool before anybody hears of it.
             drop(taking.joined);
+            self.gauge.keep_none();
             let _ = taking.left.send(left);
         }
     }

@@ -48,12 +48,18 @@ impl Head {
     }
 
     /// The request, with what is left of the deadline.
-    pub(super) fn request(&mut self, left: HeaderValue) -> Request<()> {
+    ///
+    /// In the first on a connection everything goes into HTTP/2's table: of what later ones must not put there, the name
+    /// then is there to refer to.
+    pub(super) fn request(&mut self, left: HeaderValue, is_first: bool) -> Request<()> {
         let mut request = Request::new(());
         *request.method_mut() = Method::POST;
         *request.version_mut() = Version::HTTP_2;
         *request.uri_mut() = self.uri.clone();
         *request.headers_mut() = self.headers.take().unwrap_or_else(|| self.again());
+        if is_first {
+            mark(request.headers_mut(), false);
+        }
         request.headers_mut().insert(GRPC_TIMEOUT, left);
         request
     }
@@ -86,6 +92,13 @@ fn to_server(headers: &mut HeaderMap) {
     }
     if !has_te {
         headers.insert(header::TE, HeaderValue::from_static("trailers"));
+    }
+}
+
+/// Says of headers that are new in each call whether they are to stay out of HTTP/2's table.
+fn mark(headers: &mut HeaderMap, is_kept_out: bool) {
+    for (_, value) in headers.iter_mut().filter(|(name, _)| is_new_each_time(name)) {
+        value.set_sensitive(is_kept_out);
     }
 }
 
@@ -130,7 +143,7 @@ mod tests {
         headers.insert("grpc-timeout", HeaderValue::from_static("1S"));
         let sensitive = |headers: &HeaderMap| headers.values().filter(|value| value.is_sensitive()).count();
         for _ in 0..3 {
-            let request = head.request(HeaderValue::from_static("1S"));
+            let request = head.request(HeaderValue::from_static("1S"), false);
             assert_eq!(request.uri(), "http://server:1/a.A/Get");
             assert_eq!(request.headers(), &headers);
             assert_eq!(sensitive(request.headers()), sensitive(&headers));

@@ -31,6 +31,12 @@ pub(super) enum Outgoing {
     Stream(Option<Bytes>, Body),
 }
 
+impl Default for Outgoing {
+    fn default() -> Self {
+        Self::Whole(Bytes::new())
+    }
+}
+
 impl Outgoing {
     /// Looks at what is there, and waits for nothing.
     pub(super) fn of(mut body: Body) -> Result<Self, Status> {

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use h2::RecvStream;
 use h2::client::SendRequest;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::{Instant, timeout};
@@ -110,6 +111,15 @@ impl Pool {
 
     pub(super) fn is_empty(&self) -> bool {
         self.lock().members.is_empty()
+    }
+
+    /// Takes a place, if there is one and nobody waits for it.
+    pub(super) fn lease_now(self: &Arc<Self>) -> Option<Lease> {
+        let mut state = self.lock();
+        match state.waiting.is_empty() {
+            true => self.take(&mut state),
+            false => None,
+        }
     }
 
     /// Takes a place, waiting for one: for `connect_wait` while there is no connection, and for the same time while
@@ -226,7 +236,7 @@ impl Pool {
         })?;
         let (gauge, sender) = (member.gauge.clone(), member.sender.clone());
         gauge.in_use.fetch_add(1, Ordering::Relaxed);
-        gauge.taken.fetch_add(1, Ordering::Relaxed);
+        let is_first = gauge.taken.fetch_add(1, Ordering::Relaxed) == 0;
         state.calls += 1;
         state.started += 1;
         Some(Lease {
@@ -234,6 +244,7 @@ impl Pool {
             sender: Some(sender),
             heard_before: gauge.heard.so_far(),
             gauge,
+            is_first,
         })
     }
 
@@ -317,12 +328,18 @@ pub(super) struct Lease {
     sender: Option<SendRequest<Bytes>>,
     gauge: Arc<Gauge>,
     heard_before: u64,
+    is_first: bool,
 }
 
 impl Lease {
     /// What opens the call's stream: there is one call to a place.
     pub(super) fn take_sender(&mut self) -> Option<SendRequest<Bytes>> {
         self.sender.take()
+    }
+
+    /// Whether the connection has had no call before.
+    pub(super) fn is_first(&self) -> bool {
+        self.is_first
     }
 
     /// The call's upload, which stalls nothing yet.
@@ -333,6 +350,16 @@ impl Lease {
     /// Has the call's timer be one of the connection's.
     pub(super) fn lend(&self, timer: &mut Timer) {
         timer.at(&self.gauge);
+    }
+
+    /// Takes the call's stream, of which everything has come.
+    pub(super) fn keep_spent(&self, stream: RecvStream) {
+        self.gauge.keep_spent(stream);
+    }
+
+    /// Drops what earlier calls left, now that this one is sent.
+    pub(super) fn drop_spent(&self) {
+        self.gauge.drop_spent();
     }
 
     /// Notes that the server answers calls.
