@@ -13,9 +13,9 @@ use tonic::Status;
 
 use crate::call::CallRecord;
 use crate::upstream::Shared;
-use crate::upstream::call::Life;
 use crate::upstream::fault::Fault;
 use crate::upstream::framing::{Framing, HeaderBound};
+use crate::upstream::life::Life;
 use crate::upstream::outgoing::Upload;
 use crate::upstream::pool::Lease;
 

@@ -1,29 +1,25 @@
 //! One call: it takes a place on a connection, is sent, and waits for the head of its answer, all inside its deadline.
 
 use std::convert::Infallible;
-use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
+use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
-use std::time::Duration;
 
 use h2::client::ResponseFuture;
 use h2::{Reason, RecvStream};
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
-use tokio::time::Instant;
+use http::{HeaderMap, Request, Response, StatusCode, header};
 use tonic::body::Body;
 
-use crate::call::{AnswersInStream, CallRecord};
-use crate::deadline::{self, GRPC_TIMEOUT};
-use crate::reply;
+use crate::call::CallRecord;
+use crate::reply::{self, GRPC_STATUS};
 use crate::upstream::Shared;
 use crate::upstream::answer::{Answer, Live};
-use crate::upstream::bell::Cut;
 use crate::upstream::fault::Fault;
 use crate::upstream::framing::{Framing, HeaderBound};
 use crate::upstream::head::Head;
+use crate::upstream::life::Life;
 use crate::upstream::outgoing::{Outgoing, Upload};
-use crate::upstream::pool::{Lease, NoPlace, Timer};
+use crate::upstream::pool::{Lease, NoPlace};
 
 /// How often a call that was never sent takes another connection: each may have ended in the moment it was taken.
 const UNSENT_MAX: u32 = 5;
@@ -32,22 +28,19 @@ const UNSENT_MAX: u32 = 5;
 /// server does not read it. So is any body on a connection on which the last call had no answer.
 const HANDED_OVER_BYTES_MAX: usize = 65_535;
 
-/// A call that has lost less than this of its time is told that it has all of it: that value is there.
-const HASTE: Duration = Duration::from_millis(1);
-
 /// Answers a call, whatever happens; one that has no upstream is answered already. All that can be done at once is done
 /// here and not in the future, which is moved about before it begins.
 pub(super) fn answer(
-    found: Result<Arc<Shared>, Response<Body>>,
+    found: Result<Arc<Shared>, Box<Response<Body>>>,
     request: Request<Body>,
 ) -> impl Future<Output = Result<Response<Body>, Infallible>> + Send + use<> {
     let mut call = found.and_then(|shared| Call::of(shared, request));
     async move {
         let head = match &mut call {
             Ok(call) => call.head_of_answer().await,
-            Err(refusal) => return Ok(std::mem::take(refusal)),
+            Err(refusal) => return Ok(std::mem::take(&mut **refusal)),
         };
-        Ok(call.map_or_else(|refusal| refusal, |call| call.answered(head)))
+        Ok(call.map_or_else(|refusal| *refusal, |call| call.answered(head)))
     }
 }
 
@@ -70,23 +63,20 @@ struct Begun {
 
 impl Call {
     /// A call that begins, or how it failed.
-    fn of(shared: Arc<Shared>, request: Request<Body>) -> Result<Self, Response<Body>> {
+    fn of(shared: Arc<Shared>, request: Request<Body>) -> Result<Self, Box<Response<Body>>> {
         let record = CallRecord::of(request.extensions());
-        let parts = Life::of(&request, &shared).and_then(|life| {
-            let (head, body) = request.into_parts();
-            let head = Head::of(head, &shared.address)?;
-            Ok((life, head, Outgoing::of(body).map_err(Fault::Upload)?))
-        });
-        match parts {
-            Ok((life, head, body)) => Ok(Self {
-                shared,
-                record,
-                life,
-                head,
-                body,
-            }),
-            Err(fault) => Err(failed(&fault, &shared, &record)),
-        }
+        let refusal = |fault: Fault| Box::new(failed(&fault, &shared, &record));
+        let life = Life::of(&request, &shared).map_err(refusal)?;
+        let (head, body) = request.into_parts();
+        let head = Head::of(head, &shared.address).map_err(refusal)?;
+        let body = Outgoing::of(body).map_err(|status| refusal(Fault::Upload(status)))?;
+        Ok(Self {
+            shared,
+            record,
+            life,
+            head,
+            body,
+        })
     }
 
     /// Sends the call, again if it may be, and waits for the head of the answer.
@@ -235,126 +225,7 @@ impl Sent {
     }
 }
 
-/// Whether an answer is gRPC: it has a status, or is a success of gRPC's content type.
+/// Whether an answer is gRPC: it is a success of gRPC's content type, or has a status.
 fn is_grpc(status: StatusCode, headers: &HeaderMap) -> bool {
-    headers.contains_key("grpc-status") || (status == StatusCode::OK && reply::is_grpc(headers))
-}
-
-/// How long a call may last: to the caller's deadline, or else the settings', and not beyond the moment at which the
-/// gateway, stopping, cuts it.
-pub(super) struct Life {
-    ends: Instant,
-    timer: Timer,
-    /// `grpc-timeout` of a call that has all of its time left, if the caller said nothing of it.
-    whole: Option<HeaderValue>,
-    /// Whether the end is the longest life of a stream, and not a deadline that the caller knows.
-    is_stream_limit: bool,
-    is_stream: bool,
-    cut: Cut,
-}
-
-impl Life {
-    /// It begins now: what a REST body took to arrive is no part of a deadline that nobody asked for.
-    fn of(request: &Request<Body>, shared: &Shared) -> Result<Self, Fault> {
-        let now = Instant::now();
-        let is_stream = request.extensions().get::<AnswersInStream>().is_some();
-        let (ends, is_stream_limit, whole) = match request.headers().get(GRPC_TIMEOUT) {
-            Some(timeout) => {
-                let timeout = timeout.to_str().ok().and_then(deadline::parse_grpc);
-                (now.checked_add(timeout.ok_or(Fault::MalformedTimeout)?), false, None)
-            }
-            None if is_stream => (now.checked_add(shared.settings.stream_deadline), true, None),
-            None => (
-                now.checked_add(shared.settings.deadline),
-                false,
-                Some(shared.whole_timeout.clone()),
-            ),
-        };
-        // A time that the clock does not hold is no limit.
-        let ends = ends.unwrap_or_else(|| now + Duration::from_secs(u64::from(u32::MAX)));
-        Ok(Self {
-            ends,
-            timer: Timer::default(),
-            whole,
-            is_stream_limit,
-            is_stream,
-            cut: Cut::new(match is_stream {
-                true => &shared.cutting,
-                false => &shared.ending,
-            }),
-        })
-    }
-
-    /// What is left of it, as `grpc-timeout`.
-    fn left(&mut self, shared: &Shared) -> HeaderValue {
-        let left = self.ends.saturating_duration_since(Instant::now());
-        match self.whole.take() {
-            // The gateway itself ends the call in time.
-            Some(whole) if left + HASTE >= shared.settings.deadline => whole,
-            _ => {
-                let mut left = deadline::to_grpc(left);
-                // No other call has the same: nothing for HTTP/2's table.
-                left.set_sensitive(true);
-                left
-            }
-        }
-    }
-
-    pub(super) fn is_over(&self) -> bool {
-        Instant::now() >= self.ends
-    }
-
-    /// Waits for something, but not beyond the end.
-    fn bound<F: Future + Unpin>(&mut self, mut future: F) -> impl Future<Output = Result<F::Output, Fault>> {
-        poll_fn(move |cx| {
-            if let Poll::Ready(output) = Pin::new(&mut future).poll(cx) {
-                return Poll::Ready(Ok(output));
-            }
-            if self.is_cut(cx, true) {
-                return Poll::Ready(Err(self.cut_fault()));
-            }
-            Pin::new(&mut *self).poll(cx).map(|()| Err(self.fault()))
-        })
-    }
-
-    /// Whether the gateway cuts the call in the place of the next frame of its answer, which is there or not.
-    pub(super) fn is_cut(&mut self, cx: &mut Context<'_>, is_pending: bool) -> bool {
-        self.cut.is_due(cx, is_pending)
-    }
-
-    /// What the cut means.
-    pub(super) fn cut_fault(&self) -> Fault {
-        match self.is_stream {
-            true => Fault::StreamCut,
-            false => Fault::Stopping,
-        }
-    }
-
-    /// A server that sees the end of the time first cancels the call, as grpc-go does; its reason is the time.
-    pub(super) fn blame(&self, fault: Fault) -> Fault {
-        if fault.is_cancel() && self.is_over() {
-            self.fault()
-        } else {
-            fault
-        }
-    }
-
-    /// What the end means.
-    pub(super) fn fault(&self) -> Fault {
-        if self.is_stream_limit {
-            Fault::LifeOver
-        } else {
-            Fault::DeadlineExceeded
-        }
-    }
-}
-
-/// Comes at the end.
-impl Future for Life {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let this = &mut *self;
-        this.timer.poll(this.ends, cx)
-    }
+    (status == StatusCode::OK && reply::is_grpc(headers)) || headers.contains_key(GRPC_STATUS)
 }

@@ -89,12 +89,12 @@ impl Table {
         let by_service = self.by_service.clone();
         BoxCloneSyncService::new(tower::service_fn(move |request: Request<Body>| {
             let found = match (refused(&request), by_service.get(service_of(request.uri().path()))) {
-                (Some(refusal), _) => Err(refusal),
+                (Some(refusal), _) => Err(Box::new(refusal)),
                 (None, Some(upstream)) => Ok(upstream.shared.clone()),
                 (None, None) => {
                     let record = CallRecord::of(request.extensions());
                     let failure = Failure::no_upstream();
-                    Err(trailers_only(&failure, GRPC, record.error_domain()))
+                    Err(Box::new(trailers_only(&failure, GRPC, record.error_domain())))
                 }
             };
             call::answer(found, request)
