@@ -20,8 +20,30 @@ pub async fn begun(draining: &mut watch::Receiver<bool>) {
 pub struct Cut {
     /// `None` once the drain has begun.
     draining: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
-    /// Set when the drain begins.
-    frames_left: Option<u8>,
+    last: LastFrames,
+}
+
+/// What a stream may still send that is to be cut; nothing is counted before.
+#[derive(Debug, Default)]
+pub(crate) struct LastFrames(Option<u8>);
+
+impl LastFrames {
+    /// The cut is due.
+    pub(crate) fn begin(&mut self) {
+        self.0.get_or_insert(FRAMES_BEFORE_CUT);
+    }
+
+    /// Whether the stream is cut in the place of its next frame, which is there or not.
+    pub(crate) fn is_over(&mut self, is_pending: bool) -> bool {
+        match (self.0, is_pending) {
+            (None, _) => false,
+            (Some(_), true) | (Some(0), false) => true,
+            (Some(left), false) => {
+                self.0 = Some(left - 1);
+                false
+            }
+        }
+    }
 }
 
 impl Cut {
@@ -29,7 +51,7 @@ impl Cut {
     pub fn new(mut draining: watch::Receiver<bool>) -> Self {
         Self {
             draining: Some(Box::pin(async move { begun(&mut draining).await })),
-            frames_left: None,
+            last: LastFrames::default(),
         }
     }
 
@@ -40,16 +62,9 @@ impl Cut {
             && draining.as_mut().poll(cx).is_ready()
         {
             self.draining = None;
-            self.frames_left = Some(FRAMES_BEFORE_CUT);
+            self.last.begin();
         }
-        match (self.frames_left, is_pending) {
-            (None, _) => false,
-            (Some(_), true) | (Some(0), false) => true,
-            (Some(left), false) => {
-                self.frames_left = Some(left - 1);
-                false
-            }
-        }
+        self.last.is_over(is_pending)
     }
 }
 

@@ -2,8 +2,8 @@
 //!
 //! An [`Upstream`] is a pool of a few HTTP/2 connections to one server. [`Upstream::run`] keeps them: it resolves the
 //! name, connects, waits for the server's SETTINGS, replaces what ends, and lets calls finish when it is to stop. A
-//! call of [`Upstream::service`] takes a place on one of the connections (`pool.rs`), is sent (`call.rs`), and gives
-//! the place back when its answer ends (`answer.rs`). Whatever fails on the way becomes a gRPC status that says nothing
+//! call of [`Upstream::service`] takes a place on one of the connections (`pool.rs`), is sent (`call.rs`) with what the
+//! server is to know of it (`head.rs`), and gives the place back when its answer ends (`answer.rs`). Whatever fails on the way becomes a gRPC status that says nothing
 //! of the server's address or of the connection (`fault.rs`); the log does.
 //!
 //! HTTP/2 is spoken by `h2` itself and not by hyper's client around it: that one puts a queue without a bound and a
@@ -13,21 +13,23 @@
 mod address;
 mod answer;
 mod backoff;
+mod bell;
 mod call;
 mod connect;
-mod copied;
 mod drive;
 mod fault;
 mod framing;
 mod grow;
+mod head;
+mod hop;
 mod keep;
+mod life;
 mod outgoing;
 mod pool;
 mod settings;
 mod table;
 mod tls;
 
-use std::convert::Infallible;
 use std::sync::Arc;
 
 use http::HeaderValue;
@@ -37,6 +39,7 @@ use tower::util::BoxCloneSyncService;
 use crate::deadline;
 use crate::gateway::GrpcService;
 use address::Address;
+use bell::Bell;
 use connect::Dialer;
 use pool::Pool;
 pub use settings::{ClientIdentity, Settings, Tls, UpstreamError};
@@ -64,10 +67,10 @@ struct Shared {
     dialer: Dialer,
     pool: Arc<Pool>,
     health: watch::Sender<Health>,
-    /// Becomes true when streams are to end.
-    cutting: watch::Sender<bool>,
-    /// Becomes true when calls with one answer are to end too.
-    ending: watch::Sender<bool>,
+    /// Rings when streams are to end.
+    cutting: Arc<Bell>,
+    /// Rings when calls with one answer are to end too.
+    ending: Arc<Bell>,
     /// The settings' deadline, as `grpc-timeout`.
     whole_timeout: HeaderValue,
 }
@@ -106,8 +109,8 @@ impl Upstream {
             shared: Arc::new(Shared {
                 pool: Pool::new(settings.calls_waiting_max),
                 health: watch::Sender::new(Health::Connecting),
-                cutting: watch::Sender::new(false),
-                ending: watch::Sender::new(false),
+                cutting: Arc::default(),
+                ending: Arc::default(),
                 whole_timeout: deadline::to_grpc(settings.deadline),
                 settings,
                 address,
@@ -125,8 +128,7 @@ impl Upstream {
     pub fn service(&self) -> GrpcService {
         let shared = self.shared.clone();
         BoxCloneSyncService::new(tower::service_fn(move |request| {
-            let shared = shared.clone();
-            async move { Ok::<_, Infallible>(call::answer(&shared, request).await) }
+            call::answer(Ok(shared.clone()), request)
         }))
     }
 
@@ -145,13 +147,13 @@ impl Upstream {
     /// Ends the streams of the server's that are in progress, and those that still begin, with UNAVAILABLE and the
     /// reason `STREAM_CUT`: for a drain that will not wait for them any longer. Other calls go on.
     pub fn cut_streams(&self) {
-        self.shared.cutting.send_replace(true);
+        self.shared.cutting.ring();
     }
 
     /// Ends the other calls too, and those that still begin, with UNAVAILABLE and the reason `GATEWAY_STOPPING`: for the
     /// last moment in which callers can still be told.
     pub fn end_calls(&self) {
-        self.shared.ending.send_replace(true);
+        self.shared.ending.ring();
     }
 }
 

@@ -13,10 +13,10 @@ use tonic::Status;
 
 use crate::call::CallRecord;
 use crate::upstream::Shared;
-use crate::upstream::call::Life;
 use crate::upstream::fault::Fault;
 use crate::upstream::framing::{Framing, HeaderBound};
-use crate::upstream::outgoing::{Upload, strip_hop};
+use crate::upstream::life::Life;
+use crate::upstream::outgoing::Upload;
 use crate::upstream::pool::Lease;
 
 /// The body.
@@ -40,13 +40,22 @@ pub(super) struct Live {
 
 impl Answer {
     pub(super) fn new(live: Live) -> Self {
-        Self {
-            live: (!live.stream.is_end_stream()).then_some(live),
+        if live.stream.is_end_stream() {
+            live.leave();
+            return Self { live: None };
         }
+        Self { live: Some(live) }
     }
 }
 
 impl Live {
+    /// Ends with the stream's own end. One that is still sent to is reset when it is dropped, so that is not put off.
+    fn leave(self) {
+        if self.upload.is_none() {
+            self.lease.keep_spent(self.stream);
+        }
+    }
+
     /// The next frame; `None` at the end.
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Frame<Bytes>>, Fault>> {
         let polled = self.poll_stream(cx);
@@ -83,8 +92,9 @@ impl Live {
             Some(Err(error)) => Poll::Ready(Err(Fault::Broken(error))),
             None => match ready!(self.stream.poll_trailers(cx)) {
                 Ok(Some(mut trailers)) => {
-                    self.header_bound.check(&trailers).map_err(Fault::HeadersTooLarge)?;
-                    strip_hop(&mut trailers);
+                    self.header_bound
+                        .received(&mut trailers)
+                        .map_err(Fault::HeadersTooLarge)?;
                     Poll::Ready(Ok(Some(Frame::trailers(trailers))))
                 }
                 Ok(None) => Poll::Ready(Ok(None)),
@@ -103,15 +113,19 @@ impl Body for Answer {
         let Some(live) = &mut self.live else {
             return Poll::Ready(None);
         };
-        let frame = match ready!(live.poll_next(cx)) {
+        let (frame, has_ended) = match ready!(live.poll_next(cx)) {
             Ok(Some(frame)) if frame.is_data() => return Poll::Ready(Some(Ok(frame))),
-            Ok(end) => end,
+            Ok(end) => (end, true),
             Err(fault) => {
                 fault.log(&live.shared.address.name, live.record.request_id());
-                Some(Frame::trailers(fault.failure().trailers(live.record.error_domain())))
+                let trailers = fault.failure().trailers(live.record.error_domain());
+                (Some(Frame::trailers(trailers)), false)
             }
         };
-        self.live = None;
+        match self.live.take() {
+            Some(live) if has_ended => live.leave(),
+            _ => {}
+        }
         Poll::Ready(frame.map(Ok))
     }
 

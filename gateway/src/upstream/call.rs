@@ -1,31 +1,25 @@
 //! One call: it takes a place on a connection, is sent, and waits for the head of its answer, all inside its deadline.
 
-use std::future::{Future, poll_fn};
-use std::pin::Pin;
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
-use std::time::Duration;
 
-use h2::Reason;
 use h2::client::ResponseFuture;
-use http::request::Parts;
-use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri, Version, header};
-use tokio::time::Instant;
+use h2::{Reason, RecvStream};
+use http::{HeaderMap, Request, Response, StatusCode, header};
 use tonic::body::Body;
 
-use crate::call::{AnswersInStream, CallRecord};
-use crate::deadline::{self, GRPC_TIMEOUT};
-use crate::drain::Cut;
-use crate::edge::is_reserved_by_grpc;
-use crate::reply;
+use crate::call::CallRecord;
+use crate::reply::{self, GRPC_STATUS};
 use crate::upstream::Shared;
 use crate::upstream::answer::{Answer, Live};
-use crate::upstream::copied::Copied;
 use crate::upstream::fault::Fault;
 use crate::upstream::framing::{Framing, HeaderBound};
-use crate::upstream::outgoing::{Outgoing, Upload, strip, strip_hop};
-use crate::upstream::pool::{Lease, NoPlace, Timer};
+use crate::upstream::head::Head;
+use crate::upstream::life::Life;
+use crate::upstream::outgoing::{Outgoing, Upload};
+use crate::upstream::pool::{Lease, NoPlace};
 
 /// How often a call that was never sent takes another connection: each may have ended in the moment it was taken.
 const UNSENT_MAX: u32 = 5;
@@ -34,60 +28,155 @@ const UNSENT_MAX: u32 = 5;
 /// server does not read it. So is any body on a connection on which the last call had no answer.
 const HANDED_OVER_BYTES_MAX: usize = 65_535;
 
-/// A call that has lost less than this of its time is told that it has all of it: that value is there.
-const HASTE: Duration = Duration::from_millis(1);
-
-/// Answers a call, whatever happens.
-pub(super) async fn answer(shared: &Arc<Shared>, request: Request<Body>) -> Response<Body> {
-    let record = CallRecord::of(request.extensions());
-    match answered(shared, request, &record).await {
-        Ok(response) => response,
-        Err(fault) => {
-            fault.log(&shared.address.name, record.request_id());
-            fault.response(record.error_domain())
-        }
+/// Answers a call, whatever happens; one that has no upstream is answered already. All that can be done at once is done
+/// here and not in the future, which is moved about before it begins.
+pub(super) fn answer(
+    found: Result<Arc<Shared>, Box<Response<Body>>>,
+    request: Request<Body>,
+) -> impl Future<Output = Result<Response<Body>, Infallible>> + Send + use<> {
+    let mut call = found.and_then(|shared| Call::of(shared, request));
+    async move {
+        let head = match &mut call {
+            Ok(call) => call.head_of_answer().await,
+            Err(refusal) => return Ok(std::mem::take(&mut **refusal)),
+        };
+        Ok(call.map_or_else(|refusal| *refusal, |call| call.answered(head)))
     }
 }
 
-async fn answered(
-    shared: &Arc<Shared>,
-    request: Request<Body>,
-    record: &Arc<CallRecord>,
-) -> Result<Response<Body>, Fault> {
-    let mut life = Life::of(&request, shared)?;
-    let (head, body) = request.into_parts();
-    let mut head = Head::of(head, shared)?;
-    let mut body = Outgoing::of(body).map_err(Fault::Upload)?;
-    let (mut unsent, mut was_refused) = (0, false);
-    loop {
-        let place = shared.pool.lease(shared.settings.connect_wait);
-        let mut lease = life.bound(place).await?.map_err(|why| match why {
-            NoPlace::Unreachable => Fault::Unreachable,
-            NoPlace::Full => Fault::Full,
-        })?;
-        lease.lend(&mut life.timer);
-        let sent = match Sent::new(&mut lease, head.request(life.left(shared)), body) {
-            Ok(sent) => sent,
-            Err((_, back)) if unsent < UNSENT_MAX => {
-                unsent += 1;
-                body = back;
-                continue;
-            }
-            Err((error, _)) => return Err(Fault::Broken(error)),
-        };
-        let again = sent.whole.clone();
-        let call = Call { shared, record, lease };
-        match call.finish(sent, life).await {
-            Ok(response) => return Ok(response),
-            Err((fault, Some(left))) if fault.is_unprocessed() && !was_refused => match again {
-                Some(bytes) => {
-                    (was_refused, body, life) = (true, Outgoing::Whole(bytes), left);
+/// A call until its answer begins.
+struct Call {
+    shared: Arc<Shared>,
+    record: Arc<CallRecord>,
+    life: Life,
+    head: Head,
+    /// Empty while it is being sent.
+    body: Outgoing,
+}
+
+/// An answer of which the head is there, and what goes on with it.
+struct Begun {
+    response: Response<RecvStream>,
+    upload: Option<Upload>,
+    lease: Lease,
+}
+
+impl Call {
+    /// A call that begins, or how it failed.
+    fn of(shared: Arc<Shared>, request: Request<Body>) -> Result<Self, Box<Response<Body>>> {
+        let record = CallRecord::of(request.extensions());
+        let refusal = |fault: Fault| Box::new(failed(&fault, &shared, &record));
+        let life = Life::of(&request, &shared).map_err(refusal)?;
+        let (head, body) = request.into_parts();
+        let head = Head::of(head, &shared.address).map_err(refusal)?;
+        let body = Outgoing::of(body).map_err(|status| refusal(Fault::Upload(status)))?;
+        Ok(Self {
+            shared,
+            record,
+            life,
+            head,
+            body,
+        })
+    }
+
+    /// Sends the call, again if it may be, and waits for the head of the answer.
+    async fn head_of_answer(&mut self) -> Result<Begun, Fault> {
+        let (mut unsent, mut was_refused) = (0, false);
+        loop {
+            let mut lease = match self.shared.pool.lease_now() {
+                Some(lease) => lease,
+                None => self.lease().await?,
+            };
+            lease.lend(&mut self.life.timer);
+            let request = self.head.request(self.life.left(&self.shared), lease.is_first());
+            let mut sent = match Sent::new(&mut lease, request, std::mem::take(&mut self.body)) {
+                Ok(sent) => sent,
+                Err((_, back)) if unsent < UNSENT_MAX => {
+                    unsent += 1;
+                    self.body = back;
+                    continue;
                 }
-                None => return Err(fault),
-            },
-            Err((fault, _)) => return Err(fault),
+                Err((error, _)) => return Err(Fault::Broken(error)),
+            };
+            let error = match self.life.bound(&mut sent.response).await {
+                Ok(Ok(response)) => {
+                    let upload = sent.upload;
+                    return Ok(Begun {
+                        response,
+                        upload,
+                        lease,
+                    });
+                }
+                Ok(Err(error)) => error,
+                Err(fault) => {
+                    if self.life.is_over() {
+                        let was_unsent = sent.upload.as_ref().is_some_and(Upload::is_stuck);
+                        lease.note_unanswered(was_unsent);
+                        lease.suspect_silence();
+                    }
+                    return Err(fault);
+                }
+            };
+            if let Some(status) = sent.upload.as_ref().and_then(Upload::failure) {
+                return Err(Fault::Upload(status));
+            }
+            let fault = self.life.blame(Fault::Broken(error));
+            match sent.whole {
+                Some(bytes) if fault.is_unprocessed() && !was_refused => {
+                    (was_refused, self.body) = (true, Outgoing::Whole(bytes));
+                }
+                _ => return Err(fault),
+            }
         }
     }
+
+    /// Waits for a place. Apart from the call, which mostly has one at once.
+    async fn lease(&mut self) -> Result<Lease, Fault> {
+        let place = pin!(self.shared.pool.lease(self.shared.settings.connect_wait));
+        self.life.bound(place).await?.map_err(|why| match why {
+            NoPlace::Unreachable => Fault::Unreachable,
+            NoPlace::Full => Fault::Full,
+        })
+    }
+
+    /// The answer, once its head is there.
+    fn answered(self, begun: Result<Begun, Fault>) -> Response<Body> {
+        let begun = begun.and_then(|begun| {
+            begun.lease.note_served();
+            let (mut head, stream) = begun.response.into_parts();
+            let header_bound = HeaderBound(self.shared.settings.header_bytes_max as usize);
+            let received = header_bound.received(&mut head.headers);
+            received.map_err(Fault::HeadersTooLarge)?;
+            if !is_grpc(head.status, &head.headers) {
+                let content_type = head.headers.remove(header::CONTENT_TYPE);
+                return Err(Fault::Foreign(head.status, content_type));
+            }
+            Ok((head.headers, stream, begun.upload, begun.lease, header_bound))
+        });
+        let (headers, stream, upload, lease, header_bound) = match begun {
+            Ok(begun) => begun,
+            Err(fault) => return failed(&fault, &self.shared, &self.record),
+        };
+        let answer = Answer::new(Live {
+            stream,
+            upload,
+            lease,
+            life: self.life,
+            framing: Framing::new(self.shared.settings.message_bytes_max),
+            header_bound,
+            shared: self.shared,
+            record: self.record,
+        });
+        let mut response = Response::new(Body::new(answer));
+        *response.headers_mut() = headers;
+        response
+    }
+}
+
+/// The answer to a call that failed before its own began.
+fn failed(fault: &Fault, shared: &Shared, record: &CallRecord) -> Response<Body> {
+    fault.log(&shared.address.name, record.request_id());
+    fault.response(record.error_domain())
 }
 
 /// A request that is on its way.
@@ -127,6 +216,7 @@ impl Sent {
             }
             Outgoing::Stream(first, body) => (Some(Upload::start(first, body, stream, lease.progress())), None),
         };
+        lease.drop_spent();
         Ok(Self {
             response,
             upload,
@@ -135,220 +225,7 @@ impl Sent {
     }
 }
 
-/// A call with its place.
-struct Call<'c> {
-    shared: &'c Arc<Shared>,
-    record: &'c Arc<CallRecord>,
-    lease: Lease,
-}
-
-impl Call<'_> {
-    /// Waits for the head of the answer. A fault before it gives the rest of the call's life back.
-    async fn finish(self, sent: Sent, mut life: Life) -> Result<Response<Body>, (Fault, Option<Life>)> {
-        let response = match life.bound(sent.response).await {
-            Ok(Ok(response)) => response,
-            Ok(Err(error)) => {
-                let failed = sent.upload.as_ref().and_then(Upload::failure);
-                return match failed {
-                    Some(status) => Err((Fault::Upload(status), None)),
-                    None => Err((life.blame(Fault::Broken(error)), Some(life))),
-                };
-            }
-            Err(fault) => {
-                if life.is_over() {
-                    let was_unsent = sent.upload.as_ref().is_some_and(Upload::is_stuck);
-                    self.lease.note_unanswered(was_unsent);
-                    self.lease.suspect_silence();
-                }
-                return Err((fault, None));
-            }
-        };
-        let (mut head, stream) = response.into_parts();
-        self.lease.note_served();
-        let header_bound = HeaderBound(self.shared.settings.header_bytes_max as usize);
-        if let Err(too_large) = header_bound.check(&head.headers) {
-            return Err((Fault::HeadersTooLarge(too_large), None));
-        }
-        if !is_grpc(head.status, &head.headers) {
-            let content_type = head.headers.remove(header::CONTENT_TYPE);
-            return Err((Fault::Foreign(head.status, content_type), None));
-        }
-        strip_hop(&mut head.headers);
-        let answer = Answer::new(Live {
-            stream,
-            upload: sent.upload,
-            lease: self.lease,
-            life,
-            framing: Framing::new(self.shared.settings.message_bytes_max),
-            header_bound,
-            shared: self.shared.clone(),
-            record: self.record.clone(),
-        });
-        let mut response = Response::new(Body::new(answer));
-        *response.headers_mut() = head.headers;
-        Ok(response)
-    }
-}
-
-/// Whether an answer is gRPC: it has a status, or is a success of gRPC's content type.
+/// Whether an answer is gRPC: it is a success of gRPC's content type, or has a status.
 fn is_grpc(status: StatusCode, headers: &HeaderMap) -> bool {
-    headers.contains_key("grpc-status") || (status == StatusCode::OK && reply::is_grpc(headers))
-}
-
-/// The head of a call as the server sees it.
-struct Head {
-    uri: Uri,
-    /// For the first attempt.
-    headers: Option<HeaderMap>,
-    /// The same for those after it.
-    copied: Copied,
-}
-
-impl Head {
-    fn of(mut head: Parts, shared: &Shared) -> Result<Self, Fault> {
-        // Without a query, of which gRPC knows nothing: whoever decided that this call may pass has looked at the path, and a
-        // server that takes the method from behind the last `/` would find another one in `?/Other`.
-        let mut uri = head.uri.into_parts();
-        uri.scheme = Some(shared.address.scheme.clone());
-        uri.authority = Some(shared.address.authority.clone());
-        uri.path_and_query = match uri.path_and_query {
-            Some(path) if path.query().is_none() => Some(path),
-            Some(path) => Some(PathAndQuery::try_from(path.path()).map_err(|error| Fault::Unsendable(error.into()))?),
-            None => Some(PathAndQuery::from_static("/")),
-        };
-        let uri = Uri::from_parts(uri).map_err(|error| Fault::Unsendable(error.into()))?;
-        strip_hop(&mut head.headers);
-        // What gRPC keeps for itself and a caller has no say in.
-        strip(&mut head.headers, is_reserved_by_grpc);
-        head.headers.insert(header::TE, HeaderValue::from_static("trailers"));
-        Ok(Self {
-            uri,
-            copied: Copied::of(&head.headers),
-            headers: Some(head.headers),
-        })
-    }
-
-    /// The request, with what is left of the deadline.
-    fn request(&mut self, left: HeaderValue) -> Request<()> {
-        let mut request = Request::new(());
-        *request.method_mut() = http::Method::POST;
-        *request.version_mut() = Version::HTTP_2;
-        *request.uri_mut() = self.uri.clone();
-        *request.headers_mut() = self.headers.take().unwrap_or_else(|| self.copied.headers());
-        request.headers_mut().insert(GRPC_TIMEOUT, left);
-        request
-    }
-}
-
-/// How long a call may last: to the caller's deadline, or else the settings', and not beyond the moment at which the
-/// gateway, stopping, cuts it.
-pub(super) struct Life {
-    ends: Instant,
-    timer: Timer,
-    /// `grpc-timeout` of a call that has all of its time left, if the caller said nothing of it.
-    whole: Option<HeaderValue>,
-    /// Whether the end is the longest life of a stream, and not a deadline that the caller knows.
-    is_stream_limit: bool,
-    is_stream: bool,
-    cut: Cut,
-}
-
-impl Life {
-    /// It begins now: what a REST body took to arrive is no part of a deadline that nobody asked for.
-    fn of(request: &Request<Body>, shared: &Shared) -> Result<Self, Fault> {
-        let now = Instant::now();
-        let is_stream = request.extensions().get::<AnswersInStream>().is_some();
-        let (ends, is_stream_limit, whole) = match request.headers().get(GRPC_TIMEOUT) {
-            Some(timeout) => {
-                let timeout = timeout.to_str().ok().and_then(deadline::parse_grpc);
-                (now.checked_add(timeout.ok_or(Fault::MalformedTimeout)?), false, None)
-            }
-            None if is_stream => (now.checked_add(shared.settings.stream_deadline), true, None),
-            None => (
-                now.checked_add(shared.settings.deadline),
-                false,
-                Some(shared.whole_timeout.clone()),
-            ),
-        };
-        // A time that the clock does not hold is no limit.
-        let ends = ends.unwrap_or_else(|| now + Duration::from_secs(u64::from(u32::MAX)));
-        Ok(Self {
-            ends,
-            timer: Timer::default(),
-            whole,
-            is_stream_limit,
-            is_stream,
-            cut: Cut::new(match is_stream {
-                true => shared.cutting.subscribe(),
-                false => shared.ending.subscribe(),
-            }),
-        })
-    }
-
-    /// What is left of it, as `grpc-timeout`.
-    fn left(&mut self, shared: &Shared) -> HeaderValue {
-        let left = self.ends.saturating_duration_since(Instant::now());
-        match self.whole.take() {
-            // The gateway itself ends the call in time.
-            Some(whole) if left + HASTE >= shared.settings.deadline => whole,
-            _ => deadline::to_grpc(left),
-        }
-    }
-
-    pub(super) fn is_over(&self) -> bool {
-        Instant::now() >= self.ends
-    }
-
-    /// Waits for something, but not beyond the end.
-    async fn bound<F: Future>(&mut self, future: F) -> Result<F::Output, Fault> {
-        tokio::select! {
-            biased;
-            output = future => Ok(output),
-            fault = poll_fn(|cx| match self.is_cut(cx, true) {
-                true => Poll::Ready(self.cut_fault()),
-                false => Pin::new(&mut *self).poll(cx).map(|()| self.fault()),
-            }) => Err(fault),
-        }
-    }
-
-    /// Whether the gateway cuts the call in the place of the next frame of its answer, which is there or not.
-    pub(super) fn is_cut(&mut self, cx: &mut Context<'_>, is_pending: bool) -> bool {
-        self.cut.is_due(cx, is_pending)
-    }
-
-    /// What the cut means.
-    pub(super) fn cut_fault(&self) -> Fault {
-        match self.is_stream {
-            true => Fault::StreamCut,
-            false => Fault::Stopping,
-        }
-    }
-
-    /// A server that sees the end of the time first cancels the call, as grpc-go does; its reason is the time.
-    pub(super) fn blame(&self, fault: Fault) -> Fault {
-        if fault.is_cancel() && self.is_over() {
-            self.fault()
-        } else {
-            fault
-        }
-    }
-
-    /// What the end means.
-    pub(super) fn fault(&self) -> Fault {
-        if self.is_stream_limit {
-            Fault::LifeOver
-        } else {
-            Fault::DeadlineExceeded
-        }
-    }
-}
-
-/// Comes at the end.
-impl Future for Life {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let this = &mut *self;
-        this.timer.poll(this.ends, cx)
-    }
+    (status == StatusCode::OK && reply::is_grpc(headers)) || headers.contains_key(GRPC_STATUS)
 }

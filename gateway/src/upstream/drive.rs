@@ -2,12 +2,15 @@
 //! not answer pings is given up.
 
 use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, StreamExt};
 use h2::client::{Connection, SendRequest};
 use h2::{Ping, PingPong, Reason};
 use tokio::sync::oneshot;
@@ -28,21 +31,37 @@ pub(super) enum Ended {
     Silent,
 }
 
+/// What comes to a connection besides frames.
+enum News {
+    /// The peer does not answer pings.
+    Silent,
+    /// Calls cannot be sent.
+    GivenUp,
+    Closing,
+}
+
 /// Drives a connection to its end, which after `closing` comes when its calls have ended.
-pub(super) async fn drive(mut driver: Driver, settings: &Settings, closing: impl Future<Output = ()>) -> Ended {
+pub(super) async fn drive(mut driver: Driver, settings: &Settings, closing: impl Future<Output = ()> + Send) -> Ended {
     let gauge = driver.gauge.clone();
     let pings = driver.connection.ping_pong();
-    let mut silent = pin!(silent(pings, &gauge, settings.keep_alive, settings.keep_alive_timeout));
-    let mut closing = pin!(closing);
-    let mut is_closing = false;
+    let silent = silent(pings, &gauge, settings.keep_alive, settings.keep_alive_timeout);
+    // Each is polled only when it was woken itself: the frames wake this task several times a call.
+    let mut news = FuturesUnordered::<BoxFuture<'_, News>>::new();
+    news.push(silent.map(|()| News::Silent).boxed());
+    news.push(gauge.given_up().map(|()| News::GivenUp).boxed());
+    news.push(closing.map(|()| News::Closing).boxed());
     loop {
-        tokio::select! {
+        let came = tokio::select! {
+            biased;
             ended = poll_fn(|cx| driver.poll(cx)) => return match ended {
                 Ok(()) => Ended::Closed,
                 Err(error) => Ended::Broken(error),
             },
-            () = &mut silent => return Ended::Silent,
-            () = gauge.given_up() => {
+            Some(came) = news.next() => came,
+        };
+        match came {
+            News::Silent => return Ended::Silent,
+            News::GivenUp => {
                 tracing::warn!(
                     // Without credentials: such a URL is refused.
                     upstream = settings.url,
@@ -50,10 +69,7 @@ pub(super) async fn drive(mut driver: Driver, settings: &Settings, closing: impl
                 );
                 driver.leave(Left::Broken);
             }
-            () = &mut closing, if !is_closing => {
-                is_closing = true;
-                driver.leave(Left::Served);
-            }
+            News::Closing => driver.leave(Left::Served),
         }
     }
 }
@@ -111,6 +127,7 @@ impl Driver {
         if let Some(taking) = self.taking.take() {
             // Out of the pool before anybody hears of it.
             drop(taking.joined);
+            self.gauge.keep_none();
             let _ = taking.left.send(left);
         }
     }

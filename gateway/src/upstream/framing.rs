@@ -4,6 +4,7 @@
 use http::HeaderMap;
 
 use crate::frame::HEADER_BYTES;
+use crate::upstream::hop::{is_of_the_hop, strip_hop};
 
 /// The place in a sequence of frames.
 #[derive(Debug)]
@@ -24,13 +25,19 @@ const HEADER_OVERHEAD_BYTES: usize = 32;
 pub(super) struct HeaderBound(pub(super) usize);
 
 impl HeaderBound {
-    /// Whether these are within it.
-    pub(super) fn check(self, headers: &HeaderMap) -> Result<(), TooLarge> {
-        let sizes = headers.iter();
-        let bytes = sizes.map(|(name, value)| name.as_str().len() + value.len() + HEADER_OVERHEAD_BYTES);
-        let (bytes, max) = (bytes.sum(), self.0);
+    /// Takes headers that came, which have to be within it: what belongs to the connection goes no further.
+    pub(super) fn received(self, headers: &mut HeaderMap) -> Result<(), TooLarge> {
+        let (mut bytes, mut has_hop) = (0, false);
+        for (name, value) in &*headers {
+            bytes += name.as_str().len() + value.len() + HEADER_OVERHEAD_BYTES;
+            has_hop |= is_of_the_hop(name);
+        }
+        let max = self.0;
         if bytes > max {
             return Err(TooLarge { bytes, max });
+        }
+        if has_hop {
+            strip_hop(headers);
         }
         Ok(())
     }
@@ -89,6 +96,22 @@ mod tests {
 
     use super::*;
     use crate::frame::framed;
+
+    #[test]
+    fn headers_pass_up_to_the_bound_without_what_is_of_the_connection() {
+        let headers = [("content-type", "application/grpc"), ("keep-alive", "1"), ("x-a", "1")];
+        let headers = headers.map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
+        let headers = HeaderMap::from_iter(headers);
+        let bytes = 28 + 11 + 4 + 3 * HEADER_OVERHEAD_BYTES;
+        let mut taken = headers.clone();
+        assert_eq!(HeaderBound(bytes).received(&mut taken), Ok(()));
+        let mut left: Vec<_> = taken.keys().map(http::HeaderName::as_str).collect();
+        left.sort_unstable();
+        assert_eq!(left, ["content-type", "x-a"]);
+        let max = bytes - 1;
+        let refused = HeaderBound(max).received(&mut headers.clone());
+        assert_eq!(refused, Err(TooLarge { bytes, max }));
+    }
 
     proptest! {
         #[test]

@@ -11,8 +11,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::FutureExt;
 use h2::{Reason, SendStream};
-use http::HeaderMap;
-use http::header::CONNECTION;
 use http_body::{Body as _, Frame};
 use http_body_util::BodyExt;
 use tokio::task::AbortHandle;
@@ -31,6 +29,12 @@ pub(super) enum Outgoing {
     Whole(Bytes),
     /// What is there of it, and the rest.
     Stream(Option<Bytes>, Body),
+}
+
+impl Default for Outgoing {
+    fn default() -> Self {
+        Self::Whole(Bytes::new())
+    }
 }
 
 impl Outgoing {
@@ -206,51 +210,10 @@ impl Pump {
     }
 }
 
-/// Headers that belong to one connection, and those that HTTP/2 writes itself.
-fn is_of_the_hop(name: &str) -> bool {
-    matches!(
-        name,
-        "connection"
-            | "content-length"
-            | "host"
-            | "keep-alive"
-            | "proxy-authenticate"
-            | "proxy-authorization"
-            | "proxy-connection"
-            | "te"
-            | "transfer-encoding"
-            | "upgrade"
-    )
-}
-
-/// Takes out what belongs to the connection on which a message came.
-pub(super) fn strip_hop(headers: &mut HeaderMap) {
-    let named: Vec<String> = headers
-        .get_all(CONNECTION)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .map(|name| name.trim().to_ascii_lowercase())
-        .collect();
-    strip(headers, is_of_the_hop);
-    for name in named {
-        headers.remove(name);
-    }
-}
-
-/// Takes out the headers of these names: mostly there are none.
-pub(super) fn strip(headers: &mut HeaderMap, is_meant: fn(&str) -> bool) {
-    while let Some(name) = headers.keys().find(|name| is_meant(name.as_str())) {
-        let name = name.clone();
-        headers.remove(name);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
-    use http::{HeaderName, HeaderValue};
     use http_body_util::{Empty, Full, StreamBody};
 
     use super::*;
@@ -314,27 +277,5 @@ mod tests {
             body.flow_control().release_capacity(chunk.len()).unwrap();
         }
         assert_eq!((read, joined.gauge.is_stalled()), (200_000, false));
-    }
-
-    #[test]
-    fn what_belongs_to_the_hop_stays_there() {
-        let names = [
-            "connection",
-            "content-length",
-            "te",
-            "upgrade",
-            "x-private",
-            "x-kept",
-            "authorization",
-        ];
-        let mut headers: HeaderMap = names
-            .iter()
-            .map(|name| (HeaderName::from_static(name), HeaderValue::from_static("1")))
-            .collect();
-        headers.insert("connection", HeaderValue::from_static("close, X-Private"));
-        strip_hop(&mut headers);
-        let mut left: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
-        left.sort_unstable();
-        assert_eq!(left, ["authorization", "x-kept"]);
     }
 }

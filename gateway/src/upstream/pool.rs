@@ -3,6 +3,7 @@
 //! kept are used when these are full. Nothing here does I/O.
 
 mod gauge;
+mod lease;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
@@ -16,6 +17,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::upstream::connect::Heard;
 pub(super) use gauge::{Gauge, Progress, Timer};
+pub(super) use lease::Lease;
 
 /// The connections.
 pub(super) struct Pool {
@@ -110,6 +112,15 @@ impl Pool {
 
     pub(super) fn is_empty(&self) -> bool {
         self.lock().members.is_empty()
+    }
+
+    /// Takes a place, if there is one and nobody waits for it.
+    pub(super) fn lease_now(self: &Arc<Self>) -> Option<Lease> {
+        let mut state = self.lock();
+        match state.waiting.is_empty() {
+            true => self.take(&mut state),
+            false => None,
+        }
     }
 
     /// Takes a place, waiting for one: for `connect_wait` while there is no connection, and for the same time while
@@ -226,7 +237,7 @@ impl Pool {
         })?;
         let (gauge, sender) = (member.gauge.clone(), member.sender.clone());
         gauge.in_use.fetch_add(1, Ordering::Relaxed);
-        gauge.taken.fetch_add(1, Ordering::Relaxed);
+        let is_first = gauge.taken.fetch_add(1, Ordering::Relaxed) == 0;
         state.calls += 1;
         state.started += 1;
         Some(Lease {
@@ -234,6 +245,7 @@ impl Pool {
             sender: Some(sender),
             heard_before: gauge.heard.so_far(),
             gauge,
+            is_first,
         })
     }
 
@@ -307,68 +319,6 @@ impl Drop for Joined {
         state.members.retain(|member| !Arc::ptr_eq(&member.gauge, &self.gauge));
         if state.members.is_empty() {
             state.turned = Some(Instant::now());
-        }
-    }
-}
-
-/// A call's place on a connection; dropping it gives it back.
-pub(super) struct Lease {
-    pool: Arc<Pool>,
-    sender: Option<SendRequest<Bytes>>,
-    gauge: Arc<Gauge>,
-    heard_before: u64,
-}
-
-impl Lease {
-    /// What opens the call's stream: there is one call to a place.
-    pub(super) fn take_sender(&mut self) -> Option<SendRequest<Bytes>> {
-        self.sender.take()
-    }
-
-    /// The call's upload, which stalls nothing yet.
-    pub(super) fn progress(&self) -> Progress {
-        Progress::new(self.gauge.clone())
-    }
-
-    /// Has the call's timer be one of the connection's.
-    pub(super) fn lend(&self, timer: &mut Timer) {
-        timer.at(&self.gauge);
-    }
-
-    /// Notes that the server answers calls.
-    pub(super) fn note_served(&self) {
-        self.gauge.note_answered();
-    }
-
-    /// Notes that the call had no answer in its time, and whether it could not even be sent.
-    pub(super) fn note_unanswered(&self, was_unsent: bool) {
-        self.gauge.note_unanswered(was_unsent);
-    }
-
-    /// Whether it has to be watched that what is sent does leave: the call before had no answer.
-    pub(super) fn is_questioned(&self) -> bool {
-        self.gauge.is_unanswered()
-    }
-
-    /// Has the connection checked, if nothing came over it since the call began.
-    pub(super) fn suspect_silence(&self) {
-        if self.gauge.heard.so_far() == self.heard_before {
-            self.gauge.doubted.store(true, Ordering::Relaxed);
-            self.gauge.suspected.notify_one();
-        }
-    }
-}
-
-impl Drop for Lease {
-    fn drop(&mut self) {
-        let mut state = self.pool.lock();
-        self.gauge.in_use.fetch_sub(1, Ordering::Relaxed);
-        state.calls -= 1;
-        if !state.waiting.is_empty() {
-            drop(state);
-            self.pool.serve();
-        } else if state.calls == 0 {
-            self.pool.idle.notify_waiters();
         }
     }
 }

@@ -1,12 +1,10 @@
 //! Several upstreams as one inner service: each call goes to the one that has its service.
 
-use std::collections::HashMap;
-use std::convert::Infallible;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use http::{Request, Response};
 use tonic::body::Body;
-use tower::Service;
 use tower::util::BoxCloneSyncService;
 
 use crate::answer::{GRPC, trailers_only};
@@ -19,7 +17,8 @@ use crate::upstream::{Upstream, call};
 #[derive(Debug, Clone)]
 pub struct Table {
     upstreams: Vec<Upstream>,
-    by_service: Arc<HashMap<String, Upstream>>,
+    /// Of so few names, comparing takes less than hashing.
+    by_service: Arc<BTreeMap<String, Upstream>>,
     claims: Vec<Claim>,
 }
 
@@ -38,7 +37,7 @@ impl Table {
     /// Upstreams, each with the full names of its services (`package.Service`). A service belongs to the first that has
     /// it; see [`Table::claims`].
     pub fn new(upstreams: Vec<(Upstream, Vec<String>)>) -> Self {
-        let mut by_service: HashMap<String, Upstream> = HashMap::new();
+        let mut by_service: BTreeMap<String, Upstream> = BTreeMap::new();
         let mut claims = Vec::new();
         for (upstream, services) in &upstreams {
             for service in services {
@@ -79,27 +78,27 @@ impl Table {
 
     /// All of them as one inner service. An RPC whose service none has is UNIMPLEMENTED.
     pub fn service(&self) -> GrpcService {
-        BoxCloneSyncService::new(self.unboxed())
+        self.service_but(|_| None)
     }
 
-    /// The same as it is, for whoever puts more around it.
-    pub(crate) fn unboxed(
+    /// The same, but for calls that `refused` answers.
+    pub(crate) fn service_but(
         &self,
-    ) -> impl Service<Request<Body>, Response = Response<Body>, Error = Infallible, Future: Send> + Clone + Send + Sync + use<>
-    {
+        refused: impl Fn(&Request<Body>) -> Option<Response<Body>> + Clone + Send + Sync + 'static,
+    ) -> GrpcService {
         let by_service = self.by_service.clone();
-        tower::service_fn(move |request: Request<Body>| {
-            let upstream = by_service.get(service_of(request.uri().path())).cloned();
-            async move {
-                Ok::<_, Infallible>(match upstream {
-                    Some(upstream) => call::answer(&upstream.shared, request).await,
-                    None => {
-                        let record = CallRecord::of(request.extensions());
-                        trailers_only(&Failure::no_upstream(), GRPC, record.error_domain())
-                    }
-                })
-            }
-        })
+        BoxCloneSyncService::new(tower::service_fn(move |request: Request<Body>| {
+            let found = match (refused(&request), by_service.get(service_of(request.uri().path()))) {
+                (Some(refusal), _) => Err(Box::new(refusal)),
+                (None, Some(upstream)) => Ok(upstream.shared.clone()),
+                (None, None) => {
+                    let record = CallRecord::of(request.extensions());
+                    let failure = Failure::no_upstream();
+                    Err(Box::new(trailers_only(&failure, GRPC, record.error_domain())))
+                }
+            };
+            call::answer(found, request)
+        }))
     }
 }
 

@@ -1,5 +1,8 @@
 //! Which connection a call is given, and how long it waits for one.
 
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+
 use super::*;
 
 /// And the server's end of it.
@@ -113,4 +116,62 @@ async fn a_connection_on_which_a_call_could_not_be_sent_is_the_last_choice_until
     fourth.note_served();
     drop(fourth);
     assert!(is_on(&pool.lease(wait).await.unwrap(), &one), "as ever");
+}
+
+#[tokio::test]
+async fn a_stream_that_has_ended_wakes_no_connection_and_keeps_none_open() {
+    let (near, far) = tokio::io::duplex(1 << 16);
+    tokio::spawn(async move {
+        let mut server = h2::server::handshake(far).await.unwrap();
+        while let Some(Ok((_request, mut answer))) = server.accept().await {
+            answer.send_response(http::Response::new(()), true).unwrap();
+        }
+    });
+    let (sender, connection) = h2::client::handshake(near).await.unwrap();
+    let polls = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let counted = polls.clone();
+    let driven = tokio::spawn(async move {
+        let mut connection = pin!(connection);
+        poll_fn(|cx| {
+            counted.fetch_add(1, Ordering::Relaxed);
+            connection.as_mut().poll(cx)
+        })
+        .await
+    });
+    let settled = async || {
+        let mut before = usize::MAX;
+        while before != polls.load(Ordering::Relaxed) {
+            before = polls.load(Ordering::Relaxed);
+            for _ in 0..8 {
+                tokio::task::yield_now().await;
+            }
+        }
+        before
+    };
+    let pool = Pool::new(1);
+    let joined = pool.join(sender, Heard::default(), 10, 0);
+    let ended = async |lease: &mut Lease| {
+        let request = http::Request::get("http://localhost/").body(()).unwrap();
+        let (response, _) = lease.take_sender().unwrap().send_request(request, true).unwrap();
+        response.await.unwrap().into_body()
+    };
+    let mut lease = pool.lease_now().unwrap();
+    assert!(lease.is_first());
+    let stream = ended(&mut lease).await;
+    let before = settled().await;
+    lease.keep_spent(stream);
+    assert_eq!(settled().await, before, "nobody was woken");
+    lease.drop_spent();
+    assert!(settled().await > before, "the connection sees that the stream is gone");
+
+    let mut lease = pool.lease_now().unwrap();
+    assert!(!lease.is_first());
+    let stream = ended(&mut lease).await;
+    lease.keep_spent(stream);
+    let gauge = joined.gauge.clone();
+    drop((lease, joined));
+    settled().await;
+    assert!(!driven.is_finished(), "h2 takes the stream for one in use");
+    gauge.keep_none();
+    driven.await.unwrap().unwrap();
 }
