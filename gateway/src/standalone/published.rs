@@ -2,22 +2,19 @@
 //! REST is not asked here, for it has no other RPCs than those that are bound.
 
 use std::collections::BTreeSet;
-use std::convert::Infallible;
 use std::fmt;
 use std::future::ready;
 use std::sync::Arc;
 
-use futures_util::future::Either;
 use tonic::body::Body;
-use tower::util::BoxCloneSyncService;
-use tower::{Service, ServiceExt, service_fn};
 
 use super::schema::is_served;
 use super::settings::{Grpc, Settings};
+use crate::Door;
 use crate::edge::CallRecord;
+use crate::inner::{Called, Calls};
 use crate::reflection::is_exposed;
 use crate::transcode::Schema;
-use crate::{Door, GrpcService};
 
 /// The RPCs that are served over gRPC. As text it is `16 of 17 RPCs`: those of health and reflection count where they
 /// are listed.
@@ -81,21 +78,17 @@ impl Published {
     }
 
     /// The same service, refusing what is not published.
-    pub(super) fn around<S>(self, inner: S) -> GrpcService
-    where
-        S: Service<http::Request<Body>, Response = http::Response<Body>, Error = Infallible, Future: Send>,
-        S: Clone + Send + Sync + 'static,
-    {
-        let published = Arc::new(self);
-        BoxCloneSyncService::new(service_fn(move |request: http::Request<Body>| {
-            let is_grpc = matches!(CallRecord::of(request.extensions()).door(), Door::Grpc | Door::GrpcWeb);
-            if is_grpc && !published.has(request.uri().path()) {
+    pub(super) fn around(self, inner: impl Calls + 'static) -> impl Calls + 'static {
+        move |request: http::Request<Body>| -> Called {
+            let record = request.extensions().get::<Arc<CallRecord>>();
+            let is_grpc = record.is_some_and(|record| matches!(record.door(), Door::Grpc | Door::GrpcWeb));
+            if is_grpc && !self.has(request.uri().path()) {
                 // One answer for what is hidden and what is not there.
                 let refusal = tonic::Status::unimplemented("this RPC is not served here");
-                return Either::Left(ready(Ok(refusal.into_http())));
+                return Box::pin(ready(Ok(refusal.into_http())));
             }
-            Either::Right(inner.clone().oneshot(request))
-        }))
+            inner.call(request)
+        }
     }
 }
 

@@ -1,18 +1,17 @@
 //! Several upstreams as one inner service: each call goes to the one that has its service.
 
 use std::collections::HashMap;
-use std::convert::Infallible;
 use std::sync::Arc;
 
-use http::{Request, Response};
+use http::Request;
 use tonic::body::Body;
-use tower::Service;
 use tower::util::BoxCloneSyncService;
 
 use crate::answer::{GRPC, trailers_only};
 use crate::call::CallRecord;
 use crate::error::Failure;
 use crate::gateway::GrpcService;
+use crate::inner::Called;
 use crate::upstream::{Upstream, call};
 
 /// Upstreams by service.
@@ -79,27 +78,24 @@ impl Table {
 
     /// All of them as one inner service. An RPC whose service none has is UNIMPLEMENTED.
     pub fn service(&self) -> GrpcService {
-        BoxCloneSyncService::new(self.unboxed())
+        BoxCloneSyncService::new(tower::service_fn(self.calls()))
     }
 
     /// The same as it is, for whoever puts more around it.
-    pub(crate) fn unboxed(
-        &self,
-    ) -> impl Service<Request<Body>, Response = Response<Body>, Error = Infallible, Future: Send> + Clone + Send + Sync + use<>
-    {
+    pub(crate) fn calls(&self) -> impl Fn(Request<Body>) -> Called + Clone + Send + Sync + use<> {
         let by_service = self.by_service.clone();
-        tower::service_fn(move |request: Request<Body>| {
+        move |request: Request<Body>| -> Called {
             let upstream = by_service.get(service_of(request.uri().path())).cloned();
-            async move {
-                Ok::<_, Infallible>(match upstream {
+            Box::pin(async move {
+                Ok(match upstream {
                     Some(upstream) => call::answer(&upstream.shared, request).await,
                     None => {
                         let record = CallRecord::of(request.extensions());
                         trailers_only(&Failure::no_upstream(), GRPC, record.error_domain())
                     }
                 })
-            }
-        })
+            })
+        }
     }
 }
 

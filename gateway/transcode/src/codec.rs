@@ -24,7 +24,8 @@ pub use error::{JsonError, Position, RenderError};
 pub use wire::WireError;
 
 use crate::edition::Beyond;
-use plan::{MessageId, Plans, Requires};
+pub(crate) use plan::MessageId;
+use plan::{Plans, Requires};
 use read::{Claims, Problem, Reader};
 use write::{Reason, Writer};
 
@@ -172,8 +173,7 @@ impl Codec {
     }
 
     /// The required fields that a message lacks: what is wrong, and their paths; `None` if it lacks none.
-    pub(crate) fn missing(&self, message: &MessageDescriptor, wire: &[u8]) -> Option<(String, Vec<String>)> {
-        let id = self.id(message)?;
+    pub(crate) fn missing(&self, id: MessageId, wire: &[u8]) -> Option<(String, Vec<String>)> {
         if self.plans.message(id).requires != Requires::Itself {
             return None;
         }
@@ -207,12 +207,28 @@ impl Codec {
         wire: &[u8],
         out: &mut Vec<u8>,
     ) -> Result<(), RenderError> {
-        let failed = |field: String, source: WireError| RenderError::Decode {
+        let id = self.id(message).ok_or_else(|| RenderError::Decode {
             message: message.full_name().to_owned(),
+            field: String::new(),
+            source: WireError::Tag,
+        })?;
+        self.write(write, id, field, wire, out)
+    }
+
+    /// The same of a message that was looked up.
+    pub(crate) fn write(
+        &self,
+        write: WriteOptions,
+        id: MessageId,
+        field: Option<&FieldDescriptor>,
+        wire: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), RenderError> {
+        let failed = |field: String, source: WireError| RenderError::Decode {
+            message: self.plans.message(id).name.to_string(),
             field,
             source,
         };
-        let id = self.id(message).ok_or_else(|| failed(String::new(), WireError::Tag))?;
         let index = field.map(|field| {
             let index = self.plans.message(id).by_number(field.number());
             index.ok_or_else(|| failed(String::new(), WireError::Tag))
@@ -261,7 +277,8 @@ impl Codec {
         plan.is_some_and(|id| self.plans.enumeration(id).takes(number))
     }
 
-    fn id(&self, message: &MessageDescriptor) -> Option<MessageId> {
+    /// A message among the plans; `None` if it is of another schema.
+    pub(crate) fn id(&self, message: &MessageDescriptor) -> Option<MessageId> {
         self.plans.find(message.full_name())
     }
 }
