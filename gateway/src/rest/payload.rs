@@ -170,6 +170,9 @@ pub(super) fn refuse_compressed(headers: &HeaderMap, seen: Seen) -> Result<(), F
 
 /// Whether a content type is one of the known ones, in UTF-8.
 pub(super) fn is_utf8_of(known: &[&str], content_type: &HeaderValue) -> bool {
+    if known.iter().any(|known| content_type.as_bytes() == known.as_bytes()) {
+        return true;
+    }
     let Ok(text) = content_type.to_str() else { return false };
     let mut parts = text.split(';').map(str::trim);
     let essence = parts.next().unwrap_or("");

@@ -218,7 +218,8 @@ impl<'s> Bound<'s> {
             claims: &self.claims,
             mask_field: route.mask_field.as_ref().filter(|mask| !self.message.has_field(mask)),
         };
-        Ok(self.codec.json_to_wire_with(self.settings.read, &target, body)?)
+        let id = route.rpc.input_id(self.codec);
+        Ok(self.codec.read(self.settings.read, id, &target, body)?)
     }
 
     /// The message of what is bound outside the body.

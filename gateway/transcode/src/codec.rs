@@ -132,7 +132,18 @@ impl Codec {
     /// # Errors
     /// The first thing in the body that is wrong, with its field and its place.
     pub fn json_to_wire_with(&self, read: ReadOptions, target: &Target<'_>, json: &[u8]) -> Result<Bytes, JsonError> {
-        self.bind(read, target, json, 0)
+        self.read(read, self.id(target.message), target, json)
+    }
+
+    /// The same of a message that was looked up.
+    pub(crate) fn read(
+        &self,
+        read: ReadOptions,
+        id: Option<MessageId>,
+        target: &Target<'_>,
+        json: &[u8],
+    ) -> Result<Bytes, JsonError> {
+        self.bind(read, id, target, json, 0)
             .map(Bytes::from)
             .map_err(|problem| JsonError {
                 position: Position::at(json, problem.offset),
@@ -145,8 +156,15 @@ impl Codec {
     }
 
     /// `depth` is how many messages are around the target.
-    fn bind(&self, read: ReadOptions, target: &Target<'_>, json: &[u8], depth: usize) -> Result<Vec<u8>, Box<Problem>> {
-        let id = self.id(target.message).ok_or_else(|| foreign(target.message))?;
+    fn bind(
+        &self,
+        read: ReadOptions,
+        id: Option<MessageId>,
+        target: &Target<'_>,
+        json: &[u8],
+        depth: usize,
+    ) -> Result<Vec<u8>, Box<Problem>> {
+        let id = id.ok_or_else(|| foreign(target.message))?;
         let plan = self.plans.message(id);
         let index = |field: &FieldDescriptor| plan.by_number(field.number()).ok_or_else(|| foreign(target.message));
         let claims = Claims::new(target.claims);
@@ -263,7 +281,13 @@ impl Codec {
         depth: usize,
     ) -> Result<DynamicMessage, String> {
         let target = Target::message(message);
-        let read = self.bind(ReadOptions::default(), &target, json.as_bytes(), depth);
+        let read = self.bind(
+            ReadOptions::default(),
+            self.id(message),
+            &target,
+            json.as_bytes(),
+            depth,
+        );
         let wire = read.map_err(|problem| match problem.is_syntax {
             true => format!("not JSON: {}", problem.text),
             false => problem.text,

@@ -86,7 +86,7 @@ pub(super) fn bind(
                 mask_field: route.mask_field.as_ref(),
             };
             let codec = matched.schema.codec();
-            Ok(codec.json_to_wire_with(route.settings().read, &target, body)?)
+            Ok(codec.read(route.settings().read, route.rpc.input_id(codec), &target, body)?)
         }
     }))
 }
