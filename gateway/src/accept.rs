@@ -1,6 +1,7 @@
 //! `Accept` with its q-values (RFC 9110, 12.5.1): which of the forms that the gateway can write a caller wants.
 
 use http::{HeaderMap, HeaderValue, header};
+use smallvec::SmallVec;
 
 /// A form in which the gateway writes answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,9 +31,13 @@ impl Media {
 /// Ranges of one request that are looked at; what comes after is ignored.
 const RANGES_MAX: usize = 32;
 
+/// What most callers that name anything name, alone: both are read at a glance.
+const USUAL: [&str; 2] = ["application/json", "*/*"];
+
 /// The ranges of a request.
+#[derive(Default)]
 pub(crate) struct Accept<'h> {
-    ranges: Vec<Range<'h>>,
+    ranges: SmallVec<[Range<'h>; 4]>,
 }
 
 struct Range<'h> {
@@ -53,11 +58,16 @@ enum Fit {
 impl<'h> Accept<'h> {
     /// Reads every `Accept` header. None, or none that can be read, accepts anything.
     pub(crate) fn of(headers: &'h HeaderMap) -> Self {
-        let values = headers
-            .get_all(header::ACCEPT)
-            .iter()
-            .filter_map(|value| value.to_str().ok());
+        let mut values = headers.get_all(header::ACCEPT).iter();
+        if let (Some(only), None) = (values.next(), values.next())
+            && let Some(name) = USUAL.into_iter().find(|usual| only.as_bytes() == usual.as_bytes())
+        {
+            let ranges = SmallVec::from_iter([Range { name, q: 1000 }]);
+            return Self { ranges };
+        }
+        let values = headers.get_all(header::ACCEPT).iter();
         let ranges = values
+            .filter_map(|value| value.to_str().ok())
             .flat_map(|value| value.split(','))
             .filter_map(range)
             .take(RANGES_MAX)
@@ -171,9 +181,11 @@ mod tests {
     #[test]
     fn the_best_form_of_a_stream() {
         use Media::{EventStream, Json, Ndjson};
-        let table: [(&[&'static str], Option<Media>); 16] = [
+        let table: [(&[&'static str], Option<Media>); 18] = [
             (&[], Some(Ndjson)),
             (&["*/*"], Some(Ndjson)),
+            (&["*/*", "text/event-stream"], Some(EventStream)),
+            (&["application/json", "application/json;q=0.5, */*;q=0.9"], Some(Json)),
             (&["application/*"], Some(Ndjson)),
             (&["application/json"], Some(Json)),
             (&["text/event-stream"], Some(EventStream)),

@@ -8,8 +8,9 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// gRPC's own header: up to eight digits and a unit.
 pub(crate) const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
-/// Decimal seconds.
-const SECONDS: [HeaderName; 2] = [
+/// All that [`from_headers`] reads: gRPC's own, and two of decimal seconds.
+pub(crate) const HEADERS: [HeaderName; 3] = [
+    GRPC_TIMEOUT,
     HeaderName::from_static("request-timeout"),
     HeaderName::from_static("x-server-timeout"),
 ];
@@ -26,13 +27,13 @@ pub(crate) struct DeadlineError {
 
 /// The smallest time that the headers give, `None` without any.
 pub(crate) fn from_headers(headers: &HeaderMap) -> Result<Option<Duration>, DeadlineError> {
+    let [grpc, request, server] = HEADERS;
     let grpc = read(
         headers,
-        &GRPC_TIMEOUT,
+        &grpc,
         parse_grpc,
         "1 to 8 digits and one of H, M, S, m, u, n, as in `500m`",
     )?;
-    let [request, server] = SECONDS;
     let request = read(headers, &request, parse_seconds, "decimal seconds, as in `1.5`")?;
     let server = read(headers, &server, parse_seconds, "decimal seconds, as in `1.5`")?;
     Ok([grpc, request, server].into_iter().flatten().min())

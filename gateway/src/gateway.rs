@@ -19,6 +19,8 @@ use crate::body::{HttpRequest, HttpResponse};
 use crate::call::CallRecord;
 use crate::door::Doors;
 use crate::edge::{self, Edge, Forwarding};
+#[cfg(feature = "standalone")]
+use crate::inner::Calls;
 use crate::inner::Inner;
 use crate::metadata::{AllowList, HeaderNames};
 use crate::rest::{Memory, Rest};
@@ -142,7 +144,16 @@ impl Gateway {
 
     /// The doors (REST, gRPC-Web, gRPC) around the inner service, with the edge layers outside; see [`edge`].
     pub fn serve(&self, inner: GrpcService, edge: Edge) -> HttpService {
-        let inner = Inner::new(inner, self.uploads().clone());
+        self.serve_inner(Inner::new(inner, self.uploads().clone()), edge)
+    }
+
+    /// The same around what is no tower service.
+    #[cfg(feature = "standalone")]
+    pub(crate) fn serve_calls(&self, calls: impl Calls + 'static, edge: Edge) -> HttpService {
+        self.serve_inner(Inner::direct(Arc::new(calls), self.uploads().clone()), edge)
+    }
+
+    fn serve_inner(&self, inner: Inner, edge: Edge) -> HttpService {
         let rest = Rest::new(self.clone(), inner.clone(), edge.builtin.clone());
         let doors = Doors::new(self.clone(), inner, rest);
         HttpService::new(edge::Layers::new(edge, self, doors))

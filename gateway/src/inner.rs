@@ -6,15 +6,14 @@ use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
-use pin_project_lite::pin_project;
 use tonic::{Code, Status};
-use tower::Service;
-use tower::util::Oneshot;
+use tower::{Service, ServiceExt};
 
 use crate::body::RequestBody;
 use crate::call::{AnswersInStream, CallRecord};
@@ -23,41 +22,74 @@ use crate::gateway::GrpcService;
 use crate::reply::GRPC_STATUS;
 use crate::upload::Uploads;
 
-/// The inner service. Each call goes to a clone of its own, which is asked whether it is ready: a door never waits for
-/// another call's turn.
+/// What answers the calls of all doors at once, without a turn to wait for.
+pub(crate) trait Calls: Send + Sync {
+    /// Answers a call.
+    fn call(&self, request: http::Request<RequestBody>) -> Called;
+}
+
+/// The answer to a call, on its way.
+pub(crate) type Called = BoxFuture<'static, Result<http::Response<tonic::body::Body>, Infallible>>;
+
+impl<F: Fn(http::Request<RequestBody>) -> Called + Send + Sync> Calls for F {
+    fn call(&self, request: http::Request<RequestBody>) -> Called {
+        self(request)
+    }
+}
+
+/// A tower service. Each call goes to a clone of its own, which is asked whether it is ready.
+struct Tower(GrpcService);
+
+impl Calls for Tower {
+    fn call(&self, request: http::Request<RequestBody>) -> Called {
+        let mut service = self.0.clone();
+        match service.poll_ready(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(_) => service.call(request),
+            // Asked again, by one whom it can wake.
+            Poll::Pending => Box::pin(service.oneshot(request)),
+        }
+    }
+}
+
+/// The inner service; a clone shares it.
 #[derive(Clone)]
 pub(crate) struct Inner {
-    /// Shared, so that a clone of the doors (there is one for each request) copies nothing.
-    service: Arc<GrpcService>,
+    service: Arc<dyn Calls>,
     uploads: Uploads,
 }
 
 impl Inner {
     pub(crate) fn new(service: GrpcService, uploads: Uploads) -> Self {
-        Self {
-            service: Arc::new(service),
-            uploads,
-        }
+        Self::direct(Arc::new(Tower(service)), uploads)
+    }
+
+    /// A service that is no tower service: those box each call once more than it needs.
+    pub(crate) fn direct(service: Arc<dyn Calls>, uploads: Uploads) -> Self {
+        Self { service, uploads }
     }
 
     /// Calls it once, with a body that is still on its way.
     pub(crate) fn forward(&self, request: http::Request<RequestBody>) -> Reply {
-        let started = CallRecord::of(request.extensions()).started();
+        let record = CallRecord::of(request.extensions());
         let (head, body) = request.into_parts();
-        let body = self.uploads.timed(&head.uri, body, started);
+        let body = self.uploads.timed(&head.uri, body, record.started());
         let streams = self.uploads.is_answered_in_stream(&head.uri);
-        self.send(http::Request::from_parts(head, body), streams)
+        self.send(http::Request::from_parts(head, body), &record, streams)
     }
 
     /// Calls it once; whether the RPC's server streams is the caller's to know.
-    pub(crate) fn send(&self, mut request: http::Request<RequestBody>, streams: bool) -> Reply {
-        let record = CallRecord::of(request.extensions());
+    pub(crate) fn send(
+        &self,
+        mut request: http::Request<RequestBody>,
+        record: &Arc<CallRecord>,
+        streams: bool,
+    ) -> Reply {
         if streams {
             request.extensions_mut().insert(AnswersInStream);
         }
         Reply {
-            future: tower::ServiceExt::oneshot(GrpcService::clone(&self.service), request),
-            record: Some(record),
+            future: self.service.call(request),
+            record: record.clone(),
         }
     }
 }
@@ -77,28 +109,25 @@ impl Service<http::Request<RequestBody>> for Inner {
     }
 }
 
-pin_project! {
-    /// The answer to one call.
-    pub(crate) struct Reply {
-        #[pin]
-        future: Oneshot<GrpcService, http::Request<RequestBody>>,
-        record: Option<Arc<CallRecord>>,
-    }
+/// The answer to one call.
+pub(crate) struct Reply {
+    future: Called,
+    record: Arc<CallRecord>,
 }
 
 impl Future for Reply {
     type Output = Result<http::Response<ReplyBody>, Infallible>;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        let response = ready!(this.future.poll(cx))?;
-        let record = this.record.take().unwrap_or_else(|| CallRecord::new("", ""));
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let response = ready!(self.future.as_mut().poll(cx))?;
         // An error without a message has its status in the headers, and an empty body.
-        let settled = record_code(response.headers(), &record);
+        let settled = record_code(response.headers(), &self.record).is_some();
+        let record = self.record.clone();
         Poll::Ready(Ok(response.map(|body| ReplyBody {
             state: State::Open(body),
             record,
             settled,
+            is_ok: false,
         })))
     }
 }
@@ -109,6 +138,20 @@ pub(crate) struct ReplyBody {
     record: Arc<CallRecord>,
     /// Whether the record has the call's code.
     settled: bool,
+    /// Whether the code is OK, as trailers said it.
+    is_ok: bool,
+}
+
+impl ReplyBody {
+    /// Whether the call's code is known: at the start, whether the head of the answer has it.
+    pub(crate) fn has_status(&self) -> bool {
+        self.settled
+    }
+
+    /// Whether trailers were there that said OK.
+    pub(crate) fn has_ended_well(&self) -> bool {
+        self.is_ok
+    }
 }
 
 enum State {
@@ -136,8 +179,12 @@ impl Body for ReplyBody {
         };
         match &polled {
             Poll::Ready(Some(Ok(frame))) => {
-                if let Some(trailers) = frame.trailers_ref() {
-                    this.settled |= record_code(trailers, &this.record);
+                if let Some(code) = frame
+                    .trailers_ref()
+                    .and_then(|trailers| record_code(trailers, &this.record))
+                {
+                    this.settled = true;
+                    this.is_ok = code == Code::Ok;
                 }
             }
             Poll::Ready(Some(Err(status))) => {
@@ -169,11 +216,9 @@ impl Body for ReplyBody {
     }
 }
 
-/// Writes the code of headers or trailers into the record; false if they have none.
-fn record_code(headers: &HeaderMap, record: &CallRecord) -> bool {
-    let Some(code) = headers.get(&GRPC_STATUS) else {
-        return false;
-    };
-    record.set_code(Code::from_bytes(code.as_bytes()));
-    true
+/// Writes the code of headers or trailers into the record; `None` if they have none.
+fn record_code(headers: &HeaderMap, record: &CallRecord) -> Option<Code> {
+    let code = Code::from_bytes(headers.get(&GRPC_STATUS)?.as_bytes());
+    record.set_code(code);
+    Some(code)
 }

@@ -5,6 +5,7 @@ use base64::Engine;
 use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
 use http::{HeaderMap, HeaderName, HeaderValue};
+use smallvec::SmallVec;
 
 mod names;
 
@@ -91,6 +92,8 @@ pub(crate) fn why_never_passed(name: &str) -> Option<&'static str> {
 #[derive(Debug, Clone)]
 pub(crate) struct AllowList {
     names: Vec<HeaderName>,
+    /// How long they are, as bits: by its length alone most of what is not listed is told apart.
+    lengths: u64,
     /// Whether a value that gRPC cannot say is refused, rather than dropped.
     refuses_unsayable: bool,
     /// What other headers become metadata, under other names.
@@ -109,6 +112,7 @@ impl AllowList {
             }
         }
         Self {
+            lengths: names.iter().fold(0, |lengths, name| lengths | length_bit(name)),
             names,
             refuses_unsayable: false,
             renamed: HeaderNames::Plain,
@@ -153,22 +157,21 @@ impl AllowList {
         Ok(metadata)
     }
 
-    /// The same, of a map that nobody needs any more: what is not allowed is taken out.
-    pub(crate) fn keep(&self, mut headers: HeaderMap) -> Result<HeaderMap, MetadataError> {
-        if self.renamed != HeaderNames::Plain || headers.keys_len() > KEPT_IN_PLACE_MAX {
-            return self.pick(&headers);
+    /// The same in place: what is not allowed is taken out.
+    pub(crate) fn keep(&self, headers: &mut HeaderMap) -> Result<(), MetadataError> {
+        if self.renamed == HeaderNames::Plain && headers.keys_len() <= KEPT_IN_PLACE_MAX {
+            remove(headers, |name| {
+                self.lengths & length_bit(name) == 0 || !self.names.contains(name)
+            });
+            if headers
+                .iter()
+                .all(|(name, value)| is_text(value) && !is_binary_name(name))
+            {
+                return Ok(());
+            }
         }
-        while let Some(name) = headers.keys().find(|name| !self.names.contains(name)) {
-            let name = name.clone();
-            headers.remove(name);
-        }
-        let is_plain =
-            |(name, value): (&HeaderName, &HeaderValue)| value.to_str().is_ok() && !name.as_str().ends_with("-bin");
-        if headers.iter().all(is_plain) {
-            Ok(headers)
-        } else {
-            self.pick(&headers)
-        }
+        *headers = self.pick(headers)?;
+        Ok(())
     }
 
     /// Copies the values of a header, under the name that it has inside.
@@ -180,19 +183,43 @@ impl AllowList {
         metadata: &mut HeaderMap,
     ) -> Result<(), MetadataError> {
         for value in headers.get_all(name) {
-            if value.to_str().is_err() {
+            if !is_text(value) {
                 if self.refuses_unsayable {
                     return Err(MetadataError::Text(name.to_string()));
                 }
                 continue;
             }
-            if inner.as_str().ends_with("-bin") && !is_binary(value) {
+            if is_binary_name(inner) && !is_binary(value) {
                 return Err(MetadataError::Binary(name.to_string()));
             }
             metadata.append(inner.clone(), value.clone());
         }
         Ok(())
     }
+}
+
+/// The length of a name as one of 64 bits, of which long ones share the last.
+fn length_bit(name: &HeaderName) -> u64 {
+    1 << name.as_str().len().min(63)
+}
+
+/// Takes out the headers that are meant, each of which is looked at once.
+fn remove(headers: &mut HeaderMap, is_meant: impl Fn(&HeaderName) -> bool) {
+    let meant = headers.keys().filter(|name| is_meant(name)).cloned();
+    for name in meant.collect::<SmallVec<[HeaderName; 8]>>() {
+        headers.remove(name);
+    }
+}
+
+/// Whether gRPC can say a value: it is visible ASCII. As [`HeaderValue::to_str`], without a branch for each byte.
+fn is_text(value: &HeaderValue) -> bool {
+    let is_visible = |byte: u8| matches!(byte, b' '..=b'~' | b'\t');
+    value.as_bytes().iter().fold(true, |all, byte| all & is_visible(*byte))
+}
+
+/// Whether values under this name are binary, in base64.
+fn is_binary_name(name: &HeaderName) -> bool {
+    name.as_str().ends_with("-bin")
 }
 
 fn is_binary(value: &HeaderValue) -> bool {
@@ -221,13 +248,13 @@ pub(crate) fn announce<'n>(names: impl Iterator<Item = &'n HeaderName>, headers:
 /// `access-control-*`, the denied ones and what is no visible ASCII, binary values padded.
 pub(crate) fn to_headers(metadata: &HeaderMap, names: Outwards, headers: &mut HeaderMap) {
     for (name, value) in metadata {
-        if is_kept_inside(name) || value.to_str().is_err() {
+        if is_kept_inside(name) || !is_text(value) {
             continue;
         }
         let Some(outer) = names.of(name) else {
             continue;
         };
-        if !name.as_str().ends_with("-bin") {
+        if !is_binary_name(name) {
             headers.append(outer, value.clone());
             continue;
         }
@@ -238,20 +265,18 @@ pub(crate) fn to_headers(metadata: &HeaderMap, names: Outwards, headers: &mut He
     }
 }
 
-/// The same of metadata that nobody needs any more: what stays inside is taken out.
-pub(crate) fn into_headers(mut metadata: HeaderMap, names: Outwards) -> HeaderMap {
-    let is_as_it_is = |(name, value): (&HeaderName, &HeaderValue)| {
-        is_kept_inside(name) || (value.to_str().is_ok() && !name.as_str().ends_with("-bin"))
-    };
+/// The same of metadata that nobody needs any more: what stays inside is taken out. The content type may be left, where
+/// the caller puts another in its place.
+pub(crate) fn into_headers(mut metadata: HeaderMap, names: Outwards, replaces_type: bool) -> HeaderMap {
+    let is_as_it_is =
+        |(name, value): (&HeaderName, &HeaderValue)| (is_text(value) && !is_binary_name(name)) || is_kept_inside(name);
     if !names.are_same() || metadata.keys_len() > KEPT_IN_PLACE_MAX || !metadata.iter().all(is_as_it_is) {
         let mut headers = HeaderMap::new();
         to_headers(&metadata, names, &mut headers);
         return headers;
     }
-    while let Some(name) = metadata.keys().find(|name| is_kept_inside(name)) {
-        let name = name.clone();
-        metadata.remove(name);
-    }
+    let is_replaced = |name: &HeaderName| replaces_type && *name == http::header::CONTENT_TYPE;
+    remove(&mut metadata, |name| is_kept_inside(name) && !is_replaced(name));
     metadata
 }
 
@@ -271,6 +296,23 @@ mod tests {
             .iter()
             .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
             .collect()
+    }
+
+    /// What is left of a map of which the rest is taken out.
+    fn kept(allow: &AllowList, mut headers: HeaderMap) -> Result<HeaderMap, MetadataError> {
+        allow.keep(&mut headers).map(|()| headers)
+    }
+
+    #[test]
+    fn a_value_is_text_where_the_library_says_so() {
+        for byte in 0..=u8::MAX {
+            for text in [&[byte][..], &[b'a', byte, b'b'], &[byte; 40]] {
+                if let Ok(value) = HeaderValue::from_bytes(text) {
+                    assert_eq!(is_text(&value), value.to_str().is_ok(), "{text:?}");
+                }
+            }
+        }
+        assert!(is_text(&HeaderValue::from_static("")));
     }
 
     #[test]
@@ -297,7 +339,7 @@ mod tests {
             metadata,
             map(&[("authorization", "Bearer x"), ("x-api-key", "k"), ("data-bin", "AQI")])
         );
-        assert_eq!(allow.keep(sent), Ok(metadata));
+        assert_eq!(kept(&allow, sent), Ok(metadata));
         let mut twice = HeaderMap::new();
         twice.append("baggage", HeaderValue::from_static("a=1"));
         twice.append("baggage", HeaderValue::from_static("b=2"));
@@ -305,9 +347,9 @@ mod tests {
         let metadata = allow.pick(&twice).unwrap();
         assert_eq!(metadata.get_all("baggage").iter().collect::<Vec<_>>(), ["a=1", "b=2"]);
         assert!(!metadata.contains_key("accept-language"));
-        assert_eq!(allow.keep(twice.clone()), Ok(metadata));
-        let kept = AllowList::with(&[]).keep(map(&[("te", "trailers"), ("baggage", "a=1"), ("host", "h")]));
-        assert_eq!(kept, Ok(map(&[("baggage", "a=1")])));
+        assert_eq!(kept(&allow, twice.clone()), Ok(metadata));
+        let sent = map(&[("te", "trailers"), ("baggage", "a=1"), ("host", "h")]);
+        assert_eq!(kept(&AllowList::with(&[]), sent), Ok(map(&[("baggage", "a=1")])));
         let refused = allow.refusing_unsayable(true).pick(&twice);
         assert_eq!(refused, Err(MetadataError::Text("accept-language".to_owned())));
     }

@@ -50,7 +50,9 @@ impl Messages {
         names: HeaderNames,
     ) -> Result<(HeaderMap, Self), (Failure, Guard)> {
         let (head, body) = response.into_parts();
-        let over = match ending(&head.headers, names) {
+        // Mostly the status comes after the messages.
+        let ended = body.has_status().then(|| ending(&head.headers, names)).flatten();
+        let over = match ended {
             Some(Err(failure)) => return Err((failure, guard)),
             Some(Ok(())) => true,
             None if head.status != StatusCode::OK => {
@@ -135,7 +137,11 @@ impl Messages {
     }
 
     fn ended(&mut self, trailers: HeaderMap) -> Next {
-        match ending(&trailers, self.names) {
+        let ended = match self.body.has_ended_well() {
+            true => Some(Ok(())),
+            false => ending(&trailers, self.names),
+        };
+        match ended {
             None => Next::Failed(Failure::bad_upstream(
                 Some(StatusCode::BAD_GATEWAY),
                 "the upstream's answer ended without a status",

@@ -1,13 +1,13 @@
 //! The REST door. A call goes through five phases, each a type, so that a step cannot be left out or taken twice:
 //! [`Incoming`] (what was sent) → [`Matched`] (a route, and the form of the answer) → [`Bound`] (the request message,
 //! or the stream of them: `client_stream.rs`) → [`Replies`] (the inner service's answer) → the HTTP response, whole
-//! (`unary.rs`) or as a stream (`stream.rs`).
+//! (`unary.rs`) or as a stream (`stream.rs`). The request itself stays where it is, and becomes the inner one in place:
+//! the phases refer to it, since it is too large to be moved from each to the next.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::request::Parts;
-use http::{Extensions, HeaderMap, HeaderValue, Method, Uri, Version, header};
+use http::{HeaderMap, HeaderValue, Method, Uri, Version, header};
 use http_body_util::Full;
 use millrace_transcode::{Matched as Route, RouteError, status};
 use tokio::time::Instant;
@@ -36,13 +36,15 @@ mod empty;
 mod headers;
 mod memory;
 mod payload;
+mod seen;
 
 pub(crate) use empty::without_body;
 use empty::{allowed, builtin_allow, nothing_more};
-use headers::{LAST_EVENT_ID, header_fields, inner_headers};
+use headers::{LAST_EVENT_ID, become_inner, header_fields};
 pub(crate) use memory::{Held, Memory};
 use payload::{Bounds, Payload};
 pub(crate) use payload::{DISCARD_TIME_MAX, discard};
+use seen::{Known, Seen};
 
 /// Conditions on a change. Nothing here can check them, and to make the change all the same would be what they forbid.
 const CONDITIONS: [header::HeaderName; 3] = [header::IF_MATCH, header::IF_NONE_MATCH, header::IF_UNMODIFIED_SINCE];
@@ -69,7 +71,7 @@ impl Rest {
     /// Answers a request, whatever happens.
     pub(crate) async fn answer(&self, request: HttpRequest, shape: Shape, record: &Arc<CallRecord>) -> HttpResponse {
         let is_head = request.method() == Method::HEAD;
-        match self.served(Incoming::new(request, record.clone())).await {
+        match self.served(request, record).await {
             Ok(response) if is_head => {
                 // A stream is over here, and was not cancelled.
                 if response.status().is_success() {
@@ -82,25 +84,26 @@ impl Rest {
         }
     }
 
-    async fn served(&self, incoming: Incoming) -> Result<HttpResponse, Failure> {
-        let uri = &incoming.parts.uri;
+    async fn served(&self, request: HttpRequest, record: &Arc<CallRecord>) -> Result<HttpResponse, Failure> {
+        let uri = request.uri();
         let uri_bytes_max = self.gateway.uri_bytes_max();
         if uri.path().len() + uri.query().map_or(0, str::len) > uri_bytes_max {
             return Err(Failure::uri_too_long(uri_bytes_max));
         }
-        let route = match self.gateway.schema().find(incoming.parts.method.as_str(), uri.path()) {
+        let mut route = match self.gateway.schema().find(request.method().as_str(), uri.path()) {
             Ok(route) => route,
-            Err(error) => return self.unbound(&incoming, error),
+            Err(error) => return self.unbound(request, record, error),
         };
-        let matched = incoming.matched(route, &self.gateway)?;
+        let mut incoming = Incoming::new(request, record);
+        let matched = incoming.matched(&mut route, &self.gateway)?;
         if matched.is_finished_stream() {
-            return Ok(nothing_more(&matched.incoming.record));
+            return Ok(nothing_more(record));
         }
         let bound = matched.bound(&self.gateway).await?;
         let mut replies = bound.sent(&self.inner, &self.gateway).await?;
         let held = std::mem::take(&mut replies.held);
         let mut response = match replies.form {
-            Form::Whole => unary::response(replies, self.gateway.answer_memory()).await,
+            Form::Whole => unary::response(&mut replies, self.gateway.answer_memory()).await,
             Form::Stream(media) => stream::response(replies, media, &self.gateway).await,
         }?;
         response.body_mut().hold(held);
@@ -109,11 +112,16 @@ impl Rest {
 
     /// What has no route: OPTIONS of a known path is answered here, the embedder's own paths (which never hide a route)
     /// by the embedder, which is asked with GET and HEAD alone.
-    fn unbound(&self, incoming: &Incoming, error: RouteError) -> Result<HttpResponse, Failure> {
-        let Incoming { parts, record, .. } = incoming;
+    fn unbound(
+        &self,
+        request: HttpRequest,
+        record: &Arc<CallRecord>,
+        error: RouteError,
+    ) -> Result<HttpResponse, Failure> {
+        let (parts, _) = request.into_parts();
         let response = match &error {
             RouteError::MethodNotAllowed { allow } if parts.method == Method::OPTIONS => Some(allowed(allow)),
-            RouteError::NotFound { .. } => match self.builtin.get(parts) {
+            RouteError::NotFound { .. } => match self.builtin.get(&parts) {
                 Some(response) => {
                     record.set_door(Door::Builtin);
                     match parts.method {
@@ -141,37 +149,54 @@ impl Rest {
 }
 
 /// What was sent.
-pub(crate) struct Incoming {
-    parts: Parts,
-    body: RequestBody,
-    record: Arc<CallRecord>,
+pub(crate) struct Incoming<'c> {
+    request: HttpRequest,
+    seen: Seen,
+    record: &'c Arc<CallRecord>,
 }
 
-impl Incoming {
-    fn new(request: HttpRequest, record: Arc<CallRecord>) -> Self {
-        let (parts, body) = request.into_parts();
-        Self { parts, body, record }
+impl<'c> Incoming<'c> {
+    fn new(request: HttpRequest, record: &'c Arc<CallRecord>) -> Self {
+        let seen = Seen::of(request.headers());
+        Self { request, seen, record }
     }
 
     /// Reads what the headers say about the call, before its body.
-    fn matched<'s>(self, route: Route<'s>, gateway: &Gateway) -> Result<Matched<'s>, Failure> {
+    fn matched<'i, 's>(
+        &'i mut self,
+        route: &'i mut Route<'s>,
+        gateway: &Gateway,
+    ) -> Result<Matched<'i, 'c, 's>, Failure> {
         let method = route.method();
-        let inner_uri = gateway.name_call(method.grpc_path(), &self.record).unwrap_or_default();
-        let is_asked = |name: &&header::HeaderName| self.parts.headers.contains_key(*name);
-        if !self.parts.method.is_safe()
-            && let Some(name) = CONDITIONS.iter().find(is_asked)
+        let inner_uri = gateway.name_call(method.grpc_path(), self.record).unwrap_or_default();
+        let (headers, seen) = (self.request.headers(), self.seen);
+        if seen.has(Known::Condition)
+            && !self.request.method().is_safe()
+            && let Some(name) = CONDITIONS.iter().find(|name| headers.contains_key(*name))
         {
             return Err(Failure::unchecked_condition(name.as_str()));
         }
-        let form = Form::of(method.server_streaming(), &Accept::of(&self.parts.headers))?;
-        let asked =
-            deadline::from_headers(&self.parts.headers).map_err(|error| Failure::bad_header(&error.header, &error))?;
+        let streams = method.server_streaming();
+        let form = match seen.has(Known::Accept) {
+            true => Form::of(streams, &Accept::of(headers)),
+            false => Form::of(streams, &Accept::default()),
+        }?;
+        let asked = match seen.has(Known::Timeout) {
+            true => deadline::from_headers(headers),
+            false => Ok(None),
+        };
+        let asked = asked.map_err(|error| Failure::bad_header(&error.header, &error))?;
         // The server's own limit counts from the head of the request too; a stream has another. A route's own limit is
         // for streams too, and for those who ask for none.
         let own = method.settings().deadline_max;
-        let is_unary = !method.server_streaming() && !method.client_streaming();
-        let max = own.or_else(|| is_unary.then(|| gateway.deadline_max()));
-        let deadline = asked.map(|asked| max.map_or(asked, |max| asked.min(max))).or(own);
+        let deadline = match asked {
+            Some(asked) => {
+                let is_unary = !streams && !method.client_streaming();
+                let max = own.or_else(|| is_unary.then(|| gateway.deadline_max()));
+                Some(max.map_or(asked, |max| asked.min(max)))
+            }
+            None => own,
+        };
         Ok(Matched {
             incoming: self,
             route,
@@ -209,9 +234,9 @@ impl Form {
 }
 
 /// A request with its route.
-pub(crate) struct Matched<'s> {
-    incoming: Incoming,
-    route: Route<'s>,
+pub(crate) struct Matched<'i, 'c, 's> {
+    incoming: &'i mut Incoming<'c>,
+    route: &'i mut Route<'s>,
     form: Form,
     /// The caller's own, from the head of the request on.
     deadline: Option<Duration>,
@@ -219,18 +244,16 @@ pub(crate) struct Matched<'s> {
     inner_uri: Uri,
 }
 
-impl<'s> Matched<'s> {
+impl<'i, 'c, 's> Matched<'i, 'c, 's> {
     /// Whether an `EventSource` asks again for what is over: it reconnects after every end, and only a 204 stops it. A
     /// route that cannot resume would run the whole call again.
     fn is_finished_stream(&self) -> bool {
+        if self.form != Form::Stream(Media::EventStream) || !self.incoming.seen.has(Known::LastEventId) {
+            return false;
+        }
         let resumes = self.route.method().sse_last_event_id_field().is_some();
-        self.form == Form::Stream(Media::EventStream)
-            && self
-                .incoming
-                .parts
-                .headers
-                .get(LAST_EVENT_ID)
-                .is_some_and(|id| !resumes || id.as_bytes().ends_with(STREAM_ENDED.as_bytes()))
+        let last = self.incoming.request.headers().get(LAST_EVENT_ID);
+        last.is_some_and(|id| !resumes || id.as_bytes().ends_with(STREAM_ENDED.as_bytes()))
     }
 
     /// When the call is to have ended, if the caller or the server says so.
@@ -238,17 +261,21 @@ impl<'s> Matched<'s> {
         self.incoming.record.started().checked_add(self.deadline?)
     }
 
+    /// Whether the caller reads trailers.
+    fn takes_trailers(&self) -> bool {
+        self.incoming.seen.has(Known::Te) && metadata::takes_trailers(self.incoming.request.headers())
+    }
+
     /// Reads the body and makes the request message of path, query, body and headers.
-    async fn bound(self, gateway: &Gateway) -> Result<Bound<'s>, Failure> {
+    async fn bound(self, gateway: &Gateway) -> Result<Bound<'i, 'c, 's>, Failure> {
         if self.takes_stream() {
-            return self.bound_stream(gateway).await;
+            // Boxed: its room would be taken by every other call too.
+            return Box::pin(self.bound_stream(gateway)).await;
         }
         let ends = self.ends();
-        let Incoming {
-            mut parts,
-            body,
-            record,
-        } = self.incoming;
+        let Incoming { request, seen, record } = &mut *self.incoming;
+        let (seen, record) = (*seen, *record);
+        let body = std::mem::take(request.body_mut());
         let settings = self.route.method().settings();
         let bounds = Bounds {
             bytes_max: settings.body_bytes_max.unwrap_or(gateway.body_bytes_max()),
@@ -256,68 +283,69 @@ impl<'s> Matched<'s> {
             time_max: gateway.uploads().time_max().min(self.deadline.unwrap_or(Duration::MAX)),
             memory: gateway.body_memory(),
         };
-        let read = payload::read(&parts.headers, body, &bounds).await;
-        let Payload { bytes: body, held } = read.map_err(|failure| failure.closing(parts.version))?;
-        RequestEnd::note(&parts.extensions);
-        let fields = header_fields(&parts.headers, self.form)?;
-        let alias = (!body.is_empty()).then(|| gateway.alias(&parts.headers)).flatten();
-        let route = self.route.with_alias(alias);
-        let message = route
-            .bind(parts.uri.query(), &body, &fields)
-            .map_err(|error| Failure::unbindable(&error, &record))?;
-        let takes_trailers = metadata::takes_trailers(&parts.headers);
-        let headers = std::mem::take(&mut parts.headers);
-        let metadata = inner_headers(headers, self.deadline, &record, gateway)?;
-        Ok(Bound {
-            route,
+        let read = payload::read(request.headers(), seen, body, &bounds).await;
+        let Payload { bytes: body, held } = read.map_err(|failure| failure.closing(request.version()))?;
+        RequestEnd::note(request.extensions());
+        let fields = header_fields(request.headers(), seen, self.form)?;
+        if !body.is_empty()
+            && let Some(alias) = gateway.alias(request.headers())
+        {
+            self.route.set_alias(Some(alias));
+        }
+        let message = self
+            .route
+            .bind(request.uri().query(), &body, &fields)
+            .map_err(|error| Failure::unbindable(&error, record))?;
+        *request.body_mut() = RequestBody::new(Full::new(framed(&message)));
+        let takes_trailers = self.takes_trailers();
+        become_inner(self.incoming.request.headers_mut(), self.deadline, record, gateway)?;
+        Ok(self.into_bound(Guard::until(ends), takes_trailers, held))
+    }
+
+    /// The next phase, of a request whose body and headers are the inner one's already.
+    fn into_bound(self, guard: Guard, takes_trailers: bool, held: Held) -> Bound<'i, 'c, 's> {
+        let request = &mut self.incoming.request;
+        *request.method_mut() = Method::POST;
+        *request.version_mut() = Version::HTTP_2;
+        *request.uri_mut() = self.inner_uri;
+        Bound {
+            incoming: self.incoming,
+            route: self.route,
             form: self.form,
-            body: RequestBody::new(Full::new(framed(&message))),
-            guard: Guard::until(ends),
+            guard,
             takes_trailers,
             held,
-            metadata,
-            inner_uri: self.inner_uri,
-            extensions: parts.extensions,
-            record,
-        })
+        }
     }
 }
 
 /// The call as the inner service will see it.
-pub(crate) struct Bound<'s> {
-    route: Route<'s>,
+pub(crate) struct Bound<'i, 'c, 's> {
+    /// Its body is the request message in its frame, or the stream of them; in its extensions are the record, and what
+    /// the embedder knows of the connection.
+    incoming: &'i mut Incoming<'c>,
+    route: &'i Route<'s>,
     form: Form,
-    /// The request message in its frame, or the stream of them.
-    body: RequestBody,
     guard: Guard,
     /// Whether the caller reads trailers.
     takes_trailers: bool,
     held: Held,
-    metadata: HeaderMap,
-    inner_uri: Uri,
-    /// The record, and what the embedder knows of the connection.
-    extensions: Extensions,
-    record: Arc<CallRecord>,
 }
 
-impl<'s> Bound<'s> {
+impl<'i, 'c, 's> Bound<'i, 'c, 's> {
     /// Calls the inner service and waits for the head of its answer.
-    async fn sent(self, inner: &Inner, gateway: &Gateway) -> Result<Replies<'s>, Failure> {
+    async fn sent(self, inner: &Inner, gateway: &Gateway) -> Result<Replies<'i, 's>, Failure> {
         let names = gateway.header_names();
         let mut guard = self.guard;
+        let record = self.incoming.record;
+        let request = std::mem::take(&mut self.incoming.request);
         if !gateway.answer_memory().has_room() {
-            drop(self.body);
+            drop(request);
             guard.read_on().await;
             return Err(Failure::no_memory_for_call());
         }
-        let mut request = http::Request::new(self.body);
-        *request.method_mut() = Method::POST;
-        *request.version_mut() = Version::HTTP_2;
-        *request.uri_mut() = self.inner_uri;
-        *request.headers_mut() = self.metadata;
-        *request.extensions_mut() = self.extensions;
         let streams = self.route.method().server_streaming();
-        let answered = match guard.during(inner.send(request, streams)).await {
+        let answered = match guard.during(inner.send(request, record, streams)).await {
             Ok(Ok(response)) => Messages::of(response, guard, names),
             Err(failure) => Err((failure, guard)),
         };
@@ -336,14 +364,14 @@ impl<'s> Bound<'s> {
             messages,
             takes_trailers: self.takes_trailers,
             held: self.held,
-            record: self.record,
+            record: Arc::clone(record),
         })
     }
 }
 
 /// The answer of the inner service, none of its messages read yet.
-pub(crate) struct Replies<'s> {
-    pub(crate) route: Route<'s>,
+pub(crate) struct Replies<'i, 's> {
+    pub(crate) route: &'i Route<'s>,
     form: Form,
     /// The head of the answer.
     pub(crate) metadata: HeaderMap,

@@ -71,7 +71,7 @@ struct BrokenOff {
 
 /// Waits for the first message, then streams.
 pub(crate) async fn response(
-    mut replies: Replies<'_>,
+    mut replies: Replies<'_, '_>,
     media: Media,
     gateway: &Gateway,
 ) -> Result<HttpResponse, Failure> {

@@ -14,7 +14,7 @@ use crate::rest::{Held, Memory, Replies};
 const BODY_ROOM_BYTES: usize = 1_280;
 
 /// Reads the one message and the status after it; anything else is an error of the inner service's.
-pub(crate) async fn response(mut replies: Replies<'_>, memory: &Memory) -> Result<HttpResponse, Failure> {
+pub(crate) async fn response(replies: &mut Replies<'_, '_>, memory: &Memory) -> Result<HttpResponse, Failure> {
     let (message, trailers) = match only_message(&mut replies.messages).await {
         Ok(answer) => answer,
         Err(failure) => {
@@ -45,12 +45,11 @@ pub(crate) async fn response(mut replies: Replies<'_>, memory: &Memory) -> Resul
     let mut after = HeaderMap::new();
     metadata::to_headers(&trailers, replies.names.of_trailers(), &mut after);
     let as_trailers = replies.takes_trailers && !after.is_empty() && status != StatusCode::NO_CONTENT;
-    let mut response = http::Response::new(ResponseBody::empty());
-    *response.status_mut() = status;
-    *response.headers_mut() = metadata::into_headers(replies.metadata, replies.names.of_head());
-    let headers = response.headers_mut();
+    let metadata = std::mem::take(&mut replies.metadata);
+    let has_body = status != StatusCode::NO_CONTENT;
+    let mut headers = metadata::into_headers(metadata, replies.names.of_head(), has_body);
     if as_trailers {
-        metadata::announce(after.keys(), headers);
+        metadata::announce(after.keys(), &mut headers);
     } else {
         for (name, value) in &after {
             headers.append(name, value.clone());
@@ -58,7 +57,7 @@ pub(crate) async fn response(mut replies: Replies<'_>, memory: &Memory) -> Resul
     }
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.append(header::VARY, HeaderValue::from_static("accept"));
-    if status != StatusCode::NO_CONTENT {
+    if has_body {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     }
     if status == StatusCode::CREATED
@@ -69,11 +68,13 @@ pub(crate) async fn response(mut replies: Replies<'_>, memory: &Memory) -> Resul
     {
         headers.insert(header::LOCATION, location);
     }
-    *response.body_mut() = if as_trailers {
+    let mut response = http::Response::new(if as_trailers {
         ResponseBody::with_trailers(held.by(body), after)
     } else {
         ResponseBody::full(held.by(body))
-    };
+    });
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
     Ok(response)
 }
 

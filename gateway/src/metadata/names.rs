@@ -273,7 +273,7 @@ mod tests {
         for names in [HeaderNames::GrpcGateway, HeaderNames::Plain] {
             let mut copied = http::HeaderMap::new();
             to_headers(&metadata, names.of_head(), &mut copied);
-            assert_eq!(into_headers(metadata.clone(), names.of_head()), copied);
+            assert_eq!(into_headers(metadata.clone(), names.of_head(), false), copied);
         }
         let no_binary = map(&[
             ("x-total", "3"),
@@ -282,8 +282,12 @@ mod tests {
             ("date", "d"),
             ("x-b", "b"),
         ]);
-        let kept = into_headers(no_binary, HeaderNames::Plain.of_head());
-        assert_eq!(kept, map(&[("x-total", "3"), ("x-total", "4"), ("x-b", "b")]));
+        let kept = into_headers(no_binary, HeaderNames::Plain.of_head(), false);
+        let expected = [("x-total", "3"), ("x-total", "4"), ("x-b", "b")];
+        assert_eq!(kept, map(&expected));
+        let typed = || map(&[&expected[..], &[("content-type", "application/grpc")]].concat());
+        assert_eq!(into_headers(typed(), HeaderNames::Plain.of_head(), false), kept);
+        assert_eq!(into_headers(typed(), HeaderNames::Plain.of_head(), true), typed());
         let expected = map(&[
             ("grpc-metadata-x-total", "3"),
             ("grpc-metadata-data-bin", "AQI="),

@@ -25,10 +25,10 @@ use crate::error::Failure;
 use crate::frame::put_frame;
 use crate::gateway::Gateway;
 use crate::guard::{Guard, UploadEnd};
-use crate::metadata;
 use crate::rest::elements::{ElementError, Elements, Notation};
-use crate::rest::headers::{header_fields, inner_headers};
+use crate::rest::headers::{become_inner, header_fields};
 use crate::rest::memory::{Held, Memory};
+use crate::rest::seen::Seen;
 use crate::rest::{Bound, Incoming, Matched, payload};
 
 /// Messages that are there go inwards together, up to this size: an HTTP/2 peer has but a small budget for small
@@ -52,35 +52,37 @@ struct StreamBounds {
     record: Arc<CallRecord>,
 }
 
-impl<'s> Matched<'s> {
+impl<'i, 'c, 's> Matched<'i, 'c, 's> {
     /// Whether the body is a stream of messages. Without a body rule the one message is of path and query.
     pub(super) fn takes_stream(&self) -> bool {
         self.route.method().client_streaming() && *self.route.route().body() != route::Body::None
     }
 
-    /// All that is known before the body is read.
-    fn prepared(&self, gateway: &Gateway) -> Result<(Notation, Binder, HeaderMap), Failure> {
-        let Incoming { parts, body, record } = &self.incoming;
-        let notation = notation(&parts.headers, !body.is_end_stream())?;
-        let fields = header_fields(&parts.headers, self.form)?;
+    /// All that is known before the body is read; the request's headers become those of the inner call.
+    fn prepared(&mut self, gateway: &Gateway) -> Result<(Notation, Binder), Failure> {
+        let Incoming { request, seen, record } = &mut *self.incoming;
+        let notation = notation(request.headers(), *seen, !request.body().is_end_stream())?;
+        let fields = header_fields(request.headers(), *seen, self.form)?;
         let binder = self
             .route
-            .binder(gateway.shared_schema().clone(), parts.uri.query(), &fields)
+            .binder(gateway.shared_schema().clone(), request.uri().query(), &fields)
             .map_err(|error| Failure::unbindable(&error, record))?;
-        let metadata = inner_headers(parts.headers.clone(), self.deadline, record, gateway)?;
-        Ok((notation, binder, metadata))
+        become_inner(request.headers_mut(), self.deadline, record, gateway)?;
+        Ok((notation, binder))
     }
 
     /// Makes the stream of request messages; none of them is read yet.
-    pub(super) async fn bound_stream(mut self, gateway: &Gateway) -> Result<Bound<'s>, Failure> {
+    pub(super) async fn bound_stream(mut self, gateway: &Gateway) -> Result<Bound<'i, 'c, 's>, Failure> {
         let ends = self.ends();
-        let alias = gateway.alias(&self.incoming.parts.headers);
-        self.route = self.route.with_alias(alias);
+        let takes_trailers = self.takes_trailers();
+        self.route.set_alias(gateway.alias(self.incoming.request.headers()));
         let prepared = self.prepared(gateway);
-        let Incoming { parts, body, record } = self.incoming;
-        let (notation, binder, inner_headers) = match prepared {
+        let Incoming { request, seen, record } = &mut *self.incoming;
+        let (seen, version) = (*seen, request.version());
+        let body = std::mem::take(request.body_mut());
+        let (notation, binder) = match prepared {
             Ok(prepared) => prepared,
-            Err(failure) => return Err(payload::refuse(failure, &parts, body).await),
+            Err(failure) => return Err(payload::refuse(failure, seen, version, body).await),
         };
         let time_max = gateway.uploads().time_max();
         let own_max = self.route.method().settings().body_bytes_max;
@@ -89,32 +91,23 @@ impl<'s> Matched<'s> {
             element_time_max: time_max,
             silence_max: gateway.stream_silence_max(),
             memory: gateway.body_memory().clone(),
-            record: record.clone(),
+            record: Arc::clone(record),
         };
         let (mut stream, end) = ClientStream::new(body, notation, binder, bounds);
         let begun = tokio::time::timeout(time_max.min(self.deadline.unwrap_or(Duration::MAX)), stream.begun());
         let begun = begun.await.unwrap_or_else(|_| Err(Failure::body_too_slow(time_max)));
         if let Err(failure) = begun {
-            return Err(payload::refuse(failure, &parts, stream.into_left()).await);
+            return Err(payload::refuse(failure, seen, version, stream.into_left()).await);
         }
-        Ok(Bound {
-            route: self.route,
-            form: self.form,
-            body: RequestBody::new(stream),
-            guard: Guard::until(ends).with_upload(end, parts.version),
-            takes_trailers: metadata::takes_trailers(&parts.headers),
-            held: Held::default(),
-            metadata: inner_headers,
-            inner_uri: self.inner_uri,
-            extensions: parts.extensions,
-            record,
-        })
+        *request.body_mut() = RequestBody::new(stream);
+        let guard = Guard::until(ends).with_upload(end, version);
+        Ok(self.into_bound(guard, takes_trailers, Held::default()))
     }
 }
 
 /// The notation that the headers announce.
-fn notation(headers: &HeaderMap, has_body: bool) -> Result<Notation, Failure> {
-    payload::refuse_compressed(headers)?;
+fn notation(headers: &HeaderMap, seen: Seen, has_body: bool) -> Result<Notation, Failure> {
+    payload::refuse_compressed(headers, seen)?;
     let types: Vec<_> = headers.get_all(header::CONTENT_TYPE).iter().collect();
     let all = |known: &[&str]| !types.is_empty() && types.iter().all(|sent| payload::is_utf8_of(known, sent));
     if all(&LINES) {
@@ -369,8 +362,9 @@ mod tests {
         for (sent, expected) in table {
             let headers = sent.iter().map(|sent| HeaderValue::from_str(sent).unwrap());
             let headers = headers.map(|value| (header::CONTENT_TYPE, value)).collect();
-            assert_eq!(notation(&headers, true).ok(), expected, "{sent:?}");
+            assert_eq!(notation(&headers, Seen::of(&headers), true).ok(), expected, "{sent:?}");
         }
-        assert_eq!(notation(&HeaderMap::new(), false).ok(), Some(Notation::Array));
+        let none = HeaderMap::new();
+        assert_eq!(notation(&none, Seen::of(&none), false).ok(), Some(Notation::Array));
     }
 }

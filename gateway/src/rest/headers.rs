@@ -12,38 +12,40 @@ use crate::deadline::{self, GRPC_TIMEOUT};
 use crate::error::Failure;
 use crate::gateway::Gateway;
 use crate::rest::Form;
+use crate::rest::seen::{Known, Seen};
 
-const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+pub(super) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 pub(super) const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 /// The headers that become fields.
-pub(super) fn header_fields(headers: &HeaderMap, form: Form) -> Result<HeaderFields<'_>, Failure> {
-    let resumes_at = (form == Form::Stream(Media::EventStream)).then_some(LAST_EVENT_ID);
+pub(super) fn header_fields(headers: &HeaderMap, seen: Seen, form: Form) -> Result<HeaderFields<'_>, Failure> {
+    let is_keyed = seen.has(Known::IdempotencyKey);
+    let resumes = seen.has(Known::LastEventId) && form == Form::Stream(Media::EventStream);
     Ok(HeaderFields {
-        idempotency_key: text(headers, Some(IDEMPOTENCY_KEY))?,
-        last_event_id: text(headers, resumes_at)?,
+        idempotency_key: text(headers, is_keyed.then_some(IDEMPOTENCY_KEY))?,
+        last_event_id: text(headers, resumes.then_some(LAST_EVENT_ID))?,
     })
 }
 
-/// The headers of the inner call, of a request whose own are not needed any more.
-pub(super) fn inner_headers(
-    headers: HeaderMap,
+/// Makes the headers of a request, whose own are not needed any more, those of the inner call.
+pub(super) fn become_inner(
+    headers: &mut HeaderMap,
     deadline: Option<Duration>,
     record: &CallRecord,
     gateway: &Gateway,
-) -> Result<HeaderMap, Failure> {
-    let mut metadata = gateway
+) -> Result<(), Failure> {
+    gateway
         .request_headers()
         .keep(headers)
         .map_err(|error| Failure::bad_header(error.header(), &error))?;
-    metadata.insert(header::CONTENT_TYPE, HeaderValue::from_static(GRPC));
-    metadata.insert(header::TE, HeaderValue::from_static("trailers"));
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(GRPC));
+    headers.insert(header::TE, HeaderValue::from_static("trailers"));
     if let Some(timeout) = deadline {
         // The body has taken its part of it.
         let left = timeout.saturating_sub(record.elapsed());
-        metadata.insert(GRPC_TIMEOUT, deadline::to_grpc(left));
+        headers.insert(GRPC_TIMEOUT, deadline::to_grpc(left));
     }
-    Ok(metadata)
+    Ok(())
 }
 
 /// The text of a header that becomes a field. One that contradicts itself is refused: whoever reads it next may take

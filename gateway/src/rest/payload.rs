@@ -1,17 +1,20 @@
 //! The body of a REST request: JSON in UTF-8, whole, of bounded size, within a bounded time, from a bounded memory.
 
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::request::Parts;
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderMap, HeaderValue, Version, header};
 use http_body::Body;
 use http_body_util::BodyExt;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use crate::body::RequestBody;
 use crate::error::Failure;
 use crate::rest::memory::{Held, Memory};
+use crate::rest::seen::{Known, Seen};
 
 /// JSON, or the same as a patch.
 pub(super) const JSON: [&str; 2] = ["application/json", "application/merge-patch+json"];
@@ -38,29 +41,48 @@ pub(super) struct Payload {
 }
 
 /// Reads the body, which must be JSON if it is there at all.
-pub(super) async fn read(headers: &HeaderMap, mut body: RequestBody, bounds: &Bounds<'_>) -> Result<Payload, Failure> {
+pub(super) async fn read(
+    headers: &HeaderMap,
+    seen: Seen,
+    mut body: RequestBody,
+    bounds: &Bounds<'_>,
+) -> Result<Payload, Failure> {
     if body.is_end_stream() {
         return Ok(Payload::default());
     }
-    let reading = read_json(headers, &mut body, bounds);
-    let left = bounds.time_max.saturating_sub(bounds.started.elapsed());
-    let Ok(read) = tokio::time::timeout(left, reading).await else {
+    let in_time = within(bounds, read_json(headers, seen, &mut body, bounds)).await;
+    let Some(read) = in_time else {
         return Err(Failure::body_too_slow(bounds.time_max));
     };
     // A client that asked first, by `Expect`, has sent nothing yet.
-    if read.is_err() && !headers.contains_key(header::EXPECT) {
+    if read.is_err() && !seen.has(Known::Expect) {
         discard(body).await;
     }
     read
 }
 
+/// Waits for a body, as long as it may take. Mostly all of it came with the head: then there is no timer.
+async fn within<F: Future>(bounds: &Bounds<'_>, reading: F) -> Option<F::Output> {
+    let mut reading = pin!(reading);
+    let mut late = None;
+    poll_fn(|cx| {
+        if let Poll::Ready(read) = reading.as_mut().poll(cx) {
+            return Poll::Ready(Some(read));
+        }
+        let left = || bounds.time_max.saturating_sub(bounds.started.elapsed());
+        let late = late.get_or_insert_with(|| Box::pin(sleep(left())));
+        late.as_mut().poll(cx).map(|()| None)
+    })
+    .await
+}
+
 /// A refusal that was decided before the body was read: the body is read on first, unless the caller waits to be asked
 /// or was too slow already.
-pub(super) async fn refuse(failure: Failure, parts: &Parts, body: RequestBody) -> Failure {
-    if !parts.headers.contains_key(header::EXPECT) && !failure.is_too_slow() {
+pub(super) async fn refuse(failure: Failure, seen: Seen, version: Version, body: RequestBody) -> Failure {
+    if !seen.has(Known::Expect) && !failure.is_too_slow() {
         discard(body).await;
     }
-    failure.closing(parts.version)
+    failure.closing(version)
 }
 
 /// Reads on without keeping anything, within bounds: a client that is still sending sees the answer only if the
@@ -78,8 +100,13 @@ pub(crate) async fn discard(mut body: RequestBody) {
     let _ = tokio::time::timeout(DISCARD_TIME_MAX, all).await;
 }
 
-async fn read_json(headers: &HeaderMap, body: &mut RequestBody, bounds: &Bounds<'_>) -> Result<Payload, Failure> {
-    refuse_compressed(headers)?;
+async fn read_json(
+    headers: &HeaderMap,
+    seen: Seen,
+    body: &mut RequestBody,
+    bounds: &Bounds<'_>,
+) -> Result<Payload, Failure> {
+    refuse_compressed(headers, seen)?;
     // Of two types a proxy may have believed either, so both must be fine.
     let types = headers
         .get_all(header::CONTENT_TYPE)
@@ -130,7 +157,10 @@ async fn collect(body: &mut RequestBody, bounds: &Bounds<'_>) -> Result<Payload,
 }
 
 /// Refuses a body that is not as it is meant.
-pub(super) fn refuse_compressed(headers: &HeaderMap) -> Result<(), Failure> {
+pub(super) fn refuse_compressed(headers: &HeaderMap, seen: Seen) -> Result<(), Failure> {
+    if !seen.has(Known::ContentEncoding) {
+        return Ok(());
+    }
     let mut codings = headers.get_all(header::CONTENT_ENCODING).iter();
     if codings.any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
         return Err(Failure::unsupported_media("the body is compressed; send it as it is"));
@@ -140,6 +170,9 @@ pub(super) fn refuse_compressed(headers: &HeaderMap) -> Result<(), Failure> {
 
 /// Whether a content type is one of the known ones, in UTF-8.
 pub(super) fn is_utf8_of(known: &[&str], content_type: &HeaderValue) -> bool {
+    if known.iter().any(|known| content_type.as_bytes() == known.as_bytes()) {
+        return true;
+    }
     let Ok(text) = content_type.to_str() else { return false };
     let mut parts = text.split(';').map(str::trim);
     let essence = parts.next().unwrap_or("");

@@ -7,11 +7,12 @@ use std::sync::Arc;
 
 use super::schema::is_served;
 use super::settings::{Grpc, Settings};
+use crate::Door;
 use crate::edge::CallRecord;
+use crate::inner::Calls;
 use crate::reflection::is_exposed;
 use crate::transcode::Schema;
 use crate::upstream::Table;
-use crate::{Door, GrpcService};
 
 /// The RPCs that are served over gRPC. As text it is `16 of 17 RPCs`: those of health and reflection count where they
 /// are listed.
@@ -75,9 +76,9 @@ impl Published {
     }
 
     /// The upstreams as one service, refusing what is not published.
-    pub(super) fn around(self, upstreams: &Table) -> GrpcService {
+    pub(super) fn around(self, upstreams: &Table) -> impl Calls + 'static {
         let published = Arc::new(self);
-        upstreams.service_but(move |request| {
+        upstreams.calls_but(move |request| {
             let is_grpc = matches!(CallRecord::of(request.extensions()).door(), Door::Grpc | Door::GrpcWeb);
             // One answer for what is hidden and what is not there.
             let is_refused = is_grpc && !published.has(request.uri().path());

@@ -130,7 +130,7 @@ fn serving(settings: &Settings, gateway: &Gateway, upstreams: &Table, metrics: M
         builtin: Arc::new(pages::Pages::new(&settings.openapi, gateway.shared_schema().clone())),
     };
     let published = Published::new(settings, gateway.schema());
-    gateway.serve(published.around(upstreams), edge)
+    gateway.serve_calls(published.around(upstreams), edge)
 }
 
 /// Serves the public listener, in TLS if the settings ask for it.

@@ -11,6 +11,7 @@ use crate::answer::{GRPC, trailers_only};
 use crate::call::CallRecord;
 use crate::error::Failure;
 use crate::gateway::GrpcService;
+use crate::inner::Called;
 use crate::upstream::{Upstream, call};
 
 /// Upstreams by service.
@@ -78,16 +79,16 @@ impl Table {
 
     /// All of them as one inner service. An RPC whose service none has is UNIMPLEMENTED.
     pub fn service(&self) -> GrpcService {
-        self.service_but(|_| None)
+        BoxCloneSyncService::new(tower::service_fn(self.calls_but(|_| None)))
     }
 
-    /// The same, but for calls that `refused` answers.
-    pub(crate) fn service_but(
-        &self,
-        refused: impl Fn(&Request<Body>) -> Option<Response<Body>> + Clone + Send + Sync + 'static,
-    ) -> GrpcService {
+    /// The same as it is, for whoever puts more around it, and but for calls that `refused` answers.
+    pub(crate) fn calls_but<R>(&self, refused: R) -> impl Fn(Request<Body>) -> Called + Clone + Send + Sync + use<R>
+    where
+        R: Fn(&Request<Body>) -> Option<Response<Body>> + Clone + Send + Sync,
+    {
         let by_service = self.by_service.clone();
-        BoxCloneSyncService::new(tower::service_fn(move |request: Request<Body>| {
+        move |request: Request<Body>| -> Called {
             let found = match (refused(&request), by_service.get(service_of(request.uri().path()))) {
                 (Some(refusal), _) => Err(Box::new(refusal)),
                 (None, Some(upstream)) => Ok(upstream.shared.clone()),
@@ -97,8 +98,8 @@ impl Table {
                     Err(Box::new(trailers_only(&failure, GRPC, record.error_domain())))
                 }
             };
-            call::answer(found, request)
-        }))
+            Box::pin(call::answer(found, request))
+        }
     }
 }
 

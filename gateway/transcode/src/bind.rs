@@ -13,9 +13,14 @@ use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, Va
 use crate::codec::{Claim, Codec, JsonError, Position, Target};
 use crate::echo;
 use crate::matched::Matched;
+use crate::method::Method;
 use crate::query::{self, Parameter};
 use crate::rule::Body;
 use crate::settings::RouteSettings;
+
+mod plain;
+
+pub(crate) use plain::{PlainCapture, plain};
 
 /// gRPC code of everything that a binding refuses.
 pub const INVALID_ARGUMENT: i32 = 3;
@@ -170,7 +175,10 @@ pub(crate) fn bind(
     body: &[u8],
     headers: &HeaderFields<'_>,
 ) -> Result<Bytes, BindError> {
-    Bound::new(matched).request(matched, query, body, headers)
+    match plain::bind(matched, query, body, headers) {
+        Some(bound) => bound,
+        None => Bound::new(matched).request(matched, query, body, headers),
+    }
 }
 
 impl<'s> Bound<'s> {
@@ -195,8 +203,8 @@ impl<'s> Bound<'s> {
         self.outside(matched, query, headers)?;
         let route = matched.route;
         let field = match &route.body {
-            _ if body.is_empty() => return self.without_body(&route.rpc.input()),
-            Body::None if self.settings.body_unbound_ignored => return self.without_body(&route.rpc.input()),
+            _ if body.is_empty() => return self.without_body(&route.rpc),
+            Body::None if self.settings.body_unbound_ignored => return self.without_body(&route.rpc),
             Body::None => {
                 return Err(BindError::whole("body: this method takes no body").relaxed_by(BODY_UNBOUND));
             }
@@ -210,13 +218,14 @@ impl<'s> Bound<'s> {
             claims: &self.claims,
             mask_field: route.mask_field.as_ref().filter(|mask| !self.message.has_field(mask)),
         };
-        Ok(self.codec.json_to_wire_with(self.settings.read, &target, body)?)
+        let id = route.rpc.input_id(self.codec);
+        Ok(self.codec.read(self.settings.read, id, &target, body)?)
     }
 
     /// The message of what is bound outside the body.
-    fn without_body(&self, input: &MessageDescriptor) -> Result<Bytes, BindError> {
+    fn without_body(&self, rpc: &Method) -> Result<Bytes, BindError> {
         let wire = self.message.encode_to_vec();
-        match self.codec.missing(input, &wire) {
+        match rpc.input_id(self.codec).and_then(|id| self.codec.missing(id, &wire)) {
             Some((message, paths)) => Err(BindError::missing(message, paths)),
             None => Ok(wire.into()),
         }
@@ -347,7 +356,7 @@ impl<'s> Bound<'s> {
         })
     }
 
-    fn headers(&mut self, rpc: &crate::method::Method, headers: &HeaderFields<'_>) -> Result<(), BindError> {
+    fn headers(&mut self, rpc: &Method, headers: &HeaderFields<'_>) -> Result<(), BindError> {
         if let (Some(field), Some(text)) = (rpc.idempotency_key_field(), headers.idempotency_key) {
             let fields = std::slice::from_ref(field);
             match self.claims.iter().position(|claim| claim.path == fields) {

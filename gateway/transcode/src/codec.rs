@@ -24,7 +24,8 @@ pub use error::{JsonError, Position, RenderError};
 pub use wire::WireError;
 
 use crate::edition::Beyond;
-use plan::{MessageId, Plans, Requires};
+pub(crate) use plan::MessageId;
+use plan::{Plans, Requires};
 use read::{Claims, Problem, Reader};
 use write::{Reason, Writer};
 
@@ -131,7 +132,18 @@ impl Codec {
     /// # Errors
     /// The first thing in the body that is wrong, with its field and its place.
     pub fn json_to_wire_with(&self, read: ReadOptions, target: &Target<'_>, json: &[u8]) -> Result<Bytes, JsonError> {
-        self.bind(read, target, json, 0)
+        self.read(read, self.id(target.message), target, json)
+    }
+
+    /// The same of a message that was looked up.
+    pub(crate) fn read(
+        &self,
+        read: ReadOptions,
+        id: Option<MessageId>,
+        target: &Target<'_>,
+        json: &[u8],
+    ) -> Result<Bytes, JsonError> {
+        self.bind(read, id, target, json, 0)
             .map(Bytes::from)
             .map_err(|problem| JsonError {
                 position: Position::at(json, problem.offset),
@@ -144,8 +156,15 @@ impl Codec {
     }
 
     /// `depth` is how many messages are around the target.
-    fn bind(&self, read: ReadOptions, target: &Target<'_>, json: &[u8], depth: usize) -> Result<Vec<u8>, Box<Problem>> {
-        let id = self.id(target.message).ok_or_else(|| foreign(target.message))?;
+    fn bind(
+        &self,
+        read: ReadOptions,
+        id: Option<MessageId>,
+        target: &Target<'_>,
+        json: &[u8],
+        depth: usize,
+    ) -> Result<Vec<u8>, Box<Problem>> {
+        let id = id.ok_or_else(|| foreign(target.message))?;
         let plan = self.plans.message(id);
         let index = |field: &FieldDescriptor| plan.by_number(field.number()).ok_or_else(|| foreign(target.message));
         let claims = Claims::new(target.claims);
@@ -172,8 +191,7 @@ impl Codec {
     }
 
     /// The required fields that a message lacks: what is wrong, and their paths; `None` if it lacks none.
-    pub(crate) fn missing(&self, message: &MessageDescriptor, wire: &[u8]) -> Option<(String, Vec<String>)> {
-        let id = self.id(message)?;
+    pub(crate) fn missing(&self, id: MessageId, wire: &[u8]) -> Option<(String, Vec<String>)> {
         if self.plans.message(id).requires != Requires::Itself {
             return None;
         }
@@ -207,12 +225,28 @@ impl Codec {
         wire: &[u8],
         out: &mut Vec<u8>,
     ) -> Result<(), RenderError> {
-        let failed = |field: String, source: WireError| RenderError::Decode {
+        let id = self.id(message).ok_or_else(|| RenderError::Decode {
             message: message.full_name().to_owned(),
+            field: String::new(),
+            source: WireError::Tag,
+        })?;
+        self.write(write, id, field, wire, out)
+    }
+
+    /// The same of a message that was looked up.
+    pub(crate) fn write(
+        &self,
+        write: WriteOptions,
+        id: MessageId,
+        field: Option<&FieldDescriptor>,
+        wire: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), RenderError> {
+        let failed = |field: String, source: WireError| RenderError::Decode {
+            message: self.plans.message(id).name.to_string(),
             field,
             source,
         };
-        let id = self.id(message).ok_or_else(|| failed(String::new(), WireError::Tag))?;
         let index = field.map(|field| {
             let index = self.plans.message(id).by_number(field.number());
             index.ok_or_else(|| failed(String::new(), WireError::Tag))
@@ -247,7 +281,13 @@ impl Codec {
         depth: usize,
     ) -> Result<DynamicMessage, String> {
         let target = Target::message(message);
-        let read = self.bind(ReadOptions::default(), &target, json.as_bytes(), depth);
+        let read = self.bind(
+            ReadOptions::default(),
+            self.id(message),
+            &target,
+            json.as_bytes(),
+            depth,
+        );
         let wire = read.map_err(|problem| match problem.is_syntax {
             true => format!("not JSON: {}", problem.text),
             false => problem.text,
@@ -261,7 +301,8 @@ impl Codec {
         plan.is_some_and(|id| self.plans.enumeration(id).takes(number))
     }
 
-    fn id(&self, message: &MessageDescriptor) -> Option<MessageId> {
+    /// A message among the plans; `None` if it is of another schema.
+    pub(crate) fn id(&self, message: &MessageDescriptor) -> Option<MessageId> {
         self.plans.find(message.full_name())
     }
 }

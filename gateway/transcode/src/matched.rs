@@ -34,11 +34,9 @@ pub struct Matched<'s> {
 }
 
 impl<'s> Matched<'s> {
-    /// The same, where a variable of the path may be an alias: a body that says what it stands for does not contradict
-    /// it.
-    #[must_use]
-    pub fn with_alias(self, alias: Option<Alias>) -> Self {
-        Self { alias, ..self }
+    /// Says that a variable of the path may be an alias: a body that says what it stands for does not contradict it.
+    pub fn set_alias(&mut self, alias: Option<Alias>) {
+        self.alias = alias;
     }
 
     /// The RPC to call.
@@ -123,11 +121,12 @@ impl<'s> Matched<'s> {
     /// Bytes that are no such message, a value without a JSON form, or JSON that is larger than it may be.
     pub fn render(&self, message: &[u8], out: &mut Vec<u8>) -> Result<(), RenderError> {
         let settings = self.route.settings();
-        let (output, field) = (self.method().output(), self.route.response_body.as_ref());
+        let (codec, field) = (self.schema.codec(), self.route.response_body.as_ref());
         let start = out.len();
-        self.schema
-            .codec()
-            .wire_to_json_with(settings.write, &output, field, message, out)?;
+        match self.method().output_id(codec) {
+            Some(id) => codec.write(settings.write, id, field, message, out)?,
+            None => codec.wire_to_json_with(settings.write, &self.method().output(), field, message, out)?,
+        }
         let bytes_max = settings.write.bytes_max.unwrap_or(usize::MAX);
         if settings.pretty && !pretty::indent(out, start, bytes_max) {
             return Err(RenderError::TooLarge {

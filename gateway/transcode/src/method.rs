@@ -1,9 +1,10 @@
 //! One RPC as the gateway sees it: its names, its messages, and what our options say about it.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use prost_reflect::{DynamicMessage, FieldDescriptor, MessageDescriptor, MethodDescriptor, Value};
 
+use crate::codec::{Codec, MessageId};
 use crate::options::{self, Marks};
 use crate::settings::RouteSettings;
 use crate::settings::field_status::{self, ByField};
@@ -19,6 +20,18 @@ pub struct Method {
     sse_id_field: Option<FieldDescriptor>,
     sse_last_event_id_field: Option<FieldDescriptor>,
     idempotency_key_field: Option<FieldDescriptor>,
+    streams: Streams,
+    /// The messages in the plans of the schema's codec, looked up once: by name, which takes longer than most else of a
+    /// call that is done with them.
+    input_id: OnceLock<Option<MessageId>>,
+    output_id: OnceLock<Option<MessageId>>,
+}
+
+/// Who sends a stream.
+#[derive(Debug, Clone, Copy)]
+struct Streams {
+    server: bool,
+    client: bool,
 }
 
 impl Method {
@@ -48,6 +61,12 @@ impl Method {
             sse_id_field: marks.field(&descriptor.output(), options::SSE_ID),
             sse_last_event_id_field: marks.field(&descriptor.input(), options::SSE_LAST_EVENT_ID),
             idempotency_key_field: marks.field(&descriptor.input(), options::IDEMPOTENCY_KEY),
+            streams: Streams {
+                server: descriptor.is_server_streaming(),
+                client: descriptor.is_client_streaming(),
+            },
+            input_id: OnceLock::new(),
+            output_id: OnceLock::new(),
             descriptor,
         })
     }
@@ -64,12 +83,12 @@ impl Method {
 
     /// Whether the server answers with a stream.
     pub fn server_streaming(&self) -> bool {
-        self.descriptor.is_server_streaming()
+        self.streams.server
     }
 
     /// Whether the client sends a stream.
     pub fn client_streaming(&self) -> bool {
-        self.descriptor.is_client_streaming()
+        self.streams.client
     }
 
     /// HTTP status of a success over REST: 200 unless an override or the method's `success_code` says another 2xx.
@@ -79,6 +98,9 @@ impl Method {
 
     /// HTTP status of a unary answer over REST: the method's, unless the setting `status_by_field` has another for it.
     pub fn status_of(&self, message: &[u8]) -> u16 {
+        if self.status_by_field.is_empty() {
+            return self.success_code;
+        }
         field_status::status_of(&self.status_by_field, self.output(), message).unwrap_or(self.success_code)
     }
 
@@ -131,6 +153,16 @@ impl Method {
     /// The answer, or each message of it.
     pub fn output(&self) -> MessageDescriptor {
         self.descriptor.output()
+    }
+
+    /// The request message in the plans of its schema.
+    pub(crate) fn input_id(&self, codec: &Codec) -> Option<MessageId> {
+        *self.input_id.get_or_init(|| codec.id(&self.input()))
+    }
+
+    /// The answer in the plans of its schema.
+    pub(crate) fn output_id(&self, codec: &Codec) -> Option<MessageId> {
+        *self.output_id.get_or_init(|| codec.id(&self.output()))
     }
 
     /// The descriptor, for everything else (comments, foreign options).

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, Value};
 
+use crate::bind::{self, PlainCapture};
 use crate::codec::known;
 use crate::load::LoadError;
 use crate::method::Method;
@@ -45,6 +46,8 @@ pub struct Route {
     pub(crate) template: Template,
     /// As `template.captures`.
     pub(crate) captures: Vec<Vec<FieldDescriptor>>,
+    /// The same, if they are written to the wire as they are.
+    pub(crate) plain: Option<Box<[PlainCapture]>>,
     pub(crate) body: Body,
     pub(crate) response_body: Option<FieldDescriptor>,
     /// The field mask that a PATCH fills from its body, if the caller does not.
@@ -201,6 +204,7 @@ impl HttpRule {
             http_method: self.method.clone(),
             path: self.path.clone(),
             template,
+            plain: bind::plain(&captures),
             captures,
             body,
             response_body,

@@ -136,7 +136,8 @@ fn a_body_may_say_what_an_alias_in_the_path_stands_for() {
         stands_for: "users/7".to_owned(),
     };
     let bound = |path: &str, alias: Option<&Alias>, name: &str| {
-        let matched = schema.find("POST", path).unwrap().with_alias(alias.cloned());
+        let mut matched = schema.find("POST", path).unwrap();
+        matched.set_alias(alias.cloned());
         let body = format!(r#"{{"sub":{{"name":"{name}","x":"1"}}}}"#);
         matched.bind(None, body.as_bytes(), &HeaderFields::default())
     };
@@ -236,6 +237,64 @@ fn a_patch_fills_its_mask() {
             ("PATCH /whole", r#"{"book":{"title":"x"}}"#, r#"{"book":{"title":"x"}}"#),
         ],
     );
+}
+
+#[test]
+fn the_short_way_leads_where_the_long_one_does() {
+    let mut sink = rule("Shapes.Sink", "POST /sink/{s}/{i32}/{u64}/{i64}", "nested");
+    sink.additional = vec![
+        rule("Shapes.Sink", "POST /oneof/{o_s}", "nested"),
+        rule("Shapes.Sink", "POST /whole/{s}", "*"),
+        rule("Shapes.Sink", "POST /none/{s=**}", ""),
+    ];
+    let schema = load(vec![
+        rule("Shapes.PutBook", "POST /shelves/{shelf}/books", "book"),
+        rule("Library.CreateShelf", "POST /keyed", "shelf"),
+        sink,
+    ])
+    .unwrap();
+    let key = HeaderFields {
+        idempotency_key: Some("k"),
+        last_event_id: None,
+    };
+    let (mut short, mut bound) = (0, 0);
+    for path in [
+        "/shelves/7/books",
+        "/shelves/x/books",
+        "/shelves/0/books",
+        "/sink/a%20b/-5/18446744073709551615/0",
+        "/sink/a/0/0/-9223372036854775808",
+        "/sink/a/2147483648/1/1",
+        "/sink/a/1e2/1.0/01",
+        "/oneof/a",
+        "/whole/a",
+        "/none/a/b",
+        "/none/",
+        "/keyed",
+    ] {
+        let matched = schema.find("POST", path).unwrap();
+        for query in [None, Some(""), Some("i64=4"), Some("nope=1")] {
+            for body in [
+                "",
+                "{}",
+                r#"{"i32":7}"#,
+                r#"{"title":"T"}"#,
+                r#"{"s":"b"}"#,
+                "[",
+                "null",
+            ] {
+                for headers in [HeaderFields::default(), key] {
+                    let long = Bound::new(&matched).request(&matched, query, body.as_bytes(), &headers);
+                    if let Some(result) = plain::bind(&matched, query, body.as_bytes(), &headers) {
+                        assert_eq!(result, long, "{path} {query:?} {body}");
+                        short += 1;
+                        bound += usize::from(long.is_ok());
+                    }
+                }
+            }
+        }
+    }
+    assert!(short > 100 && bound > 30, "{short} {bound}");
 }
 
 #[test]

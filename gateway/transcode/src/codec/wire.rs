@@ -82,6 +82,10 @@ impl Tag {
         out.extend_from_slice(&self.bytes[..usize::from(self.length)]);
     }
 
+    pub(crate) fn len(&self) -> usize {
+        usize::from(self.length)
+    }
+
     /// Takes this tag from the front of `wire`, if it is there in its shortest form.
     #[inline]
     pub(crate) fn take(&self, wire: &mut &[u8]) -> bool {
@@ -103,6 +107,11 @@ pub(crate) fn put_varint(out: &mut Vec<u8>, mut value: u64) {
         value >>= 7;
     }
     out.push(value as u8);
+}
+
+/// Bytes of a varint.
+pub(crate) fn varint_len(value: u64) -> usize {
+    (u64::BITS - (value | 1).leading_zeros()).div_ceil(7) as usize
 }
 
 /// Appends a length and the bytes.

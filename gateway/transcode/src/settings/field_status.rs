@@ -92,9 +92,6 @@ impl ByField {
 
 /// The status of the first that holds for an answer.
 pub(crate) fn status_of(by_field: &[ByField], output: MessageDescriptor, message: &[u8]) -> Option<u16> {
-    if by_field.is_empty() {
-        return None;
-    }
     let message = DynamicMessage::decode(output, message).ok()?;
     by_field.iter().find(|by| by.matches(&message)).map(|by| by.status)
 }
