@@ -10,11 +10,13 @@ mod handshake;
 mod peer;
 mod tracked;
 mod transport;
+mod woken;
 
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use http::HeaderValue;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
@@ -45,8 +47,34 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// The other end of the connection by which a request came, in the request's extensions. Behind a proxy it is the
 /// proxy's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RemoteAddress(pub SocketAddr);
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemoteAddress {
+    address: SocketAddr,
+    /// The host as `X-Forwarded-For` says it: written once for all calls of a connection.
+    said: HeaderValue,
+}
+
+impl RemoteAddress {
+    /// The peer at an address.
+    pub fn new(address: SocketAddr) -> Self {
+        let said = address.ip().to_canonical().to_string();
+        Self {
+            address,
+            // Digits and punctuation of an address are fit for any header.
+            said: HeaderValue::try_from(said).unwrap_or_else(|_| HeaderValue::from_static("")),
+        }
+    }
+
+    /// The address, and the port from which it called.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The host as `X-Forwarded-For` says it.
+    pub(crate) fn said(&self) -> &HeaderValue {
+        &self.said
+    }
+}
 
 /// The bounds of connections.
 #[derive(Debug, Clone, Copy)]

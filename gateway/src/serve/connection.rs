@@ -16,11 +16,11 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
 use tokio::sync::watch;
 use tokio::time::Instant;
-use tower::ServiceExt;
 
 use super::activity::{Activity, RequestEnd};
 use super::tracked::Tracked;
 use super::transport::{Io, Transport};
+use super::woken::Woken;
 use super::{ConnectionLimits, RemoteAddress};
 use crate::body::RequestBody;
 use crate::drain::begun;
@@ -44,8 +44,9 @@ pub(super) async fn connection(
 ) {
     let activity = Arc::new(Activity::start());
     let (counted, closing) = (Arc::clone(&activity), draining.clone());
+    let remote = RemoteAddress::new(peer);
     let service = service_fn(move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(RemoteAddress(peer));
+        request.extensions_mut().insert(remote.clone());
         let in_progress = counted.begin();
         let (version, closing) = (request.version(), closing.clone());
         if version <= Version::HTTP_11 {
@@ -55,7 +56,7 @@ pub(super) async fn connection(
                 request.extensions_mut().insert(RequestEnd::new(Arc::clone(&counted)));
             }
         }
-        let answer = service.clone().oneshot(request.map(RequestBody::new));
+        let answer = service.answer(request.map(RequestBody::new));
         async move {
             let mut response = answer.await?.map(|body| Tracked::new(body, in_progress));
             if version <= Version::HTTP_11 && *closing.borrow() {
@@ -71,9 +72,11 @@ pub(super) async fn connection(
     let mut watch = Watch::new(activity, limits);
     loop {
         tokio::select! {
+            // Both are always asked, and what is served ends the watch too.
+            biased;
             // An error here is the peer's; what it means for a call, the call's own line in the log says.
             _ = serving.as_mut() => return,
-            verdict = watch.verdict(&mut draining) => match verdict {
+            verdict = Woken::new(watch.verdict(&mut draining)) => match verdict {
                 Verdict::AskToGo => serving.as_mut().graceful_shutdown(),
                 Verdict::Close => return,
             },
