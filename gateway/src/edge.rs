@@ -2,7 +2,7 @@
 //! each layer is a file of its own beside it. What the gateway refuses by itself passes the same layers.
 
 use std::borrow::Cow;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use http::{HeaderValue, Version, header};
 use tracing::Instrument;
@@ -102,7 +102,7 @@ impl Layers {
     }
 
     /// The call's record, in the extensions of its request.
-    fn opened(&self, request: &mut HttpRequest, names: &Names, given: &Given) -> Arc<CallRecord> {
+    fn opened(&self, request: &mut HttpRequest, names: Names, given: &Given) -> Arc<CallRecord> {
         let own = given.id.as_ref().filter(|_| given.is_new);
         let seed = || match own.map(HeaderValue::to_str) {
             Some(Ok(own)) => Cow::Borrowed(own),
@@ -112,7 +112,7 @@ impl Layers {
         let traceparent = trace::context(request.headers_mut(), names, seed);
         let (method, uri) = (request.method().clone(), request.uri().clone());
         let id = given.id.clone().unwrap_or(HeaderValue::from_static(""));
-        let domain = OnceLock::from(self.error_domain.clone());
+        let domain = Some(self.error_domain.clone());
         let record = CallRecord::opened(id, traceparent, method, uri, domain);
         request.extensions_mut().insert(record.clone());
         record
@@ -127,8 +127,8 @@ impl Layers {
         record: &Arc<CallRecord>,
     ) -> HttpResponse {
         // Head: one that two readers may take for two things is taken for none.
-        let has_host = names.host || request.version() != Version::HTTP_11;
-        if (!has_host || names.repeated || names.transfer_encoding)
+        let has_host = names.have(Names::HOST) || request.version() != Version::HTTP_11;
+        if (!has_host || names.have(Names::REPEATED | Names::TRANSFER_ENCODING))
             && let Err(refusal) = head::check(&request)
         {
             // HTTP asks for its own status here, whoever calls; over HTTP/2 gRPC reads only its own.
@@ -146,14 +146,16 @@ impl Layers {
         }
         // CORS: answers preflights, which carry no credential and no content type by which a door could be told.
         if let Some(cors) = &self.cors
-            && names.origin
+            && names.have(Names::ORIGIN)
             && cors::is_preflight(&request)
         {
             return cors.preflight(request, record);
         }
-        let origin = names.origin.then(|| request.headers().get(header::ORIGIN).cloned());
+        let origin = names
+            .have(Names::ORIGIN)
+            .then(|| request.headers().get(header::ORIGIN).cloned());
         // Headers: last, so that no door ever sees a header that only a trusted hop may set.
-        headers::apply(&mut request, &names, &self.forwarding, &self.listed);
+        headers::apply(&mut request, names, &self.forwarding, &self.listed);
         let mut response = self.doors.answer(request, shape, record).await;
         cors::open_to(self.cors.as_ref(), origin.flatten(), response.headers_mut());
         response
@@ -166,21 +168,21 @@ impl Answering for Layers {
         // Names: what is not there need not be looked for below.
         let names = Names::of(request.headers());
         // Request id: first, so that everything below, refusals included, has an id to name and to echo.
-        let given = request_id::give(request.headers_mut(), &names, &self.edge.request_id);
+        let given = request_id::give(request.headers_mut(), names, &self.edge.request_id);
         // Trace: the call's record and span. What ends with the call is in `ended`, outside all that can end it: its one
         // log line, and its one measurement, so that a call is in both or in neither.
-        let record = self.opened(&mut request, &names, &given);
+        let record = self.opened(&mut request, names, &given);
         let ended = Ended::new(record.clone(), self.edge.metrics.clone());
         let span = trace::span(&record);
         let of_body = span.clone();
         let shape = Shape::of(&request);
-        // Room comes before the future that is written there: one that is made first is moved, and it is large.
+        // Room comes before the future that is written there, and no wrapper after it: else it is moved, and it is large.
         let room = Box::new_uninit();
         let call = async move {
             // Catch-panic: inside the two above, so that a panic is logged and counted as INTERNAL.
-            let answered = Catching::new(self.answer_inside(request, names, shape, &record)).await;
+            let answered = Catching::new(self.answer_inside(request, names, shape, &record).instrument(span)).await;
             let mut response = answered.unwrap_or_else(|| {
-                catch_panic::log(&record);
+                of_body.in_scope(|| catch_panic::log(&record));
                 self.answers.answer(&shape, &Failure::panicked(), &record)
             });
             record.set_http_status(response.status().as_u16());
@@ -191,7 +193,7 @@ impl Answering for Layers {
             response.body_mut().end_with(ended);
             Ok(response)
         };
-        let answer = Box::write(room, call.instrument(span));
+        let answer = Box::write(room, call);
         Box::into_pin(answer)
     }
 }

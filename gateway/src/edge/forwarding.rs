@@ -49,10 +49,10 @@ impl Forwarding {
 
     /// Rewrites the headers of a request. What a proxy claims besides is kept from all if the operator listed it as a
     /// header that goes in.
-    pub(super) fn apply(&self, request: &mut HttpRequest, names: &Names, listed: &AllowList) {
+    pub(super) fn apply(&self, request: &mut HttpRequest, names: Names, listed: &AllowList) {
         let peer = request.extensions().get::<RemoteAddress>().cloned();
         let headers = request.headers_mut();
-        if names.of_trusted_hops {
+        if names.have(Names::OF_TRUSTED_HOPS) {
             let peer = peer.as_ref().map(|peer| peer.address().ip());
             let is_trusted = peer.is_some_and(|peer| self.trusts(peer));
             remove_all(headers, |name| {
@@ -63,7 +63,7 @@ impl Forwarding {
             });
         }
         match (self, peer) {
-            (Self::Rewritten { .. }, Some(peer)) if names.x_forwarded_for => append(headers, peer.said()),
+            (Self::Rewritten { .. }, Some(peer)) if names.have(Names::X_FORWARDED_FOR) => append(headers, peer.said()),
             (Self::Rewritten { .. }, Some(peer)) => {
                 headers.insert(X_FORWARDED_FOR, peer.said().clone());
             }
@@ -228,7 +228,7 @@ mod tests {
             }
             let names = Names::of(request.headers());
             let listed = AllowList::with(&["x-auth-request-user".to_owned()]);
-            forwarding.apply(&mut request, &names, &listed);
+            forwarding.apply(&mut request, names, &listed);
             let found: Vec<_> = request.headers().get_all("x-forwarded-for").iter().collect();
             assert_eq!(
                 found,

@@ -32,11 +32,11 @@ const KEPT: [&str; 6] = [
 ];
 
 /// Takes out what no door may see, and says where the call came from if it is to be said.
-pub(super) fn apply(request: &mut HttpRequest, names: &Names, forwarding: &Forwarding, listed: &AllowList) {
-    if names.connection {
+pub(super) fn apply(request: &mut HttpRequest, names: Names, forwarding: &Forwarding, listed: &AllowList) {
+    if names.have(Names::CONNECTION) {
         leave_connection(request.headers_mut());
     }
-    if names.of_trusted_hops {
+    if names.have(Names::OF_TRUSTED_HOPS) {
         strip(request.headers_mut());
     }
     forwarding.apply(request, names, listed);

@@ -43,16 +43,15 @@ pub(crate) fn every_name<B>(request: &http::Request<B>, is_allowed: impl Fn(&str
 
 /// `localhost`, `127.0.0.1` or `[::1]`, each with or without a port: parsed, never a prefix.
 pub(crate) fn is_loopback_authority(authority: &str) -> bool {
-    let name = match authority.as_bytes() {
-        [b'l' | b'L', ..] => "localhost",
-        [b'1', ..] => "127.0.0.1",
-        [b'[', ..] => "[::1]",
-        _ => return false,
+    let address = authority
+        .strip_prefix("127.0.0.1")
+        .or_else(|| authority.strip_prefix("[::1]"));
+    let name = || {
+        let (host, rest) = authority.split_at_checked("localhost".len())?;
+        host.eq_ignore_ascii_case("localhost").then_some(rest)
     };
-    let Some((host, rest)) = authority.split_at_checked(name.len()) else {
-        return false;
-    };
-    host.eq_ignore_ascii_case(name) && (rest.is_empty() || rest.strip_prefix(':').is_some_and(is_port))
+    let rest = address.or_else(name);
+    rest.is_some_and(|rest| rest.is_empty() || rest.strip_prefix(':').is_some_and(is_port))
 }
 
 /// A port by its form: one to five digits.

@@ -8,56 +8,47 @@ use crate::edge::forwarding::is_forwarding;
 use crate::edge::headers::is_untrusted;
 
 /// Which of the headers that the edge reads or removes a request carries. Layers that remove one leave it as it is: what
-/// is noted here is there, or was.
+/// is noted here is there, or was. One number, because it is part of a call's future: a struct of several fields there has
+/// all that lies before it moved with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Names {
-    pub(super) connection: bool,
-    pub(super) host: bool,
-    pub(super) origin: bool,
-    pub(super) request_id: bool,
-    pub(super) traceparent: bool,
-    pub(super) tracestate: bool,
-    pub(super) transfer_encoding: bool,
-    pub(super) x_forwarded_for: bool,
-    /// Any that only a trusted hop may set.
-    pub(super) of_trusted_hops: bool,
-    /// Any that is given more than once.
-    pub(super) repeated: bool,
-}
+pub(super) struct Names(u16);
 
 impl Names {
+    pub(super) const CONNECTION: u16 = 1;
+    pub(super) const HOST: u16 = 1 << 1;
+    pub(super) const ORIGIN: u16 = 1 << 2;
+    pub(super) const REQUEST_ID: u16 = 1 << 3;
+    pub(super) const TRACEPARENT: u16 = 1 << 4;
+    pub(super) const TRACESTATE: u16 = 1 << 5;
+    pub(super) const TRANSFER_ENCODING: u16 = 1 << 6;
+    pub(super) const X_FORWARDED_FOR: u16 = 1 << 7;
+    /// Any that only a trusted hop may set.
+    pub(super) const OF_TRUSTED_HOPS: u16 = 1 << 8;
+    /// Any that is given more than once.
+    pub(super) const REPEATED: u16 = 1 << 9;
+
     pub(super) fn of(headers: &HeaderMap) -> Self {
-        let mut names = Self {
-            connection: false,
-            host: false,
-            origin: false,
-            request_id: false,
-            traceparent: false,
-            tracestate: false,
-            transfer_encoding: false,
-            x_forwarded_for: false,
-            of_trusted_hops: false,
-            repeated: headers.len() > headers.keys_len(),
-        };
+        let is_repeated = headers.len() > headers.keys_len();
+        let mut names = u16::from(is_repeated) * Self::REPEATED;
         for name in headers.keys() {
-            names.note(name.as_str());
+            names |= match name.as_str() {
+                "host" => Self::HOST,
+                "origin" => Self::ORIGIN,
+                "connection" => Self::CONNECTION,
+                "tracestate" => Self::TRACESTATE,
+                "traceparent" => Self::TRACEPARENT,
+                "x-request-id" => Self::REQUEST_ID,
+                "transfer-encoding" => Self::TRANSFER_ENCODING,
+                "x-forwarded-for" => Self::X_FORWARDED_FOR | Self::OF_TRUSTED_HOPS,
+                name => u16::from(is_of_trusted_hops(name)) * Self::OF_TRUSTED_HOPS,
+            };
         }
-        names
+        Self(names)
     }
 
-    fn note(&mut self, name: &str) {
-        match name {
-            "host" => self.host = true,
-            "origin" => self.origin = true,
-            "connection" => self.connection = true,
-            "tracestate" => self.tracestate = true,
-            "traceparent" => self.traceparent = true,
-            "x-request-id" => self.request_id = true,
-            "transfer-encoding" => self.transfer_encoding = true,
-            "x-forwarded-for" => (self.x_forwarded_for, self.of_trusted_hops) = (true, true),
-            // Asked no more once one is there: the layer that removes them asks for each.
-            _ => self.of_trusted_hops = self.of_trusted_hops || is_of_trusted_hops(name),
-        }
+    /// Whether any of these is there.
+    pub(super) fn have(self, any: u16) -> bool {
+        self.0 & any != 0
     }
 }
 
@@ -105,19 +96,9 @@ mod tests {
             "transfer-encoding",
             "x-forwarded-for",
         ]));
-        let expected = Names {
-            connection: true,
-            host: true,
-            origin: true,
-            request_id: true,
-            traceparent: true,
-            tracestate: true,
-            transfer_encoding: true,
-            x_forwarded_for: true,
-            of_trusted_hops: true,
-            repeated: true,
-        };
-        assert_eq!(all, expected);
+        for bit in 0..10 {
+            assert!(all.have(1 << bit) && !none.have(1 << bit), "{bit}");
+        }
     }
 
     #[test]
@@ -138,7 +119,10 @@ mod tests {
             "ssl-client-cert",
         ] {
             let names = Names::of(&headers(&["accept", name, "x-api-key"]));
-            assert!(names.of_trusted_hops && !names.repeated, "{name}");
+            assert!(
+                names.have(Names::OF_TRUSTED_HOPS) && !names.have(Names::REPEATED),
+                "{name}"
+            );
         }
     }
 

@@ -35,8 +35,8 @@ pub(super) struct Given {
 }
 
 /// Takes or draws the id of a call; the request's headers say it afterwards.
-pub(super) fn give(headers: &mut HeaderMap, names: &Names, new_id: &NewId) -> Given {
-    let sent = names.request_id.then(|| headers.get(X_REQUEST_ID));
+pub(super) fn give(headers: &mut HeaderMap, names: Names, new_id: &NewId) -> Given {
+    let sent = names.have(Names::REQUEST_ID).then(|| headers.get(X_REQUEST_ID));
     let sane = sent
         .flatten()
         .filter(|value| value.to_str().is_ok_and(is_sane))

@@ -55,13 +55,16 @@ pub(super) fn log(record: &CallRecord, ms: f64) {
 /// afterwards.
 ///
 /// One that is taken over goes inwards unchanged: the gateway exports no span of its own that could stand between.
-pub(super) fn context<'s>(headers: &mut HeaderMap, names: &Names, seed: impl FnOnce() -> Cow<'s, str>) -> HeaderValue {
-    let sent = names.traceparent.then(|| headers.get(TRACEPARENT)).flatten();
+pub(super) fn context<'s>(headers: &mut HeaderMap, names: Names, seed: impl FnOnce() -> Cow<'s, str>) -> HeaderValue {
+    let sent = names
+        .have(Names::TRACEPARENT)
+        .then(|| headers.get(TRACEPARENT))
+        .flatten();
     if let Some(sent) = sent.filter(|value| value.to_str().is_ok_and(is_traceparent)) {
         return sent.clone();
     }
     // The state belongs to the trace that was refused.
-    if names.tracestate {
+    if names.have(Names::TRACESTATE) {
         headers.remove(TRACESTATE);
     }
     let made = make_traceparent(&seed());
@@ -82,19 +85,22 @@ fn make_traceparent(seed: &str) -> HeaderValue {
 }
 
 /// A word of a seed, another for each salt. What is mixed is random, and no caller's, so nothing keyed is needed: the
-/// steps are those of SplitMix64.
+/// constants are those of SplitMix64.
 fn mixed(seed: &str, salt: u64) -> u64 {
-    let mix = |word: u64| {
-        let word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        word ^ (word >> 31)
-    };
+    const FIRST: u64 = 0xbf58_476d_1ce4_e5b9;
+    const SECOND: u64 = 0x94d0_49bb_1331_11eb;
+    let step = |state: u64, word: [u8; 8]| (state ^ u64::from_le_bytes(word)).wrapping_mul(FIRST).rotate_left(29);
     let (words, rest) = seed.as_bytes().as_chunks::<8>();
-    let mut last = [0; 8];
-    last[..rest.len()].copy_from_slice(rest);
-    let begun = mix((seed.len() as u64) << 8 | salt);
-    let all = words.iter().chain([&last]);
-    all.fold(begun, |state, word| mix(state ^ u64::from_le_bytes(*word)))
+    let begun = salt.wrapping_mul(SECOND) ^ seed.len() as u64;
+    let mut state = words.iter().fold(begun, |state, word| step(state, *word));
+    if !rest.is_empty() {
+        let mut last = [0; 8];
+        last[..rest.len()].copy_from_slice(rest);
+        state = step(state, last);
+    }
+    let state = (state ^ (state >> 30)).wrapping_mul(FIRST);
+    let state = (state ^ (state >> 27)).wrapping_mul(SECOND);
+    state ^ (state >> 31)
 }
 
 /// `version-trace_id-parent_id-flags` of W3C Trace Context; later versions may have more after it.
@@ -148,7 +154,7 @@ mod tests {
             headers.insert(TRACEPARENT, HeaderValue::from_static(text));
             headers.insert(TRACESTATE, HeaderValue::from_static("a=b"));
             let names = Names::of(&headers);
-            assert_eq!(context(&mut headers, &names, seed), text);
+            assert_eq!(context(&mut headers, names, seed), text);
             assert!(headers.contains_key(TRACESTATE));
         }
         let bad = [
@@ -166,7 +172,7 @@ mod tests {
             headers.insert(TRACEPARENT, HeaderValue::from_static(text));
             headers.insert(TRACESTATE, HeaderValue::from_static("a=b"));
             let names = Names::of(&headers);
-            let made = context(&mut headers, &names, seed);
+            let made = context(&mut headers, names, seed);
             assert!(is_traceparent(made.to_str().unwrap()) && made != text, "{text}");
             assert_eq!(headers[TRACEPARENT], made);
             assert!(!headers.contains_key(TRACESTATE), "{text}");
