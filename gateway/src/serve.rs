@@ -14,18 +14,19 @@ mod woken;
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderValue;
+use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use hyper_util::server::conn::auto::Builder;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::drain::begun;
 use crate::gateway::HttpService;
-use connection::{GOODBYE, connection};
+use connection::{GOODBYE, Protocols, connection};
 pub use handshake::{Handshake, Plain};
 
 pub(crate) use activity::RequestEnd;
@@ -138,7 +139,7 @@ pub async fn serve_over<H: Handshake>(
         handshake,
         service,
         limits,
-        builder: builder(&limits),
+        protocols: Arc::new(protocols(&limits)),
         caps: Caps::new(limits.connections, limits.connections_per_ip),
         draining: draining.clone(),
     };
@@ -164,7 +165,7 @@ struct Serving<H> {
     handshake: H,
     service: HttpService,
     limits: ConnectionLimits,
-    builder: Builder<TokioExecutor>,
+    protocols: Arc<Protocols>,
     caps: Caps,
     draining: watch::Receiver<bool>,
 }
@@ -178,12 +179,12 @@ impl<H: Handshake> Serving<H> {
         };
         // Answers are written whole; waiting for more only delays them. A socket that refuses is closing already.
         let _ = stream.set_nodelay(true);
-        let (handshake, service, builder) = (self.handshake.clone(), self.service.clone(), self.builder.clone());
+        let (handshake, service, protocols) = (self.handshake.clone(), self.service.clone(), self.protocols.clone());
         let (limits, draining) = (self.limits, self.draining.clone());
         Some(async move {
             let shaken = tokio::time::timeout(limits.first_request, handshake.shake(stream)).await;
             match shaken {
-                Ok(Ok(io)) => connection(Box::new(io), peer, service, builder, limits, draining).await,
+                Ok(Ok(io)) => connection(Box::new(io), peer, service, protocols, limits, draining).await,
                 Ok(Err(error)) => tracing::debug!(peer = %peer.ip(), %error, "a handshake failed"),
                 Err(_) => tracing::debug!(peer = %peer.ip(), "a handshake took too long"),
             }
@@ -237,20 +238,18 @@ fn is_peers(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
 
-fn builder(limits: &ConnectionLimits) -> Builder<TokioExecutor> {
+fn protocols(limits: &ConnectionLimits) -> Protocols {
     // hyper's timer runs while it waits for a head, so a shorter one would be a second bound of idleness. A head that has
     // begun is no request in progress yet: the watch bounds it as it bounds silence, before this does.
     let head_max = limits.idle.max(limits.first_request).saturating_add(GOODBYE);
-    let mut builder = Builder::new(TokioExecutor::new());
+    let (mut http1, mut http2) = (http1::Builder::new(), http2::Builder::new(TokioExecutor::new()));
     // Both protocols need their timer set, or a limit of time panics when it is first needed.
-    builder
-        .http1()
+    http1
         .timer(TokioTimer::new())
         .header_read_timeout(head_max)
         .max_headers(HEADERS_MAX)
         .max_buf_size(HTTP1_BUFFER_BYTES);
-    builder
-        .http2()
+    http2
         .timer(TokioTimer::new())
         .max_concurrent_streams(limits.streams)
         .keep_alive_interval(KEEP_ALIVE)
@@ -260,7 +259,7 @@ fn builder(limits: &ConnectionLimits) -> Builder<TokioExecutor> {
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .max_pending_accept_reset_streams(20)
         .max_local_error_reset_streams(100);
-    builder
+    Protocols { http1, http2 }
 }
 
 #[cfg(test)]
