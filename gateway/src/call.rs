@@ -28,7 +28,7 @@ pub struct CallRecord {
     http_status: AtomicU16,
     shard: OnceLock<u16>,
     user: OnceLock<u64>,
-    error_domain: OnceLock<Arc<str>>,
+    error_domain: Option<Arc<str>>,
     relaxed_by: OnceLock<&'static str>,
 }
 
@@ -55,7 +55,7 @@ impl CallRecord {
             text(traceparent),
             Method::default(),
             Uri::default(),
-            OnceLock::new(),
+            None,
         )
     }
 
@@ -65,7 +65,7 @@ impl CallRecord {
         traceparent: HeaderValue,
         http_method: Method,
         uri: Uri,
-        error_domain: OnceLock<Arc<str>>,
+        error_domain: Option<Arc<str>>,
     ) -> Arc<Self> {
         Arc::new(Self {
             started: Instant::now(),
@@ -173,7 +173,7 @@ impl CallRecord {
 
     /// The domain of the gateway's own reasons in `google.rpc.ErrorInfo`.
     pub(crate) fn error_domain(&self) -> &str {
-        self.error_domain.get().map_or(ERROR_DOMAIN, |domain| domain)
+        self.error_domain.as_deref().unwrap_or(ERROR_DOMAIN)
     }
 
     /// The setting that would allow what was refused, where one would: for the log, since a caller has no settings.

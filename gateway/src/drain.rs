@@ -18,8 +18,9 @@ pub async fn begun(draining: &mut watch::Receiver<bool>) {
 
 /// When a drain cuts one stream: as soon as it has nothing ready, or after its last few frames.
 pub struct Cut {
-    /// `None` once the drain has begun.
-    draining: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    draining: watch::Receiver<bool>,
+    /// What wakes the task. Most streams end before they have to be waited for, and need none.
+    waited_for: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     last: LastFrames,
 }
 
@@ -31,6 +32,11 @@ impl LastFrames {
     /// The cut is due.
     pub(crate) fn begin(&mut self) {
         self.0.get_or_insert(FRAMES_BEFORE_CUT);
+    }
+
+    /// Whether the cut is due already.
+    fn has_begun(&self) -> bool {
+        self.0.is_some()
     }
 
     /// Whether the stream is cut in the place of its next frame, which is there or not.
@@ -48,9 +54,10 @@ impl LastFrames {
 
 impl Cut {
     /// Cuts when `draining` turns true.
-    pub fn new(mut draining: watch::Receiver<bool>) -> Self {
+    pub fn new(draining: watch::Receiver<bool>) -> Self {
         Self {
-            draining: Some(Box::pin(async move { begun(&mut draining).await })),
+            draining,
+            waited_for: None,
             last: LastFrames::default(),
         }
     }
@@ -58,13 +65,23 @@ impl Cut {
     /// Whether the stream is cut in the place of its next frame, which is there or not. To be asked after the stream
     /// was, once for each frame; it wakes the task when the drain begins.
     pub fn is_due(&mut self, cx: &mut Context<'_>, is_pending: bool) -> bool {
-        if let Some(draining) = &mut self.draining
-            && draining.as_mut().poll(cx).is_ready()
-        {
-            self.draining = None;
+        if !self.last.has_begun() && self.has_begun(cx, is_pending) {
+            self.waited_for = None;
             self.last.begin();
         }
         self.last.is_over(is_pending)
+    }
+
+    /// Whether the drain has begun; if not, and the stream is waited for, the drain wakes the task.
+    fn has_begun(&mut self, cx: &mut Context<'_>, is_pending: bool) -> bool {
+        if !is_pending {
+            return *self.draining.borrow() || self.draining.has_changed().is_err();
+        }
+        let waited_for = self.waited_for.get_or_insert_with(|| {
+            let mut draining = self.draining.clone();
+            Box::pin(async move { begun(&mut draining).await })
+        });
+        waited_for.as_mut().poll(cx).is_ready()
     }
 }
 
@@ -81,6 +98,18 @@ mod tests {
         let (mut silent, mut busy) = (Cut::new(draining.clone()), Cut::new(draining));
         assert!(!silent.is_due(&mut cx, true) && !busy.is_due(&mut cx, false));
         drain.send(true).unwrap();
+        assert!(silent.is_due(&mut cx, true));
+        let frames = std::iter::from_fn(|| (!busy.is_due(&mut cx, false)).then_some(())).count();
+        assert_eq!(frames, usize::from(FRAMES_BEFORE_CUT));
+    }
+
+    #[test]
+    fn a_sender_that_is_gone_cuts_as_the_drain_does() {
+        let mut cx = Context::from_waker(Waker::noop());
+        let (drain, draining) = watch::channel(false);
+        let (mut silent, mut busy) = (Cut::new(draining.clone()), Cut::new(draining));
+        assert!(!silent.is_due(&mut cx, true) && !busy.is_due(&mut cx, false));
+        drop(drain);
         assert!(silent.is_due(&mut cx, true));
         let frames = std::iter::from_fn(|| (!busy.is_due(&mut cx, false)).then_some(())).count();
         assert_eq!(frames, usize::from(FRAMES_BEFORE_CUT));

@@ -2,7 +2,7 @@
 //! each layer is a file of its own beside it. What the gateway refuses by itself passes the same layers.
 
 use std::borrow::Cow;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use http::{HeaderValue, Version, header};
 use tracing::Instrument;
@@ -14,7 +14,7 @@ use crate::error::Failure;
 use crate::gateway::{Answer, Answering, Gateway};
 use crate::metadata::AllowList;
 use catch_panic::Catching;
-use claims::dashed;
+use names::Names;
 use request_id::{Given, X_REQUEST_ID};
 
 mod catch_panic;
@@ -25,6 +25,7 @@ mod head;
 mod headers;
 mod host;
 mod metrics;
+mod names;
 mod request_id;
 mod trace;
 
@@ -38,6 +39,7 @@ pub(crate) use headers::is_reserved_by_grpc;
 pub use host::HostPolicy;
 pub(crate) use host::{every_name, is_loopback_authority, is_port};
 pub use metrics::Metrics;
+pub(crate) use names::is_of_trusted_hops;
 pub use request_id::hex_id;
 
 /// Draws a new id: a function, because randomness is the caller's.
@@ -74,12 +76,6 @@ pub struct Edge {
     pub builtin: Arc<dyn Builtin>,
 }
 
-/// Whether only a trusted hop may set a header (its name in lower case).
-pub(crate) fn is_of_trusted_hops(name: &str) -> bool {
-    let said = dashed(name);
-    headers::is_untrusted(name) || forwarding::is_forwarding(&said) || claims::is_claim(&said)
-}
-
 /// The edge layers around the doors. They are one service with one future, and not a tower of them: each layer more
 /// would be one more clone, and one more box, of every call.
 pub(crate) struct Layers {
@@ -106,26 +102,35 @@ impl Layers {
     }
 
     /// The call's record, in the extensions of its request.
-    fn opened(&self, request: &mut HttpRequest, given: &Given) -> Arc<CallRecord> {
+    fn opened(&self, request: &mut HttpRequest, names: Names, given: &Given) -> Arc<CallRecord> {
         let own = given.id.as_ref().filter(|_| given.is_new);
         let seed = || match own.map(HeaderValue::to_str) {
             Some(Ok(own)) => Cow::Borrowed(own),
             // Of a caller's id every call that has it would have the same trace.
             _ => Cow::Owned((self.edge.request_id)()),
         };
-        let traceparent = trace::context(request.headers_mut(), seed);
+        let traceparent = trace::context(request.headers_mut(), names, seed);
         let (method, uri) = (request.method().clone(), request.uri().clone());
         let id = given.id.clone().unwrap_or(HeaderValue::from_static(""));
-        let domain = OnceLock::from(self.error_domain.clone());
+        let domain = Some(self.error_domain.clone());
         let record = CallRecord::opened(id, traceparent, method, uri, domain);
         request.extensions_mut().insert(record.clone());
         record
     }
 
     /// The layers that refuse, and the doors.
-    async fn answer_inside(&self, mut request: HttpRequest, shape: Shape, record: &Arc<CallRecord>) -> HttpResponse {
+    async fn answer_inside(
+        &self,
+        mut request: HttpRequest,
+        names: Names,
+        shape: Shape,
+        record: &Arc<CallRecord>,
+    ) -> HttpResponse {
         // Head: one that two readers may take for two things is taken for none.
-        if let Err(refusal) = head::check(&request) {
+        let has_host = names.have(Names::HOST) || request.version() != Version::HTTP_11;
+        if (!has_host || names.have(Names::REPEATED | Names::TRANSFER_ENCODING))
+            && let Err(refusal) = head::check(&request)
+        {
             // HTTP asks for its own status here, whoever calls; over HTTP/2 gRPC reads only its own.
             let shape = if request.version() < Version::HTTP_2 {
                 Shape::of_rest(&request)
@@ -141,15 +146,18 @@ impl Layers {
         }
         // CORS: answers preflights, which carry no credential and no content type by which a door could be told.
         if let Some(cors) = &self.cors
+            && names.have(Names::ORIGIN)
             && cors::is_preflight(&request)
         {
             return cors.preflight(request, record);
         }
-        let origin = request.headers().get(header::ORIGIN).cloned();
+        let origin = names
+            .have(Names::ORIGIN)
+            .then(|| request.headers().get(header::ORIGIN).cloned());
         // Headers: last, so that no door ever sees a header that only a trusted hop may set.
-        headers::apply(&mut request, &self.forwarding, &self.listed);
+        headers::apply(&mut request, names, &self.forwarding, &self.listed);
         let mut response = self.doors.answer(request, shape, record).await;
-        cors::open_to(self.cors.as_ref(), origin, response.headers_mut());
+        cors::open_to(self.cors.as_ref(), origin.flatten(), response.headers_mut());
         response
     }
 }
@@ -157,20 +165,24 @@ impl Layers {
 impl Answering for Layers {
     /// The layers, outermost first.
     fn answer(self: Arc<Self>, mut request: HttpRequest) -> Answer {
+        // Names: what is not there need not be looked for below.
+        let names = Names::of(request.headers());
         // Request id: first, so that everything below, refusals included, has an id to name and to echo.
-        let given = request_id::give(request.headers_mut(), &self.edge.request_id);
+        let given = request_id::give(request.headers_mut(), names, &self.edge.request_id);
         // Trace: the call's record and span. What ends with the call is in `ended`, outside all that can end it: its one
         // log line, and its one measurement, so that a call is in both or in neither.
-        let record = self.opened(&mut request, &given);
+        let record = self.opened(&mut request, names, &given);
         let ended = Ended::new(record.clone(), self.edge.metrics.clone());
         let span = trace::span(&record);
         let of_body = span.clone();
         let shape = Shape::of(&request);
+        // Room comes before the future that is written there, and no wrapper after it: else it is moved, and it is large.
+        let room = Box::new_uninit();
         let call = async move {
             // Catch-panic: inside the two above, so that a panic is logged and counted as INTERNAL.
-            let answered = Catching::new(self.answer_inside(request, shape, &record)).await;
+            let answered = Catching::new(self.answer_inside(request, names, shape, &record).instrument(span)).await;
             let mut response = answered.unwrap_or_else(|| {
-                catch_panic::log(&record);
+                of_body.in_scope(|| catch_panic::log(&record));
                 self.answers.answer(&shape, &Failure::panicked(), &record)
             });
             record.set_http_status(response.status().as_u16());
@@ -181,7 +193,8 @@ impl Answering for Layers {
             response.body_mut().end_with(ended);
             Ok(response)
         };
-        Box::pin(call.instrument(span))
+        let answer = Box::write(room, call);
+        Box::into_pin(answer)
     }
 }
 

@@ -10,20 +10,23 @@ mod handshake;
 mod peer;
 mod tracked;
 mod transport;
+mod woken;
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
+use http::HeaderValue;
+use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use hyper_util::server::conn::auto::Builder;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::drain::begun;
 use crate::gateway::HttpService;
-use connection::{GOODBYE, connection};
+use connection::{GOODBYE, Protocols, connection};
 pub use handshake::{Handshake, Plain};
 
 pub(crate) use activity::RequestEnd;
@@ -45,8 +48,34 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// The other end of the connection by which a request came, in the request's extensions. Behind a proxy it is the
 /// proxy's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RemoteAddress(pub SocketAddr);
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemoteAddress {
+    address: SocketAddr,
+    /// The host as `X-Forwarded-For` says it: written once for all calls of a connection.
+    said: HeaderValue,
+}
+
+impl RemoteAddress {
+    /// The peer at an address.
+    pub fn new(address: SocketAddr) -> Self {
+        let said = address.ip().to_canonical().to_string();
+        Self {
+            address,
+            // Digits and punctuation of an address are fit for any header.
+            said: HeaderValue::try_from(said).unwrap_or_else(|_| HeaderValue::from_static("")),
+        }
+    }
+
+    /// The address, and the port from which it called.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The host as `X-Forwarded-For` says it.
+    pub(crate) fn said(&self) -> &HeaderValue {
+        &self.said
+    }
+}
 
 /// The bounds of connections.
 #[derive(Debug, Clone, Copy)]
@@ -110,7 +139,7 @@ pub async fn serve_over<H: Handshake>(
         handshake,
         service,
         limits,
-        builder: builder(&limits),
+        protocols: Arc::new(protocols(&limits)),
         caps: Caps::new(limits.connections, limits.connections_per_ip),
         draining: draining.clone(),
     };
@@ -136,7 +165,7 @@ struct Serving<H> {
     handshake: H,
     service: HttpService,
     limits: ConnectionLimits,
-    builder: Builder<TokioExecutor>,
+    protocols: Arc<Protocols>,
     caps: Caps,
     draining: watch::Receiver<bool>,
 }
@@ -150,12 +179,12 @@ impl<H: Handshake> Serving<H> {
         };
         // Answers are written whole; waiting for more only delays them. A socket that refuses is closing already.
         let _ = stream.set_nodelay(true);
-        let (handshake, service, builder) = (self.handshake.clone(), self.service.clone(), self.builder.clone());
+        let (handshake, service, protocols) = (self.handshake.clone(), self.service.clone(), self.protocols.clone());
         let (limits, draining) = (self.limits, self.draining.clone());
         Some(async move {
             let shaken = tokio::time::timeout(limits.first_request, handshake.shake(stream)).await;
             match shaken {
-                Ok(Ok(io)) => connection(Box::new(io), peer, service, builder, limits, draining).await,
+                Ok(Ok(io)) => connection(Box::new(io), peer, service, protocols, limits, draining).await,
                 Ok(Err(error)) => tracing::debug!(peer = %peer.ip(), %error, "a handshake failed"),
                 Err(_) => tracing::debug!(peer = %peer.ip(), "a handshake took too long"),
             }
@@ -209,20 +238,18 @@ fn is_peers(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
 
-fn builder(limits: &ConnectionLimits) -> Builder<TokioExecutor> {
+fn protocols(limits: &ConnectionLimits) -> Protocols {
     // hyper's timer runs while it waits for a head, so a shorter one would be a second bound of idleness. A head that has
     // begun is no request in progress yet: the watch bounds it as it bounds silence, before this does.
     let head_max = limits.idle.max(limits.first_request).saturating_add(GOODBYE);
-    let mut builder = Builder::new(TokioExecutor::new());
+    let (mut http1, mut http2) = (http1::Builder::new(), http2::Builder::new(TokioExecutor::new()));
     // Both protocols need their timer set, or a limit of time panics when it is first needed.
-    builder
-        .http1()
+    http1
         .timer(TokioTimer::new())
         .header_read_timeout(head_max)
         .max_headers(HEADERS_MAX)
         .max_buf_size(HTTP1_BUFFER_BYTES);
-    builder
-        .http2()
+    http2
         .timer(TokioTimer::new())
         .max_concurrent_streams(limits.streams)
         .keep_alive_interval(KEEP_ALIVE)
@@ -232,7 +259,7 @@ fn builder(limits: &ConnectionLimits) -> Builder<TokioExecutor> {
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .max_pending_accept_reset_streams(20)
         .max_local_error_reset_streams(100);
-    builder
+    Protocols { http1, http2 }
 }
 
 #[cfg(test)]

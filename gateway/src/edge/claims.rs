@@ -6,7 +6,11 @@ use std::borrow::Cow;
 /// Whether a header (its name in lower case, with `-` for `_`) makes such a claim, besides those that every door
 /// rewrites.
 pub(super) fn is_claim(name: &str) -> bool {
-    let claims = name.bytes().next().map_or(&[][..], of_letter);
+    let claims = match name.as_bytes() {
+        [b'x', b'-', letter, ..] => of_x(*letter),
+        [letter, ..] => of_letter(*letter),
+        [] => &[],
+    };
     claims
         .iter()
         .any(|claim| name == *claim || (claim.ends_with('-') && name.starts_with(claim)))
@@ -14,7 +18,7 @@ pub(super) fn is_claim(name: &str) -> bool {
 
 /// A name as servers read it that hand headers on as variables: they do not tell `_` from `-`.
 pub(crate) fn dashed(name: &str) -> Cow<'_, str> {
-    match name.contains('_') {
+    match name.bytes().any(|letter| letter == b'_') {
         true => Cow::Owned(name.replace('_', "-")),
         false => Cow::Borrowed(name),
     }
@@ -47,60 +51,67 @@ fn of_letter(letter: u8) -> &'static [&'static str] {
         b's' => &["ssl-client-"],
         b't' => &["tailscale-user-"],
         b'w' => &["wl-proxy-"],
-        b'x' => &OF_X,
         _ => &[],
     }
 }
 
-const OF_X: [&str; 38] = [
-    // Where a call came from.
-    "x-appengine-",
-    "x-azure-clientip",
-    "x-azure-socketip",
-    "x-client-address",
-    "x-client-addr",
-    "x-client-ip",
-    "x-cluster-client-ip",
-    "x-nf-client-connection-ip",
-    "x-originating-",
-    "x-proxyuser-ip",
-    "x-real-ip",
-    "x-remote-",
-    "x-vercel-",
-    // What a request was before a proxy rewrote it, `x-original-forwarded-for` with it: servers behind IIS, nginx and
-    // others route by it.
-    "x-host",
-    "x-http-method",
-    "x-http-method-override",
-    "x-method-override",
-    "x-original-",
-    "x-rewrite-url",
-    // Who a caller is.
-    "x-amzn-oidc-",
-    "x-auth-request-",
-    "x-authenticated-",
-    "x-authentik-",
-    "x-goog-authenticated-",
-    "x-goog-iap-",
-    "x-jwt-payload",
-    "x-ms-client-principal",
-    "x-ms-client-principal-",
-    "x-pomerium-",
-    "x-webauth-",
-    // Whose certificate.
-    "x-client-cert",
-    "x-client-cert-",
-    "x-client-dn",
-    "x-client-san",
-    "x-client-verify",
-    "x-client-verified",
-    "x-ssl-",
-    "x-tls-client-",
-];
+/// Those that begin with `x-`, by the letter after it. They tell where a call came from (`x-real-ip`), what it was before
+/// a proxy rewrote it (`x-original-`, `x-original-forwarded-for` with it: servers behind IIS, nginx and others route by
+/// it), who its caller is (`x-auth-request-`), or whose certificate a proxy has seen (`x-ssl-`).
+fn of_x(letter: u8) -> &'static [&'static str] {
+    match letter {
+        b'a' => &[
+            "x-amzn-oidc-",
+            "x-appengine-",
+            "x-auth-request-",
+            "x-authenticated-",
+            "x-authentik-",
+            "x-azure-clientip",
+            "x-azure-socketip",
+        ],
+        b'c' => &[
+            "x-client-addr",
+            "x-client-address",
+            "x-client-cert",
+            "x-client-cert-",
+            "x-client-dn",
+            "x-client-ip",
+            "x-client-san",
+            "x-client-verified",
+            "x-client-verify",
+            "x-cluster-client-ip",
+        ],
+        b'g' => &["x-goog-authenticated-", "x-goog-iap-"],
+        b'h' => &["x-host", "x-http-method", "x-http-method-override"],
+        b'j' => &["x-jwt-payload"],
+        b'm' => &["x-method-override", "x-ms-client-principal", "x-ms-client-principal-"],
+        b'n' => &["x-nf-client-connection-ip"],
+        b'o' => &["x-original-", "x-originating-"],
+        b'p' => &["x-pomerium-", "x-proxyuser-ip"],
+        b'r' => &["x-real-ip", "x-remote-", "x-rewrite-url"],
+        b's' => &["x-ssl-"],
+        b't' => &["x-tls-client-"],
+        b'v' => &["x-vercel-"],
+        b'w' => &["x-webauth-"],
+        _ => &[],
+    }
+}
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_claim_is_listed_where_it_is_looked_for() {
+        for letter in 0..=u8::MAX {
+            for claim in of_letter(letter).iter().chain(of_x(letter)) {
+                assert!(is_claim(claim), "{claim}");
+                assert!(is_claim(&format!("{claim}x")) == claim.ends_with('-'), "{claim}");
+            }
+        }
+        let of_x: usize = (0..=u8::MAX).map(|letter| of_x(letter).len()).sum();
+        assert_eq!(of_x, 38);
+    }
 
     #[test]
     fn claims_are_told_from_what_callers_say() {

@@ -9,6 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use crate::body::HttpRequest;
 use crate::edge::claims::{dashed, is_claim};
 use crate::edge::headers::remove_all;
+use crate::edge::names::Names;
 use crate::metadata::AllowList;
 use crate::serve::RemoteAddress;
 
@@ -48,31 +49,38 @@ impl Forwarding {
 
     /// Rewrites the headers of a request. What a proxy claims besides is kept from all if the operator listed it as a
     /// header that goes in.
-    pub(super) fn apply(&self, request: &mut HttpRequest, listed: &AllowList) {
-        let peer = request
-            .extensions()
-            .get::<RemoteAddress>()
-            .map(|address| address.0.ip().to_canonical());
+    pub(super) fn apply(&self, request: &mut HttpRequest, names: Names, listed: &AllowList) {
+        let peer = request.extensions().get::<RemoteAddress>().cloned();
         let headers = request.headers_mut();
-        let trusted: &[Network] = match self {
-            Self::Removed => &[],
-            Self::Rewritten { trusted } => trusted,
-        };
-        let is_trusted = peer.is_some_and(|peer| trusted.iter().any(|network| network.contains(peer)));
-        remove_all(headers, |name| {
-            let said = dashed(name);
-            let is_of_proxies = is_forwarding(&said) || (is_claim(&said) && !listed.has(name));
-            // A proxy says it with `-`; the other spelling is what it has let through.
-            is_of_proxies && (!is_trusted || name != said)
-        });
-        if let (Self::Rewritten { .. }, Some(peer)) = (self, peer) {
-            append(headers, peer);
+        if names.have(Names::OF_TRUSTED_HOPS) {
+            let peer = peer.as_ref().map(|peer| peer.address().ip());
+            let is_trusted = peer.is_some_and(|peer| self.trusts(peer));
+            remove_all(headers, |name| {
+                let said = dashed(name);
+                let is_of_proxies = is_forwarding(&said) || (is_claim(&said) && !listed.has(name));
+                // A proxy says it with `-`; the other spelling is what it has let through.
+                is_of_proxies && (!is_trusted || name != said)
+            });
+        }
+        match (self, peer) {
+            (Self::Rewritten { .. }, Some(peer)) if names.have(Names::X_FORWARDED_FOR) => append(headers, peer.said()),
+            (Self::Rewritten { .. }, Some(peer)) => {
+                headers.insert(X_FORWARDED_FOR, peer.said().clone());
+            }
+            _ => {}
+        }
+    }
+
+    fn trusts(&self, peer: IpAddr) -> bool {
+        match self {
+            Self::Removed => false,
+            Self::Rewritten { trusted } => trusted.iter().any(|network| network.contains(peer)),
         }
     }
 }
 
 /// Adds an address to the list, which is then one header.
-fn append(headers: &mut HeaderMap, peer: IpAddr) {
+fn append(headers: &mut HeaderMap, peer: &HeaderValue) {
     let mut list = Vec::new();
     for value in headers
         .get_all(X_FORWARDED_FOR)
@@ -82,7 +90,7 @@ fn append(headers: &mut HeaderMap, peer: IpAddr) {
         list.extend_from_slice(value.as_bytes());
         list.extend_from_slice(b", ");
     }
-    list.extend_from_slice(peer.to_string().as_bytes());
+    list.extend_from_slice(peer.as_bytes());
     if let Ok(list) = HeaderValue::from_bytes(&list) {
         headers.insert(X_FORWARDED_FOR, list);
     }
@@ -216,9 +224,11 @@ mod tests {
                 .unwrap();
             if let Some(peer) = peer {
                 let peer: SocketAddr = peer.parse().unwrap();
-                request.extensions_mut().insert(RemoteAddress(peer));
+                request.extensions_mut().insert(RemoteAddress::new(peer));
             }
-            forwarding.apply(&mut request, &AllowList::with(&["x-auth-request-user".to_owned()]));
+            let names = Names::of(request.headers());
+            let listed = AllowList::with(&["x-auth-request-user".to_owned()]);
+            forwarding.apply(&mut request, names, &listed);
             let found: Vec<_> = request.headers().get_all("x-forwarded-for").iter().collect();
             assert_eq!(
                 found,

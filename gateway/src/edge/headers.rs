@@ -7,6 +7,7 @@ use http::{HeaderMap, HeaderName};
 use crate::body::HttpRequest;
 use crate::edge::Forwarding;
 use crate::edge::claims::dashed;
+use crate::edge::names::Names;
 use crate::metadata::AllowList;
 
 /// Ours, and none of a caller's business: identity and routing inside the platform.
@@ -31,18 +32,19 @@ const KEPT: [&str; 6] = [
 ];
 
 /// Takes out what no door may see, and says where the call came from if it is to be said.
-pub(super) fn apply(request: &mut HttpRequest, forwarding: &Forwarding, listed: &AllowList) {
-    leave_connection(request.headers_mut());
-    strip(request.headers_mut());
-    forwarding.apply(request, listed);
+pub(super) fn apply(request: &mut HttpRequest, names: Names, forwarding: &Forwarding, listed: &AllowList) {
+    if names.have(Names::CONNECTION) {
+        leave_connection(request.headers_mut());
+    }
+    if names.have(Names::OF_TRUSTED_HOPS) {
+        strip(request.headers_mut());
+    }
+    forwarding.apply(request, names, listed);
 }
 
 /// Takes out `Connection` and what it names, before anything is added: a caller who could name what a proxy adds, as
 /// `X-Forwarded-For`, would take it away from whoever reads it further inside.
 fn leave_connection(headers: &mut HeaderMap) {
-    if !headers.contains_key(CONNECTION) {
-        return;
-    }
     let named: Vec<HeaderName> = headers
         .get_all(CONNECTION)
         .iter()
@@ -63,7 +65,6 @@ fn strip(headers: &mut HeaderMap) {
 
 /// Removes the headers of these names.
 pub(super) fn remove_all(headers: &mut HeaderMap, is_meant: impl Fn(&str) -> bool) {
-    // Most calls carry none of them, so names are only collected (and allocated for) when one is there.
     let names: Vec<HeaderName> = headers.keys().filter(|name| is_meant(name.as_str())).cloned().collect();
     for name in names {
         headers.remove(name);

@@ -27,24 +27,31 @@ fn names_loopback<B>(request: &http::Request<B>) -> bool {
 /// Whether every name in a request is allowed, and there is one. A request without any, which HTTP/1.0 and HTTP/2
 /// allow, is not meant for a name of ours: it comes from no browser, but nobody who uses this server needs it either.
 pub(crate) fn every_name<B>(request: &http::Request<B>, is_allowed: impl Fn(&str) -> bool) -> bool {
-    let authority = request.uri().authority().map(|authority| Some(authority.as_str()));
-    let hosts = request
-        .headers()
-        .get_all(header::HOST)
-        .iter()
-        .map(|value| value.to_str().ok());
-    let mut names = authority.into_iter().chain(hosts).peekable();
-    names.peek().is_some() && names.all(|name| name.is_some_and(&is_allowed))
+    let authority = request
+        .uri()
+        .authority()
+        .map(|authority| is_allowed(authority.as_str()));
+    let mut is_any = authority.is_some();
+    for host in request.headers().get_all(header::HOST) {
+        is_any = true;
+        if !host.to_str().is_ok_and(&is_allowed) {
+            return false;
+        }
+    }
+    is_any && authority.unwrap_or(true)
 }
 
 /// `localhost`, `127.0.0.1` or `[::1]`, each with or without a port: parsed, never a prefix.
 pub(crate) fn is_loopback_authority(authority: &str) -> bool {
-    ["localhost", "127.0.0.1", "[::1]"].into_iter().any(|name| {
-        let (Some(host), Some(rest)) = (authority.get(..name.len()), authority.get(name.len()..)) else {
-            return false;
-        };
-        host.eq_ignore_ascii_case(name) && (rest.is_empty() || rest.strip_prefix(':').is_some_and(is_port))
-    })
+    let address = authority
+        .strip_prefix("127.0.0.1")
+        .or_else(|| authority.strip_prefix("[::1]"));
+    let name = || {
+        let (host, rest) = authority.split_at_checked("localhost".len())?;
+        host.eq_ignore_ascii_case("localhost").then_some(rest)
+    };
+    let rest = address.or_else(name);
+    rest.is_some_and(|rest| rest.is_empty() || rest.strip_prefix(':').is_some_and(is_port))
 }
 
 /// A port by its form: one to five digits.

@@ -3,6 +3,7 @@
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::edge::NewId;
+use crate::edge::names::Names;
 
 /// The header, on the way in and out.
 pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -12,12 +13,12 @@ const ID_BYTES_MAX: usize = 128;
 
 /// An id of 32 hexadecimal digits, which is also the form of a trace id.
 pub fn hex_id(random: u128) -> String {
-    let mut text = String::with_capacity(32);
+    let mut text = Vec::with_capacity(32);
     // Truncation is what halves are made by.
     for half in [(random >> 64) as u64, random as u64] {
-        text.extend(hex(half).map(char::from));
+        text.extend_from_slice(&hex(half));
     }
-    text
+    String::from_utf8(text).unwrap_or_default()
 }
 
 /// The digits of a number.
@@ -34,9 +35,12 @@ pub(super) struct Given {
 }
 
 /// Takes or draws the id of a call; the request's headers say it afterwards.
-pub(super) fn give(headers: &mut HeaderMap, new_id: &NewId) -> Given {
-    let sent = headers.get(X_REQUEST_ID);
-    let sane = sent.filter(|value| value.to_str().is_ok_and(is_sane)).cloned();
+pub(super) fn give(headers: &mut HeaderMap, names: Names, new_id: &NewId) -> Given {
+    let sent = names.have(Names::REQUEST_ID).then(|| headers.get(X_REQUEST_ID));
+    let sane = sent
+        .flatten()
+        .filter(|value| value.to_str().is_ok_and(is_sane))
+        .cloned();
     let is_new = sane.is_none();
     let id = sane.or_else(|| HeaderValue::try_from(new_id()).ok());
     match &id {

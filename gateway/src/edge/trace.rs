@@ -1,12 +1,13 @@
 //! Takes or makes the W3C trace context of a call, opens its span, and writes its one log line.
 
 use std::borrow::Cow;
-use std::hash::{DefaultHasher, Hash, Hasher};
 
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tracing::Span;
 
 use crate::call::{CallRecord, code_name};
+use crate::edge::names::Names;
 use crate::edge::request_id::hex;
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
@@ -54,15 +55,18 @@ pub(super) fn log(record: &CallRecord, ms: f64) {
 /// afterwards.
 ///
 /// One that is taken over goes inwards unchanged: the gateway exports no span of its own that could stand between.
-pub(super) fn context<'s>(headers: &mut HeaderMap, seed: impl FnOnce() -> Cow<'s, str>) -> HeaderValue {
-    let sent = headers
-        .get(TRACEPARENT)
-        .filter(|value| value.to_str().is_ok_and(is_traceparent));
-    if let Some(sent) = sent {
+pub(super) fn context<'s>(headers: &mut HeaderMap, names: Names, seed: impl FnOnce() -> Cow<'s, str>) -> HeaderValue {
+    let sent = names
+        .have(Names::TRACEPARENT)
+        .then(|| headers.get(TRACEPARENT))
+        .flatten();
+    if let Some(sent) = sent.filter(|value| value.to_str().is_ok_and(is_traceparent)) {
         return sent.clone();
     }
     // The state belongs to the trace that was refused.
-    headers.remove(TRACESTATE);
+    if names.have(Names::TRACESTATE) {
+        headers.remove(TRACESTATE);
+    }
     let made = make_traceparent(&seed());
     headers.insert(TRACEPARENT, made.clone());
     made
@@ -71,15 +75,32 @@ pub(super) fn context<'s>(headers: &mut HeaderMap, seed: impl FnOnce() -> Cow<'s
 /// A trace context from a random seed: unsampled is for the caller to say, so the flag is "sampled".
 fn make_traceparent(seed: &str) -> HeaderValue {
     let mut text = *b"00-00000000000000000000000000000000-0000000000000000-01";
-    for (salt, at) in [(0_u8, 3), (1, 19), (2, 36)] {
-        let mut hasher = DefaultHasher::new();
-        (salt, seed).hash(&mut hasher);
+    for (salt, at) in [(1, 3), (2, 19), (3, 36)] {
         // All zeros would be an invalid id.
-        let word = hasher.finish().max(1);
+        let word = mixed(seed, salt).max(1);
         text[at..at + 16].copy_from_slice(&hex(word));
     }
-    // Hexadecimal digits are fit for any header.
-    HeaderValue::from_bytes(&text).unwrap_or_else(|_| HeaderValue::from_static(""))
+    // Hexadecimal digits are fit for any header. Shared at once, for it is cloned.
+    HeaderValue::from_maybe_shared(Bytes::from_owner(text)).unwrap_or_else(|_| HeaderValue::from_static(""))
+}
+
+/// A word of a seed, another for each salt. What is mixed is random, and no caller's, so nothing keyed is needed: the
+/// constants are those of SplitMix64.
+fn mixed(seed: &str, salt: u64) -> u64 {
+    const FIRST: u64 = 0xbf58_476d_1ce4_e5b9;
+    const SECOND: u64 = 0x94d0_49bb_1331_11eb;
+    let step = |state: u64, word: [u8; 8]| (state ^ u64::from_le_bytes(word)).wrapping_mul(FIRST).rotate_left(29);
+    let (words, rest) = seed.as_bytes().as_chunks::<8>();
+    let begun = salt.wrapping_mul(SECOND) ^ seed.len() as u64;
+    let mut state = words.iter().fold(begun, |state, word| step(state, *word));
+    if !rest.is_empty() {
+        let mut last = [0; 8];
+        last[..rest.len()].copy_from_slice(rest);
+        state = step(state, last);
+    }
+    let state = (state ^ (state >> 30)).wrapping_mul(FIRST);
+    let state = (state ^ (state >> 27)).wrapping_mul(SECOND);
+    state ^ (state >> 31)
 }
 
 /// `version-trace_id-parent_id-flags` of W3C Trace Context; later versions may have more after it.
@@ -132,7 +153,8 @@ mod tests {
             let mut headers = HeaderMap::new();
             headers.insert(TRACEPARENT, HeaderValue::from_static(text));
             headers.insert(TRACESTATE, HeaderValue::from_static("a=b"));
-            assert_eq!(context(&mut headers, seed), text);
+            let names = Names::of(&headers);
+            assert_eq!(context(&mut headers, names, seed), text);
             assert!(headers.contains_key(TRACESTATE));
         }
         let bad = [
@@ -149,11 +171,25 @@ mod tests {
             let mut headers = HeaderMap::new();
             headers.insert(TRACEPARENT, HeaderValue::from_static(text));
             headers.insert(TRACESTATE, HeaderValue::from_static("a=b"));
-            let made = context(&mut headers, seed);
+            let names = Names::of(&headers);
+            let made = context(&mut headers, names, seed);
             assert!(is_traceparent(made.to_str().unwrap()) && made != text, "{text}");
             assert_eq!(headers[TRACEPARENT], made);
             assert!(!headers.contains_key(TRACESTATE), "{text}");
         }
+    }
+
+    #[test]
+    fn each_seed_has_words_of_its_own() {
+        // Counted ids, as an embedder may draw them, differ in one digit.
+        let seeds = (0..1_000_u32)
+            .map(|id| format!("{id:032x}"))
+            .chain(["".to_owned(), "\0".to_owned()]);
+        let words: Vec<u64> = seeds
+            .flat_map(|seed| [1, 2, 3].map(|salt| mixed(&seed, salt)))
+            .collect();
+        let distinct: std::collections::HashSet<_> = words.iter().collect();
+        assert_eq!(distinct.len(), words.len());
     }
 
     #[test]

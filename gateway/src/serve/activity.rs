@@ -152,8 +152,10 @@ impl Owed {
 
 impl Drop for Owed {
     fn drop(&mut self) {
-        self.0.moved_ms.store(self.0.activity.now_ms(), Ordering::Relaxed);
-        self.0.owed.fetch_sub(1, Ordering::AcqRel);
+        // Of a request for which nothing is left to wait nobody asks since when.
+        if self.0.owed.fetch_sub(1, Ordering::AcqRel) > 1 {
+            self.0.moved_ms.store(self.0.activity.now_ms(), Ordering::Relaxed);
+        }
     }
 }
 

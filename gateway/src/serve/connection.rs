@@ -11,16 +11,16 @@ use http::header::CONNECTION;
 use http::{HeaderValue, Request, Version};
 use http_body::Body as _;
 use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use hyper_util::server::conn::auto::Builder;
 use tokio::sync::watch;
 use tokio::time::Instant;
-use tower::ServiceExt;
 
 use super::activity::{Activity, RequestEnd};
 use super::tracked::Tracked;
 use super::transport::{Io, Transport};
+use super::woken::Woken;
 use super::{ConnectionLimits, RemoteAddress};
 use crate::body::RequestBody;
 use crate::drain::begun;
@@ -33,19 +33,45 @@ pub(super) const GOODBYE: Duration = Duration::from_secs(1);
 /// It need only cover what is in buffers on the way; HTTP/1.1 has no word like GOAWAY that would settle it.
 pub(super) const LAST_CALL: Duration = Duration::from_millis(100);
 
+/// How each protocol is spoken.
+pub(super) struct Protocols {
+    pub(super) http1: http1::Builder,
+    pub(super) http2: http2::Builder<TokioExecutor>,
+}
+
+/// Serves until the end of the connection, or of the watch's patience. A macro, since hyper's connections have nothing in
+/// common by which a function could ask them to end.
+macro_rules! until_over {
+    ($serving:ident, $watch:ident, $draining:ident) => {
+        loop {
+            tokio::select! {
+                // Both are always asked, and what is served ends the watch too.
+                biased;
+                // An error here is the peer's; what it means for a call, the call's own line in the log says.
+                _ = $serving.as_mut() => return,
+                verdict = Woken::new($watch.verdict(&mut $draining)) => match verdict {
+                    Verdict::AskToGo => $serving.as_mut().graceful_shutdown(),
+                    Verdict::Close => return,
+                },
+            }
+        }
+    };
+}
+
 /// Serves one connection. Returning closes the transport.
 pub(super) async fn connection(
     io: Box<dyn Io>,
     peer: SocketAddr,
     service: HttpService,
-    builder: Builder<TokioExecutor>,
+    protocols: Arc<Protocols>,
     limits: ConnectionLimits,
     mut draining: watch::Receiver<bool>,
 ) {
     let activity = Arc::new(Activity::start());
     let (counted, closing) = (Arc::clone(&activity), draining.clone());
+    let remote = RemoteAddress::new(peer);
     let service = service_fn(move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(RemoteAddress(peer));
+        request.extensions_mut().insert(remote.clone());
         let in_progress = counted.begin();
         let (version, closing) = (request.version(), closing.clone());
         if version <= Version::HTTP_11 {
@@ -55,7 +81,7 @@ pub(super) async fn connection(
                 request.extensions_mut().insert(RequestEnd::new(Arc::clone(&counted)));
             }
         }
-        let answer = service.clone().oneshot(request.map(RequestBody::new));
+        let answer = service.answer(request.map(RequestBody::new));
         async move {
             let mut response = answer.await?.map(|body| Tracked::new(body, in_progress));
             if version <= Version::HTTP_11 && *closing.borrow() {
@@ -66,18 +92,25 @@ pub(super) async fn connection(
             Ok::<_, Infallible>(response)
         }
     });
-    let transport = TokioIo::new(Transport::new(io, Arc::clone(&activity)));
-    let mut serving = pin!(builder.serve_connection(transport, service));
+    let mut transport = Transport::new(io, Arc::clone(&activity));
     let mut watch = Watch::new(activity, limits);
-    loop {
-        tokio::select! {
-            // An error here is the peer's; what it means for a call, the call's own line in the log says.
-            _ = serving.as_mut() => return,
-            verdict = watch.verdict(&mut draining) => match verdict {
-                Verdict::AskToGo => serving.as_mut().graceful_shutdown(),
-                Verdict::Close => return,
-            },
+    let is_http2 = tokio::select! {
+        is_http2 = transport.is_http2() => is_http2,
+        // Nobody is asked to go before the first request.
+        _ = watch.verdict(&mut draining) => return,
+    };
+    let io = TokioIo::new(transport);
+    match is_http2 {
+        Ok(true) => {
+            // Boxed: most connections are of HTTP/1.1, and would have its room.
+            let mut serving = Box::pin(protocols.http2.serve_connection(io, service));
+            until_over!(serving, watch, draining);
         }
+        Ok(false) => {
+            let mut serving = pin!(protocols.http1.serve_connection(io, service));
+            until_over!(serving, watch, draining);
+        }
+        Err(error) => tracing::debug!(%error, "a connection broke before its first request"),
     }
 }
 

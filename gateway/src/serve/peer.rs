@@ -26,7 +26,7 @@ impl Peer {
     pub fn of(extensions: &http::Extensions) -> Self {
         let remote = extensions.get::<RemoteAddress>();
         remote.map_or(Self(IpAddr::V6(Ipv6Addr::UNSPECIFIED)), |remote| {
-            Self::new(remote.0.ip())
+            Self::new(remote.address().ip())
         })
     }
 }

@@ -40,7 +40,7 @@ async fn pipe(limits: ConnectionLimits, bytes: &[u8]) -> Pipe {
         Box::new(io),
         PEER,
         stage.service(),
-        builder(&limits),
+        Arc::new(protocols(&limits)),
         limits,
         draining,
     ));
