@@ -37,7 +37,7 @@ const CALLS: u64 = 100;
 
 /// Allocations of a call above the plain server's. Of these tonic takes 14 inside the service, and the transcoder 2 to
 /// find the route and to bind what its path says.
-const GET_MAX: u64 = 31;
+const GET_MAX: u64 = 32;
 /// Of a creation, whose place is looked for besides.
 const CREATE_MAX: u64 = 38;
 
