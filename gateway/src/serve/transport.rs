@@ -1,6 +1,6 @@
-//! The transport of a connection, which tells its protocol, notes when it takes no bytes, and holds back the end of a peer who may only have
-//! closed its own side: over HTTP/1.1 one who has sent all may do so and wait for the answer, and one who has left looks
-//! the same until something is written to it.
+//! The transport of a connection, which tells its protocol, notes when it takes no bytes, and holds back the end of a
+//! peer who may only have closed its own side: over HTTP/1.1 one who has sent all may do so and wait for the answer, and
+//! one who has left looks the same until something is written to it.
 
 use std::future::poll_fn;
 use std::io::{self, IoSlice};

@@ -47,11 +47,10 @@ impl<F: Future> Future for Woken<F> {
         let this = self.project();
         // Before the look, so that a call after it wakes the task.
         this.call.task.register(cx.waker());
-        if !this.call.came.load(Ordering::Acquire) {
+        // Taken before the poll, so that a call during it is not lost. The cheap look first: mostly there is none.
+        if !this.call.came.load(Ordering::Relaxed) || !this.call.came.swap(false, Ordering::Acquire) {
             return Poll::Pending;
         }
-        // Before the poll, so that a call during it is not lost.
-        this.call.came.store(false, Ordering::Release);
         this.future.poll(&mut Context::from_waker(this.waker))
     }
 }
