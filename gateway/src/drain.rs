@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 /// Frames that a stream may still send once it is to be cut: enough for what is ready, such as the last status of a
 /// health watch, and an end for a stream that is never short of data.
-const FRAMES_BEFORE_CUT: u8 = 16;
+pub(crate) const FRAMES_BEFORE_CUT: u8 = 16;
 
 /// Waits until the drain begins. A sender that is gone means the same.
 pub async fn begun(draining: &mut watch::Receiver<bool>) {

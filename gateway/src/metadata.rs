@@ -218,7 +218,7 @@ fn is_text(value: &HeaderValue) -> bool {
 }
 
 /// Whether values under this name are binary, in base64.
-fn is_binary_name(name: &HeaderName) -> bool {
+pub(crate) fn is_binary_name(name: &HeaderName) -> bool {
     name.as_str().ends_with("-bin")
 }
 

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use h2::Reason;
-use http::{HeaderValue, Response, StatusCode};
+use http::{HeaderName, HeaderValue, Response, StatusCode};
 use millrace_transcode::status;
 use tonic::body::Body;
 use tonic::{Code, Status};
@@ -34,6 +34,8 @@ pub(super) enum Fault {
     Stopping,
     #[error("`grpc-timeout` is malformed")]
     MalformedTimeout,
+    #[error("`{0}` is not base64")]
+    MalformedBinary(HeaderName),
     #[error("the request cannot be sent")]
     Unsendable(#[source] http::Error),
     #[error("the request's own body failed: {0:?}")]
@@ -91,6 +93,10 @@ impl Fault {
                 let problem = "header `grpc-timeout` is malformed: expected 1 to 8 digits and one of H, M, S, m, u, n";
                 Failure::invalid(problem, &[("grpc-timeout".to_owned(), problem.to_owned())])
             }
+            Self::MalformedBinary(name) => {
+                let problem = format!("header `{name}` is not base64, as the value of a name that ends with `-bin` is");
+                Failure::invalid(problem.clone(), &[(name.to_string(), problem)])
+            }
             Self::Unsendable(_) => Failure::bad_reply("the call cannot be sent to the upstream"),
             Self::Upload(status) => Failure::of_call(status.code() as i32, status.message(), status.details()),
             Self::Broken(error) => broken(error),
@@ -120,6 +126,7 @@ impl Fault {
             | Self::StreamCut
             | Self::Stopping
             | Self::MalformedTimeout
+            | Self::MalformedBinary(_)
             | Self::Upload(_) => {
                 tracing::debug!(upstream, request_id, reason, "a call failed");
             }

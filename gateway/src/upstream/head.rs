@@ -1,6 +1,7 @@
 //! The head of a call as the server sees it: made in one look at the caller's, and kept for a second attempt, since h2
 //! takes what it sends.
 
+use base64::Engine;
 use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version, header};
@@ -8,6 +9,7 @@ use smallvec::SmallVec;
 
 use crate::deadline::GRPC_TIMEOUT;
 use crate::edge::is_reserved_by_grpc;
+use crate::metadata::{LENIENT, is_binary_name};
 use crate::upstream::address::Address;
 use crate::upstream::fault::Fault;
 use crate::upstream::hop::{is_of_the_hop, strip, strip_hop};
@@ -38,7 +40,7 @@ impl Head {
             None => Some(PathAndQuery::from_static("/")),
         };
         let uri = Uri::from_parts(uri).map_err(|error| Fault::Unsendable(error.into()))?;
-        to_server(&mut head.headers);
+        to_server(&mut head.headers)?;
         let kept = head.headers.iter();
         Ok(Self {
             uri,
@@ -74,8 +76,11 @@ impl Head {
 }
 
 /// Makes a caller's headers those that the server gets.
-fn to_server(headers: &mut HeaderMap) {
-    let (mut is_clean, mut has_te) = (true, false);
+///
+/// What is no base64 where it must be is refused: servers on gRPC's C core remember of a name in the connection's table
+/// that its value was malformed, and refuse each later call that says the name, whoever makes it.
+fn to_server(headers: &mut HeaderMap) -> Result<(), Fault> {
+    let (mut is_clean, mut has_te, mut has_joined) = (true, false, false);
     for (name, value) in headers.iter_mut() {
         if *name == header::TE && *value == "trailers" && !has_te {
             has_te = true;
@@ -83,7 +88,16 @@ fn to_server(headers: &mut HeaderMap) {
             is_clean = false;
         } else if is_new_each_time(name) {
             value.set_sensitive(true);
+        } else if is_binary_name(name) {
+            let mut parts = parts_of(value);
+            if !parts.all(|part| LENIENT.decode(part).is_ok()) {
+                return Err(Fault::MalformedBinary(name.clone()));
+            }
+            has_joined |= value.as_bytes().contains(&b',');
         }
+    }
+    if has_joined {
+        split_joined(headers);
     }
     if !is_clean {
         strip_hop(headers);
@@ -92,6 +106,29 @@ fn to_server(headers: &mut HeaderMap) {
     }
     if !has_te {
         headers.insert(header::TE, HeaderValue::from_static("trailers"));
+    }
+    Ok(())
+}
+
+/// The values of one binary header, which may be joined (gRPC over HTTP/2, `Custom-Metadata`).
+fn parts_of(value: &HeaderValue) -> impl Iterator<Item = &[u8]> {
+    value.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii)
+}
+
+/// Makes headers of their own of joined binary values, since not all servers take them apart.
+fn split_joined(headers: &mut HeaderMap) {
+    let names: Vec<_> = headers.keys().filter(|name| is_binary_name(name)).cloned().collect();
+    for name in names {
+        let values: Vec<_> = headers
+            .get_all(&name)
+            .iter()
+            .flat_map(parts_of)
+            .filter_map(|part| HeaderValue::from_bytes(part).ok())
+            .collect();
+        headers.remove(&name);
+        for value in values {
+            headers.append(&name, value);
+        }
     }
 }
 
@@ -183,7 +220,7 @@ mod tests {
             for (name, value) in sent {
                 headers.append(name.parse::<HeaderName>().unwrap(), value.parse().unwrap());
             }
-            to_server(&mut headers);
+            to_server(&mut headers).unwrap();
             assert_eq!(headers["te"], "trailers");
             let found = headers
                 .iter()
@@ -191,6 +228,38 @@ mod tests {
             let mut found: Vec<_> = found.collect();
             found.sort_unstable();
             assert_eq!(found, expected, "{sent:?}");
+        }
+    }
+
+    #[test]
+    fn binary_headers_are_base64_and_each_for_itself() {
+        let table: [(&[&str], Option<&[&str]>); 7] = [
+            (&["AQI", "AQI=", ""], Some(&["AQI", "AQI=", ""])),
+            (&["AQI, AQ==,"], Some(&["AQI", "AQ==", ""])),
+            (&["AQI", "Ag,Aw"], Some(&["AQI", "Ag", "Aw"])),
+            (&["1"], None),
+            (&["AQI", "A Q"], None),
+            (&["AQI,1"], None),
+            (&["A_-B"], None),
+        ];
+        for (sent, expected) in table {
+            let mut headers = HeaderMap::new();
+            for value in sent {
+                headers.append("x-b-bin", value.parse().unwrap());
+            }
+            let made = to_server(&mut headers);
+            let found: Vec<_> = headers
+                .get_all("x-b-bin")
+                .iter()
+                .map(|value| value.to_str().unwrap())
+                .collect();
+            match expected {
+                Some(expected) => assert!(made.is_ok() && found == expected, "{sent:?}: {found:?}"),
+                None => assert!(
+                    matches!(made, Err(Fault::MalformedBinary(name)) if name == "x-b-bin"),
+                    "{sent:?}"
+                ),
+            }
         }
     }
 }

@@ -109,6 +109,7 @@ impl Connection {
                         None => std::future::pending().await,
                     }
                 } => {}
+                () = gauge.drop_spent_at_rest() => {}
             }
         };
         let ended = drive(self.0, &shared.settings, leaving).await;

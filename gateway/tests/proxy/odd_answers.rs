@@ -194,6 +194,32 @@ async fn headers_far_above_the_bound_end_no_other_call() {
 }
 
 #[tokio::test]
+async fn a_binary_header_that_is_no_base64_never_reaches_a_server() {
+    let (address, _) = raw::server(|call| async move {
+        assert_eq!(call.request.headers()["x-b-bin"], "AQI");
+        raw::bytes_then_ok(call, item())
+    })
+    .await;
+    let front = Front::before(address).await;
+    let mut client = front.http2().await;
+    for (value, status) in [("1", "3"), ("AQI", "0"), ("AQI,?", "3"), ("AQI", "0")] {
+        for content_type in ["application/grpc", "application/grpc-web+proto"] {
+            let mut request = front.grpc("GetItem", RequestBody::new(Full::new(item())));
+            let headers = request.headers_mut();
+            headers.insert("content-type", content_type.parse().unwrap());
+            headers.insert("x-b-bin", value.parse().unwrap());
+            let answer = Answer::of(client.send_request(request).await.unwrap()).await;
+            // gRPC-Web has the trailers of what began in the body.
+            let found = match answer.body.windows(13).any(|part| part == b"grpc-status:0") {
+                true => "0",
+                false => answer.grpc_status(),
+            };
+            assert_eq!(found, status, "{content_type} {value}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_malformed_timeout_is_the_callers_mistake() {
     let (address, _) = raw::server(|call| async move { raw::bytes_then_ok(call, item()) }).await;
     let front = Front::before(address).await;
