@@ -182,8 +182,10 @@ impl Answering for Layers {
             // Catch-panic: inside the two above, so that a panic is logged and counted as INTERNAL.
             let answered = Catching::new(self.answer_inside(request, names, shape, &record).instrument(span)).await;
             let mut response = answered.unwrap_or_else(|| {
-                of_body.in_scope(|| catch_panic::log(&record));
-                self.answers.answer(&shape, &Failure::panicked(), &record)
+                of_body.in_scope(|| {
+                    catch_panic::log(&record);
+                    self.answers.answer(&shape, &Failure::panicked(), &record)
+                })
             });
             record.set_http_status(response.status().as_u16());
             if let Some(id) = given.id {

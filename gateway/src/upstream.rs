@@ -3,8 +3,8 @@
 //! An [`Upstream`] is a pool of a few HTTP/2 connections to one server. [`Upstream::run`] keeps them: it resolves the
 //! name, connects, waits for the server's SETTINGS, replaces what ends, and lets calls finish when it is to stop. A
 //! call of [`Upstream::service`] takes a place on one of the connections (`pool.rs`), is sent (`call.rs`) with what the
-//! server is to know of it (`head.rs`), and gives the place back when its answer ends (`answer.rs`). Whatever fails on the way becomes a gRPC status that says nothing
-//! of the server's address or of the connection (`fault.rs`); the log does.
+//! server is to know of it (`head.rs`), and gives the place back when its answer ends (`answer.rs`). Whatever fails on the
+//! way becomes a gRPC status that says nothing of the server's address or of the connection (`fault.rs`); the log does.
 //!
 //! HTTP/2 is spoken by `h2` itself and not by hyper's client around it: that one puts a queue without a bound and a
 //! task before each call, cannot reset a stream whose request body waits for the server's window, hides when a server

@@ -100,12 +100,13 @@ fn of_x(letter: u8) -> &'static [&'static str] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::edge::names::is_of_trusted_hops;
 
     #[test]
     fn every_claim_is_listed_where_it_is_looked_for() {
         for letter in 0..=u8::MAX {
             for claim in of_letter(letter).iter().chain(of_x(letter)) {
-                assert!(is_claim(claim), "{claim}");
+                assert!(is_claim(claim) && is_of_trusted_hops(claim), "{claim}");
                 assert!(is_claim(&format!("{claim}x")) == claim.ends_with('-'), "{claim}");
             }
         }

@@ -8,6 +8,7 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderValue, Response};
 use serde_json::Value;
+use tokio::runtime::{Handle, RuntimeFlavor};
 
 use super::super::settings::OpenApi;
 use crate::edge::Builtin;
@@ -61,9 +62,7 @@ impl Pages {
         if let Some(texts) = self.texts.get() {
             return texts;
         }
-        // The first to ask makes them and the others wait; what else this thread has to do goes on in another. The
-        // runtime of the command line has several.
-        tokio::task::block_in_place(|| {
+        let made = || {
             self.texts.get_or_init(|| {
                 let document = self.schema.openapi(&self.info);
                 let written = self.pages.iter().map(|page| (page.write)(&document));
@@ -72,7 +71,13 @@ impl Pages {
                     .map(|text| Bytes::from(text.into_boxed_str().into_boxed_bytes()))
                     .collect()
             })
-        })
+        };
+        // The first to ask makes them and the others wait; what else this thread has to do goes on in another, where
+        // there is one.
+        match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
+            Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(made),
+            _ => made(),
+        }
     }
 }
 
