@@ -181,6 +181,14 @@ pub(crate) fn bind(
     }
 }
 
+/// A request of which all is bound, unless it lacks a required field.
+fn whole(codec: &Codec, rpc: &Method, wire: Vec<u8>) -> Result<Bytes, BindError> {
+    match rpc.input_id(codec).and_then(|id| codec.missing(id, &wire)) {
+        Some((message, paths)) => Err(BindError::missing(message, paths)),
+        None => Ok(wire.into()),
+    }
+}
+
 impl<'s> Bound<'s> {
     pub(crate) fn new(matched: &Matched<'s>) -> Self {
         Self {
@@ -224,11 +232,7 @@ impl<'s> Bound<'s> {
 
     /// The message of what is bound outside the body.
     fn without_body(&self, rpc: &Method) -> Result<Bytes, BindError> {
-        let wire = self.message.encode_to_vec();
-        match rpc.input_id(self.codec).and_then(|id| self.codec.missing(id, &wire)) {
-            Some((message, paths)) => Err(BindError::missing(message, paths)),
-            None => Ok(wire.into()),
-        }
+        whole(self.codec, rpc, self.message.encode_to_vec())
     }
 
     /// Binds everything but the body.

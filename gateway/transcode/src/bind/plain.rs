@@ -5,7 +5,7 @@
 use bytes::Bytes;
 use prost_reflect::{FieldDescriptor, Kind, Value};
 
-use super::{BindError, HeaderFields, path_text};
+use super::{BindError, HeaderFields, path_text, whole};
 use crate::codec::Target;
 use crate::codec::wire::{self, Tag, WireType};
 use crate::matched::Matched;
@@ -76,7 +76,7 @@ pub(super) fn bind(
         _ => return None,
     };
     Some(bound(matched, captures).and_then(|wire| match field {
-        None => without_body(matched, wire),
+        None => whole(matched.schema.codec(), &route.rpc, wire),
         Some(field) => {
             let target = Target {
                 message: &route.rpc.input(),
@@ -122,13 +122,4 @@ fn bound(matched: &Matched<'_>, captures: &[PlainCapture]) -> Result<Vec<u8>, Bi
         }
     }
     Ok(out)
-}
-
-/// The message of what the path says alone.
-fn without_body(matched: &Matched<'_>, wire: Vec<u8>) -> Result<Bytes, BindError> {
-    let codec = matched.schema.codec();
-    match matched.method().input_id(codec).and_then(|id| codec.missing(id, &wire)) {
-        Some((message, paths)) => Err(BindError::missing(message, paths)),
-        None => Ok(wire.into()),
-    }
 }
