@@ -25,6 +25,8 @@ pub(super) struct Head {
     /// The same for those after it, in parts that share their bytes: nearly every one is thrown away, and a second map
     /// costs more.
     kept: SmallVec<[(HeaderName, HeaderValue); INLINE_HEADERS]>,
+    /// Whether somebody else had marked a header that is new in each call: such a mark is never taken off.
+    is_marked: bool,
 }
 
 impl Head {
@@ -40,12 +42,13 @@ impl Head {
             None => Some(PathAndQuery::from_static("/")),
         };
         let uri = Uri::from_parts(uri).map_err(|error| Fault::Unsendable(error.into()))?;
-        to_server(&mut head.headers)?;
+        let is_marked = to_server(&mut head.headers)?;
         let kept = head.headers.iter();
         Ok(Self {
             uri,
             kept: kept.map(|(name, value)| (name.clone(), value.clone())).collect(),
             headers: Some(head.headers),
+            is_marked,
         })
     }
 
@@ -59,8 +62,8 @@ impl Head {
         *request.version_mut() = Version::HTTP_2;
         *request.uri_mut() = self.uri.clone();
         *request.headers_mut() = self.headers.take().unwrap_or_else(|| self.again());
-        if is_first {
-            mark(request.headers_mut(), false);
+        if is_first && !self.is_marked {
+            unmark(request.headers_mut());
         }
         request.headers_mut().insert(GRPC_TIMEOUT, left);
         request
@@ -75,18 +78,20 @@ impl Head {
     }
 }
 
-/// Makes a caller's headers those that the server gets.
+/// Makes a caller's headers those that the server gets. Whether one of those that are new in each call was marked
+/// sensitive before.
 ///
 /// What is no base64 where it must be is refused: servers on gRPC's C core remember of a name in the connection's table
 /// that its value was malformed, and refuse each later call that says the name, whoever makes it.
-fn to_server(headers: &mut HeaderMap) -> Result<(), Fault> {
-    let (mut is_clean, mut has_te, mut has_joined) = (true, false, false);
+fn to_server(headers: &mut HeaderMap) -> Result<bool, Fault> {
+    let (mut is_clean, mut has_te, mut has_joined, mut is_marked) = (true, false, false, false);
     for (name, value) in headers.iter_mut() {
         if *name == header::TE && *value == "trailers" && !has_te {
             has_te = true;
         } else if is_of_the_hop(name) || is_reserved(name) {
             is_clean = false;
         } else if is_new_each_time(name) {
+            is_marked |= value.is_sensitive();
             value.set_sensitive(true);
         } else if is_binary_name(name) {
             let mut parts = parts_of(value);
@@ -107,7 +112,7 @@ fn to_server(headers: &mut HeaderMap) -> Result<(), Fault> {
     if !has_te {
         headers.insert(header::TE, HeaderValue::from_static("trailers"));
     }
-    Ok(())
+    Ok(is_marked)
 }
 
 /// The values of one binary header, which may be joined (gRPC over HTTP/2, `Custom-Metadata`).
@@ -132,10 +137,10 @@ fn split_joined(headers: &mut HeaderMap) {
     }
 }
 
-/// Says of headers that are new in each call whether they are to stay out of HTTP/2's table.
-fn mark(headers: &mut HeaderMap, is_kept_out: bool) {
+/// Lets headers that are new in each call into HTTP/2's table.
+fn unmark(headers: &mut HeaderMap) {
     for (_, value) in headers.iter_mut().filter(|(name, _)| is_new_each_time(name)) {
-        value.set_sensitive(is_kept_out);
+        value.set_sensitive(false);
     }
 }
 
@@ -195,6 +200,11 @@ mod tests {
             let request = head.request(HeaderValue::from_static("1S"), is_first);
             assert_eq!(request.headers()[&name].is_sensitive(), !is_first);
         }
+        let mut secret = HeaderValue::from_static("r");
+        secret.set_sensitive(true);
+        let mut head = self::head(HeaderMap::from_iter([(name.clone(), secret)]));
+        let request = head.request(HeaderValue::from_static("1S"), true);
+        assert!(request.headers()[&name].is_sensitive(), "it was somebody's wish");
     }
 
     #[test]

@@ -101,15 +101,12 @@ impl Connection {
     pub(super) async fn driven(self, shared: Arc<Shared>, mut closing: watch::Receiver<bool>, idle: Option<Duration>) {
         let gauge = self.0.gauge();
         let leaving = async {
-            tokio::select! {
-                () = begun(&mut closing) => {}
-                () = async {
-                    match idle {
-                        Some(idle) => gauge.unused(idle).await,
-                        None => std::future::pending().await,
-                    }
-                } => {}
-                () = gauge.drop_spent_at_rest() => {}
+            match idle {
+                None => begun(&mut closing).await,
+                Some(idle) => tokio::select! {
+                    () = begun(&mut closing) => {}
+                    () = gauge.unused(idle) => {}
+                },
             }
         };
         let ended = drive(self.0, &shared.settings, leaving).await;

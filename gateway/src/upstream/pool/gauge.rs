@@ -19,9 +19,6 @@ const UNANSWERED_MAX: usize = 2;
 /// Streams that are kept until the next call; each takes some 500 bytes.
 const SPENT_MAX: usize = 16;
 
-/// How long they are kept if there is none: what a server answered without having read it is reset then.
-const SPENT_TIME_MAX: Duration = Duration::from_secs(1);
-
 /// How a connection is used.
 pub(in crate::upstream) struct Gauge {
     pub(super) heard: Heard,
@@ -69,7 +66,7 @@ impl Gauge {
     }
 
     /// Takes a stream of which everything has come. h2 wakes the connection when one is dropped, for nothing if it stays:
-    /// so it is dropped when the next call has woken it.
+    /// so it is dropped when the next call has woken it. What h2 still has to send on it, it sends or not either way.
     pub(super) fn keep_spent(&self, stream: RecvStream) {
         let mut spent = self.spent();
         match &mut *spent {
@@ -91,18 +88,6 @@ impl Gauge {
     /// Drops them from now on when they end: h2 closes a connection only without any.
     pub(in crate::upstream) fn keep_none(&self) {
         drop(self.spent().take());
-    }
-
-    /// Drops those that no call has come to drop in [`SPENT_TIME_MAX`], or somewhat longer, for as long as it is waited
-    /// for.
-    pub(in crate::upstream) async fn drop_spent_at_rest(&self) {
-        loop {
-            let before = self.taken.load(Ordering::Relaxed);
-            sleep(SPENT_TIME_MAX).await;
-            if self.taken.load(Ordering::Relaxed) == before {
-                self.drop_spent();
-            }
-        }
     }
 
     fn spent(&self) -> MutexGuard<'_, Option<Vec<RecvStream>>> {
