@@ -53,6 +53,9 @@ pub(crate) struct Unit {
     /// Program and arguments that print the version.
     #[serde(default)]
     show_version: Vec<String>,
+    /// Connections for 16 calls at once; otherwise 16 over HTTP/1.1 and 4 over HTTP/2.
+    #[serde(default)]
+    pub(crate) connections: Option<usize>,
     /// The calls that it is measured with.
     pub(crate) cells: Vec<Cell>,
     /// How it answers streams, if it does.

@@ -35,7 +35,7 @@ fn run(arguments: &[&str]) -> (Value, String) {
 fn a_round_of_ours_and_the_limit() {
     let (raw, text) = run(&[
         "--units",
-        "millrace-gateway,hyper-h1-h2,tonic,in-process-rest,in-process-sse,in-process-grpc",
+        "millrace-gateway,hyper-h1-h2,tonic,in-process-rest,in-process-sse,in-process-grpc,in-process-grpc-16",
         "--rounds",
         "1",
         "--seconds",
@@ -53,7 +53,7 @@ fn a_round_of_ours_and_the_limit() {
     ]);
     let samples = raw["samples"].as_array().unwrap();
     // Five calls each, but for the limit's stream; one of server-sent events.
-    assert_eq!(samples.len(), 25, "{text}");
+    assert_eq!(samples.len(), 29, "{text}");
     for sample in samples {
         assert_eq!(sample["problem"], Value::Null, "{sample}");
         assert!(sample["counts"]["calls"].as_u64() > Some(0), "{sample}");

@@ -91,8 +91,10 @@ impl Report {
             )?;
             for unit in &self.units {
                 let samples = self.open_of(&unit.name, pace);
-                let Some(first) = samples.first() else { continue };
-                let rate = first.sample.rate.unwrap_or_default();
+                let rates = samples.iter().filter_map(|open| open.sample.rate);
+                let Some(Spread { median: rate, .. }) = Spread::of(rates) else {
+                    continue;
+                };
                 if let Some(problem) = samples.iter().find_map(|open| open.sample.problem.as_deref()) {
                     writeln!(
                         text,

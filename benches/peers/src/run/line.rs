@@ -74,6 +74,7 @@ impl Line {
             pid: running.process.pid(),
             behind: behind.pids(),
             door: self.unit.door,
+            connections: self.unit.connections,
             cell,
             accept: self.unit.accept(cell),
             rate,

@@ -12,7 +12,7 @@ use crate::measure::Sample;
 use crate::quiet::quiet;
 use crate::report::Report;
 use crate::stage::{Behind, Cores};
-use crate::statistics::Spread;
+use crate::statistics::Rules;
 use crate::syscalls;
 use crate::unit::Places;
 use crate::workload::Cell;
@@ -26,9 +26,9 @@ pub(crate) const CALL: Cell = Cell::Get;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Pace {
-    /// 70 % of what the unit answers in a closed loop.
+    /// 70 % of what the unit answers in a closed loop of the same round.
     Own,
-    /// The same for all: 70 % of what the slowest answers.
+    /// The same for all in a round: 70 % of what the slowest answers in it.
     Same,
 }
 
@@ -67,13 +67,6 @@ impl RunArgs {
     ) -> io::Result<()> {
         let measured = |line: &Line| line.unit.open_loop && matches!(line.report.checked.get(&CALL), Some(Ok(_)));
         let mut lines: Vec<_> = lines.iter_mut().filter(|line| measured(line)).collect();
-        let mut capacities = BTreeMap::new();
-        for line in &lines {
-            if let Some(calls) = self.capacity(line, places, cores, behind, report)? {
-                capacities.insert(line.unit.name.clone(), calls);
-            }
-        }
-        let slowest = capacities.values().copied().fold(f64::INFINITY, f64::min);
         let count = lines.len();
         for round in 0..self.open_rounds {
             let patience = Duration::from_secs_f64(self.quiet_wait);
@@ -84,6 +77,13 @@ impl RunArgs {
                 self.open_rounds,
                 share * 100.0
             ));
+            let mut capacities = BTreeMap::new();
+            for line in &lines {
+                if let Some(calls) = self.capacity(line, places, cores, behind, &report.rules)? {
+                    capacities.insert(line.unit.name.clone(), calls);
+                }
+            }
+            let slowest = capacities.values().copied().fold(f64::INFINITY, f64::min);
             for pace in Pace::ALL {
                 for place in 0..count {
                     let line = &mut lines[(place + round) % count];
@@ -107,25 +107,21 @@ impl RunArgs {
         Ok(())
     }
 
-    /// Calls a second in a closed loop: of the rounds, or measured once if there were none.
+    /// Calls a second in a closed loop, measured in the round that is to use it: how fast a machine is that it shares
+    /// with others changes within minutes.
     fn capacity(
         &self,
         line: &Line,
         places: &Places,
         cores: Cores,
         behind: &Behind,
-        report: &Report,
+        rules: &Rules,
     ) -> io::Result<Option<f64>> {
-        let known = report.samples_of(&line.unit.name, CALL);
-        let known = known.iter().filter(|sample| sample.problem.is_none());
-        let known = Spread::of(known.map(|sample| rate(sample)));
-        if let Some(known) = known {
-            return Ok(Some(known.median));
-        }
         let Some(load) = line.load(places, cores, behind, CALL, None) else {
             return Ok(None);
         };
-        let sample = load.measure(&line.unit.name, 0, Duration::from_secs_f64(self.open_seconds))?;
+        let duration = Duration::from_secs_f64(self.open_seconds);
+        let sample = load.measure_calm(&line.unit.name, 0, duration, &self.calm(rules))?;
         Ok(sample.problem.is_none().then(|| rate(&sample)))
     }
 
