@@ -22,6 +22,7 @@ mod framing;
 mod grow;
 mod head;
 mod hop;
+mod http2;
 mod keep;
 mod life;
 mod outgoing;
@@ -104,7 +105,6 @@ impl Upstream {
             false => None,
         };
         let dialer = Dialer::new(&settings, &address, tls)?;
-        let address = address.called(settings.tls.server_name.as_deref())?;
         Ok(Self {
             shared: Arc::new(Shared {
                 pool: Pool::new(settings.calls_waiting_max),

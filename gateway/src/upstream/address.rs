@@ -1,7 +1,7 @@
 //! The URL of a server, taken apart. Pure.
 
 use http::Uri;
-use http::uri::{Authority, Scheme};
+use http::uri::Authority;
 
 use crate::upstream::settings::UpstreamError;
 
@@ -14,10 +14,7 @@ pub(super) struct Address {
     pub(super) host: String,
     pub(super) port: u16,
     pub(super) is_tls: bool,
-    /// `:scheme` of a call.
-    pub(super) scheme: Scheme,
-    /// `:authority` of a call.
-    pub(super) authority: Authority,
+    authority: Authority,
 }
 
 impl Address {
@@ -30,8 +27,8 @@ impl Address {
         };
         let uri: Uri = url.parse().map_err(|_| refuse("is no URL"))?;
         let (scheme, is_tls) = match uri.scheme_str() {
-            Some("http") => (Scheme::HTTP, false),
-            Some("https") => (Scheme::HTTPS, true),
+            Some("http") => ("http", false),
+            Some("https") => ("https", true),
             _ => return Err(refuse("must begin with http:// (without TLS) or https://")),
         };
         let authority = uri.authority().ok_or_else(|| refuse("names no host"))?.clone();
@@ -61,18 +58,16 @@ impl Address {
             host: host.to_owned(),
             port: port.ok_or_else(|| refuse("has a port that is none"))?,
             is_tls,
-            scheme,
             authority,
         })
     }
 
-    /// The same, called by another name.
-    pub(super) fn called(self, name: Option<&str>) -> Result<Self, UpstreamError> {
-        let Some(name) = name else {
-            return Ok(self);
-        };
-        let authority = name.parse().map_err(|_| UpstreamError::ServerName(name.to_owned()))?;
-        Ok(Self { authority, ..self })
+    /// `:authority` of a call, if the server is called by this name, or else as the URL does.
+    pub(super) fn called(&self, name: Option<&str>) -> Result<Authority, UpstreamError> {
+        match name {
+            Some(name) => name.parse().map_err(|_| UpstreamError::ServerName(name.to_owned())),
+            None => Ok(self.authority.clone()),
+        }
     }
 }
 
@@ -165,11 +160,8 @@ mod tests {
     #[test]
     fn a_call_may_have_another_name() {
         let address = Address::parse("https://10.0.0.7:8443").unwrap();
-        assert_eq!(address.clone().called(None).unwrap().authority, "10.0.0.7:8443");
-        assert_eq!(
-            address.clone().called(Some("shop.example")).unwrap().authority,
-            "shop.example"
-        );
+        assert_eq!(address.called(None).unwrap(), "10.0.0.7:8443");
+        assert_eq!(address.called(Some("shop.example")).unwrap(), "shop.example");
         assert!(address.called(Some("no name")).is_err());
     }
 }

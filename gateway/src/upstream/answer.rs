@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use h2::{Reason, RecvStream};
 use http_body::{Body, Frame, SizeHint};
 use tonic::Status;
 
@@ -15,6 +14,7 @@ use crate::call::CallRecord;
 use crate::upstream::Shared;
 use crate::upstream::fault::Fault;
 use crate::upstream::framing::{Framing, HeaderBound};
+use crate::upstream::http2::{self, Error, Reason};
 use crate::upstream::life::Life;
 use crate::upstream::outgoing::Upload;
 use crate::upstream::pool::Lease;
@@ -28,7 +28,7 @@ pub(super) struct Answer {
 /// What a call holds until its answer has ended.
 pub(super) struct Live {
     // Dropped first, and before the place on the connection is given to another call.
-    pub(super) stream: RecvStream,
+    pub(super) stream: http2::Answer,
     pub(super) upload: Option<Upload>,
     pub(super) lease: Lease,
     pub(super) life: Life,
@@ -40,22 +40,13 @@ pub(super) struct Live {
 
 impl Answer {
     pub(super) fn new(live: Live) -> Self {
-        if live.stream.is_end_stream() {
-            live.leave();
-            return Self { live: None };
+        Self {
+            live: (!live.stream.is_read()).then_some(live),
         }
-        Self { live: Some(live) }
     }
 }
 
 impl Live {
-    /// Ends with the stream's own end. One that is still sent to is reset when it is dropped, so that is not put off.
-    fn leave(self) {
-        if self.upload.is_none() {
-            self.lease.keep_spent(self.stream);
-        }
-    }
-
     /// The next frame; `None` at the end.
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Frame<Bytes>>, Fault>> {
         let polled = self.poll_stream(cx);
@@ -80,28 +71,25 @@ impl Live {
     }
 
     fn poll_stream(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Frame<Bytes>>, Fault>> {
-        match ready!(self.stream.poll_data(cx)) {
-            Some(Ok(chunk)) => {
-                // It fails only for more than was received.
-                let _ = self.stream.flow_control().release_capacity(chunk.len());
-                let passed = self.framing.pass(&chunk).map_err(Fault::TooLarge);
-                Poll::Ready(passed.map(|()| Some(Frame::data(chunk))))
-            }
+        let frame = match ready!(self.stream.poll_frame(cx)) {
+            Ok(Some(frame)) => frame,
             // A server that answered before it had read the request may stop it like this.
-            Some(Err(error)) if error.reason() == Some(Reason::NO_ERROR) && error.is_reset() => Poll::Ready(Ok(None)),
-            Some(Err(error)) => Poll::Ready(Err(Fault::Broken(error))),
-            None => match ready!(self.stream.poll_trailers(cx)) {
-                Ok(Some(mut trailers)) => {
-                    self.header_bound
-                        .received(&mut trailers)
-                        .map_err(Fault::HeadersTooLarge)?;
-                    Poll::Ready(Ok(Some(Frame::trailers(trailers))))
+            Ok(None) | Err(Error::Reset(Reason::NO_ERROR)) => return Poll::Ready(Ok(None)),
+            Err(error) => return Poll::Ready(Err(Fault::Broken(error))),
+        };
+        let passed = match frame.into_data() {
+            Ok(chunk) => {
+                self.framing.pass(&chunk).map_err(Fault::TooLarge)?;
+                Frame::data(chunk)
+            }
+            Err(mut frame) => {
+                if let Some(trailers) = frame.trailers_mut() {
+                    self.header_bound.received(trailers).map_err(Fault::HeadersTooLarge)?;
                 }
-                Ok(None) => Poll::Ready(Ok(None)),
-                Err(error) if error.reason() == Some(Reason::NO_ERROR) && error.is_reset() => Poll::Ready(Ok(None)),
-                Err(error) => Poll::Ready(Err(Fault::Broken(error))),
-            },
-        }
+                frame
+            }
+        };
+        Poll::Ready(Ok(Some(passed)))
     }
 }
 
@@ -113,20 +101,16 @@ impl Body for Answer {
         let Some(live) = &mut self.live else {
             return Poll::Ready(None);
         };
-        let (frame, has_ended) = match ready!(live.poll_next(cx)) {
+        let end = match ready!(live.poll_next(cx)) {
             Ok(Some(frame)) if frame.is_data() => return Poll::Ready(Some(Ok(frame))),
-            Ok(end) => (end, true),
+            Ok(end) => end,
             Err(fault) => {
                 fault.log(&live.shared.address.name, live.record.request_id());
-                let trailers = fault.failure().trailers(live.record.error_domain());
-                (Some(Frame::trailers(trailers)), false)
+                Some(Frame::trailers(fault.failure().trailers(live.record.error_domain())))
             }
         };
-        match self.live.take() {
-            Some(live) if has_ended => live.leave(),
-            _ => {}
-        }
-        Poll::Ready(frame.map(Ok))
+        self.live = None;
+        Poll::Ready(end.map(Ok))
     }
 
     fn is_end_stream(&self) -> bool {

@@ -1,13 +1,12 @@
 //! One call: it takes a place on a connection, is sent, and waits for the head of its answer, all inside its deadline.
 
 use std::convert::Infallible;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
 
-use h2::client::ResponseFuture;
-use h2::{Reason, RecvStream};
-use http::{HeaderMap, Request, Response, StatusCode, header};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use tonic::body::Body;
 
 use crate::call::CallRecord;
@@ -16,7 +15,8 @@ use crate::upstream::Shared;
 use crate::upstream::answer::{Answer, Live};
 use crate::upstream::fault::Fault;
 use crate::upstream::framing::{Framing, HeaderBound};
-use crate::upstream::head::Head;
+use crate::upstream::head;
+use crate::upstream::http2::{self, Block, Error};
 use crate::upstream::life::Life;
 use crate::upstream::outgoing::{Outgoing, Upload};
 use crate::upstream::pool::{Lease, NoPlace};
@@ -49,14 +49,16 @@ struct Call {
     shared: Arc<Shared>,
     record: Arc<CallRecord>,
     life: Life,
-    head: Head,
+    head: Block,
     /// Empty while it is being sent.
     body: Outgoing,
 }
 
 /// An answer of which the head is there, and what goes on with it.
 struct Begun {
-    response: Response<RecvStream>,
+    status: StatusCode,
+    headers: HeaderMap,
+    stream: http2::Answer,
     upload: Option<Upload>,
     lease: Lease,
 }
@@ -68,7 +70,7 @@ impl Call {
         let refusal = |fault: Fault| Box::new(failed(&fault, &shared, &record));
         let life = Life::of(&request, &shared).map_err(refusal)?;
         let (head, body) = request.into_parts();
-        let head = Head::of(head, &shared.address).map_err(refusal)?;
+        let head = head::block(head).map_err(refusal)?;
         let body = Outgoing::of(body).map_err(|status| refusal(Fault::Upload(status)))?;
         Ok(Self {
             shared,
@@ -88,8 +90,8 @@ impl Call {
                 None => self.lease().await?,
             };
             lease.lend(&mut self.life.timer);
-            let request = self.head.request(self.life.left(&self.shared), lease.is_first());
-            let mut sent = match Sent::new(&mut lease, request, std::mem::take(&mut self.body)) {
+            let left = self.life.left(&self.shared);
+            let mut sent = match Sent::new(&mut lease, &self.head, &left, std::mem::take(&mut self.body)) {
                 Ok(sent) => sent,
                 Err((_, back)) if unsent < UNSENT_MAX => {
                     unsent += 1;
@@ -98,12 +100,13 @@ impl Call {
                 }
                 Err((error, _)) => return Err(Fault::Broken(error)),
             };
-            let error = match self.life.bound(&mut sent.response).await {
-                Ok(Ok(response)) => {
-                    let upload = sent.upload;
+            let error = match self.life.bound(poll_fn(|cx| sent.stream.poll_head(cx))).await {
+                Ok(Ok((status, headers))) => {
                     return Ok(Begun {
-                        response,
-                        upload,
+                        status,
+                        headers,
+                        stream: sent.stream,
+                        upload: sent.upload,
                         lease,
                     });
                 }
@@ -141,26 +144,25 @@ impl Call {
 
     /// The answer, once its head is there.
     fn answered(self, begun: Result<Begun, Fault>) -> Response<Body> {
-        let begun = begun.and_then(|begun| {
+        let header_bound = HeaderBound(self.shared.settings.header_bytes_max as usize);
+        let begun = begun.and_then(|mut begun| {
             begun.lease.note_served();
-            let (mut head, stream) = begun.response.into_parts();
-            let header_bound = HeaderBound(self.shared.settings.header_bytes_max as usize);
-            let received = header_bound.received(&mut head.headers);
+            let received = header_bound.received(&mut begun.headers);
             received.map_err(Fault::HeadersTooLarge)?;
-            if !is_grpc(head.status, &head.headers) {
-                let content_type = head.headers.remove(header::CONTENT_TYPE);
-                return Err(Fault::Foreign(head.status, content_type));
+            if !is_grpc(begun.status, &begun.headers) {
+                let content_type = begun.headers.remove(header::CONTENT_TYPE);
+                return Err(Fault::Foreign(begun.status, content_type));
             }
-            Ok((head.headers, stream, begun.upload, begun.lease, header_bound))
+            Ok(begun)
         });
-        let (headers, stream, upload, lease, header_bound) = match begun {
+        let begun = match begun {
             Ok(begun) => begun,
             Err(fault) => return failed(&fault, &self.shared, &self.record),
         };
         let answer = Answer::new(Live {
-            stream,
-            upload,
-            lease,
+            stream: begun.stream,
+            upload: begun.upload,
+            lease: begun.lease,
             life: self.life,
             framing: Framing::new(self.shared.settings.message_bytes_max),
             header_bound,
@@ -168,7 +170,7 @@ impl Call {
             record: self.record,
         });
         let mut response = Response::new(Body::new(answer));
-        *response.headers_mut() = headers;
+        *response.headers_mut() = begun.headers;
         response
     }
 }
@@ -181,47 +183,41 @@ fn failed(fault: &Fault, shared: &Shared, record: &CallRecord) -> Response<Body>
 
 /// A request that is on its way.
 struct Sent {
-    response: ResponseFuture,
+    stream: http2::Answer,
     upload: Option<Upload>,
     /// The body, if it can be sent again.
-    whole: Option<bytes::Bytes>,
+    whole: Option<Bytes>,
 }
 
 impl Sent {
     /// Sends a request, or gives its body back untouched.
-    fn new(lease: &mut Lease, request: Request<()>, body: Outgoing) -> Result<Self, (h2::Error, Outgoing)> {
-        let Some(mut sender) = lease.take_sender() else {
-            return Err((Reason::INTERNAL_ERROR.into(), body));
+    fn new(lease: &mut Lease, head: &Block, left: &HeaderValue, body: Outgoing) -> Result<Self, (Error, Outgoing)> {
+        let Some(sender) = lease.take_sender() else {
+            return Err((Error::Closed, body));
         };
-        let (response, mut stream) = match sender.send_request(request, body.is_empty()) {
-            Ok(sent) => sent,
+        let at_once = match &body {
+            Outgoing::Whole(bytes) if bytes.len() <= HANDED_OVER_BYTES_MAX => {
+                (bytes.is_empty() || !lease.is_questioned()).then(|| bytes.clone())
+            }
+            _ => None,
+        };
+        let ends = at_once.is_some();
+        let stream = match sender.open(head, left, at_once.unwrap_or_default(), ends) {
+            Ok(stream) => stream,
             Err(error) => return Err((error, body)),
         };
         let (upload, whole) = match body {
-            Outgoing::Whole(bytes)
-                if bytes.len() > HANDED_OVER_BYTES_MAX || (lease.is_questioned() && !bytes.is_empty()) =>
-            {
+            Outgoing::Whole(bytes) if ends => (None, Some(bytes)),
+            Outgoing::Whole(bytes) => {
                 let mut progress = lease.progress();
                 // One call at a time tries a connection on which the last had no answer.
                 progress.set_stalled(lease.is_questioned());
-                let upload = Upload::start(Some(bytes.clone()), Body::empty(), stream, progress);
+                let upload = Upload::start(Some(bytes.clone()), Body::empty(), stream.body(), progress);
                 (Some(upload), Some(bytes))
             }
-            Outgoing::Whole(bytes) => {
-                if !bytes.is_empty() {
-                    // It fails if the stream is over already, and then the answer says why.
-                    let _ = stream.send_data(bytes.clone(), true);
-                }
-                (None, Some(bytes))
-            }
-            Outgoing::Stream(first, body) => (Some(Upload::start(first, body, stream, lease.progress())), None),
+            Outgoing::Stream(first, body) => (Some(Upload::start(first, body, stream.body(), lease.progress())), None),
         };
-        lease.drop_spent();
-        Ok(Self {
-            response,
-            upload,
-            whole,
-        })
+        Ok(Self { stream, upload, whole })
     }
 }
 

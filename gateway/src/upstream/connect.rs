@@ -1,7 +1,7 @@
 //! One attempt to connect: the name is resolved anew, its addresses are tried in turn, and a connection counts only
 //! when the server has sent its SETTINGS: until then it may be anything that accepts connections.
 
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -10,8 +10,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::Bytes;
-use h2::client::{Builder, Connection, SendRequest};
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpSocket, TcpStream};
@@ -19,24 +17,13 @@ use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
 
 use crate::upstream::address::Address;
+use crate::upstream::http2::{Config, Connection, Error, Sender};
 use crate::upstream::settings::{Settings, UpstreamError};
 use crate::upstream::tls::HTTP2;
 
-/// Streams that may be opened before the server has said how many it takes; with none, the count says whether it has.
-const UNGREETED_STREAMS: usize = 0;
-/// Bytes of a request that HTTP/2 takes from its body before the server's window lets them go.
-const SEND_BUFFER_BYTES: usize = 256 << 10;
-/// Bytes of a frame that a server may send: fewer frames for large messages.
-const FRAME_BYTES_MAX: u32 = 64 << 10;
-/// HTTP/2's largest window.
-const WINDOW_BYTES_MAX: usize = i32::MAX as usize;
-/// By how much more than a call's bound h2 takes of headers, so that the bound ends one call and no other: h2 ends the
-/// whole connection for a block of a few times its own bound, or of some frames more than that would need.
+/// By how much more than a call's bound a connection takes of headers, so that the bound, of which the caller is told,
+/// ends one call and no other: a block that is longer than the connection takes ends that.
 const HEADER_SLACK: u32 = 16;
-/// How much overhead of small frames a connection may have unread, as a multiple of its window. h2 charges 256 bytes
-/// for a shorter frame; by its own bound, half a window, a few hundred slow readers of short messages would end
-/// everybody's connection.
-const SMALL_FRAMES: usize = 5;
 
 /// Connects to one server.
 pub(super) struct Dialer {
@@ -44,13 +31,13 @@ pub(super) struct Dialer {
     port: u16,
     tls: Option<(TlsConnector, ServerName<'static>)>,
     timeout: Duration,
-    http2: Builder,
+    http2: Config,
 }
 
 /// A connection that works.
 pub(super) struct Opened {
-    pub(super) sender: SendRequest<Bytes>,
-    pub(super) connection: Connection<Transport, Bytes>,
+    pub(super) sender: Sender,
+    pub(super) connection: Connection<Transport>,
     pub(super) heard: Heard,
 }
 
@@ -68,9 +55,9 @@ pub(super) enum ConnectError {
     #[error("the server does not offer HTTP/2 over TLS")]
     NoHttp2,
     #[error("the server does not speak HTTP/2")]
-    Http2(#[source] h2::Error),
+    Http2(#[source] Error),
     #[error("the server closed the connection before it said anything")]
-    Closed(#[source] Option<h2::Error>),
+    Closed(#[source] Option<Error>),
     #[error("the server did not answer in time")]
     TooSlow,
 }
@@ -83,19 +70,6 @@ impl Dialer {
     ) -> Result<Self, UpstreamError> {
         let name = settings.tls.server_name.as_ref().unwrap_or(&address.host);
         let server_name = ServerName::try_from(name.clone()).map_err(|_| UpstreamError::ServerName(name.clone()));
-        // Every call can have its window full without any other one having less.
-        let window = (settings.stream_window_bytes as usize).saturating_mul(settings.streams_max);
-        let window = window.min(WINDOW_BYTES_MAX);
-        let mut http2 = h2::client::Builder::new();
-        http2
-            .enable_push(false)
-            .initial_max_send_streams(UNGREETED_STREAMS)
-            .initial_window_size(settings.stream_window_bytes)
-            .initial_connection_window_size(u32::try_from(window).unwrap_or(i32::MAX.cast_unsigned()))
-            .data_frame_budget(window.saturating_mul(SMALL_FRAMES))
-            .max_header_list_size(settings.header_bytes_max.saturating_mul(HEADER_SLACK))
-            .max_frame_size(FRAME_BYTES_MAX)
-            .max_send_buffer_size(SEND_BUFFER_BYTES);
         Ok(Self {
             host: address.host.clone(),
             port: address.port,
@@ -104,7 +78,12 @@ impl Dialer {
                 None => None,
             },
             timeout: settings.connect_timeout,
-            http2,
+            http2: Config {
+                authority: address.called(settings.tls.server_name.as_deref())?.to_string(),
+                is_tls: address.is_tls,
+                stream_window_bytes: settings.stream_window_bytes,
+                header_bytes_max: settings.header_bytes_max.saturating_mul(HEADER_SLACK),
+            },
         })
     }
 
@@ -153,14 +132,13 @@ impl Dialer {
             stream,
             heard: heard.clone(),
         };
-        let opened = self.http2.handshake(transport).await;
-        let (sender, mut connection) = opened.map_err(ConnectError::Http2)?;
-        poll_fn(|cx| match Pin::new(&mut connection).poll(cx) {
+        let (sender, mut connection) = Connection::new(transport, &self.http2);
+        poll_fn(|cx| match connection.poll(cx) {
             // A certificate that the server does not like, too, is told only after the handshake.
-            Poll::Ready(Err(error)) if error.is_io() => Poll::Ready(Err(ConnectError::Closed(Some(error)))),
+            Poll::Ready(Err(error @ Error::Io(_))) => Poll::Ready(Err(ConnectError::Closed(Some(error)))),
             Poll::Ready(Err(error)) => Poll::Ready(Err(ConnectError::Http2(error))),
             Poll::Ready(Ok(())) => Poll::Ready(Err(ConnectError::Closed(None))),
-            Poll::Pending if connection.max_concurrent_send_streams() > UNGREETED_STREAMS => Poll::Ready(Ok(())),
+            Poll::Pending if connection.streams_max().is_some() => Poll::Ready(Ok(())),
             Poll::Pending => Poll::Pending,
         })
         .await?;
@@ -218,18 +196,6 @@ impl AsyncRead for Transport {
 impl AsyncWrite for Transport {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(cx, bytes)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bytes)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

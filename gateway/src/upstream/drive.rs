@@ -2,21 +2,18 @@
 //! not answer pings is given up.
 
 use std::future::{Future, poll_fn};
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
-use h2::client::{Connection, SendRequest};
-use h2::{Ping, PingPong, Reason};
 use tokio::sync::oneshot;
 
 use crate::upstream::backoff::Left;
 use crate::upstream::connect::{Opened, Transport};
+use crate::upstream::http2::{Connection, Error, Pings, Reason};
 use crate::upstream::pool::{Gauge, Joined, Pool};
 use crate::upstream::settings::Settings;
 
@@ -26,7 +23,7 @@ pub(super) enum Ended {
     #[error("the connection was closed")]
     Closed,
     #[error("the connection broke")]
-    Broken(#[source] h2::Error),
+    Broken(#[source] Error),
     #[error("the server did not answer a ping")]
     Silent,
 }
@@ -43,7 +40,7 @@ enum News {
 /// Drives a connection to its end, which after `closing` comes when its calls have ended.
 pub(super) async fn drive(mut driver: Driver, settings: &Settings, closing: impl Future<Output = ()> + Send) -> Ended {
     let gauge = driver.gauge.clone();
-    let pings = driver.connection.ping_pong();
+    let pings = driver.connection.pings();
     let silent = silent(pings, &gauge, settings.keep_alive, settings.keep_alive_timeout);
     // Each is polled only when it was woken itself: the frames wake this task several times a call.
     let mut news = FuturesUnordered::<BoxFuture<'_, News>>::new();
@@ -76,7 +73,7 @@ pub(super) async fn drive(mut driver: Driver, settings: &Settings, closing: impl
 
 /// A connection in a pool.
 pub(super) struct Driver {
-    connection: Connection<Transport, Bytes>,
+    connection: Connection<Transport>,
     gauge: Arc<Gauge>,
     /// While the connection takes calls.
     taking: Option<Taking>,
@@ -85,8 +82,6 @@ pub(super) struct Driver {
 
 struct Taking {
     joined: Joined,
-    /// Tells whether streams can be opened.
-    probe: SendRequest<Bytes>,
     left: oneshot::Sender<Left>,
 }
 
@@ -100,19 +95,12 @@ impl Driver {
         rank: usize,
         left: oneshot::Sender<Left>,
     ) -> Self {
-        let streams_max = opened
-            .connection
-            .max_concurrent_send_streams()
-            .min(settings.streams_max);
-        let joined = pool.join(opened.sender.clone(), opened.heard, streams_max, rank);
+        let streams_max = opened.connection.streams_max().unwrap_or_default();
+        let joined = pool.join(opened.sender, opened.heard, streams_max.min(settings.streams_max), rank);
         Self {
             connection: opened.connection,
             gauge: joined.gauge.clone(),
-            taking: Some(Taking {
-                joined,
-                probe: opened.sender,
-                left,
-            }),
+            taking: Some(Taking { joined, left }),
             streams_max: settings.streams_max,
         }
     }
@@ -127,26 +115,20 @@ impl Driver {
         if let Some(taking) = self.taking.take() {
             // Out of the pool before anybody hears of it.
             drop(taking.joined);
-            self.gauge.keep_none();
+            self.connection.leave();
             let _ = taking.left.send(left);
         }
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), h2::Error>> {
-        let ended = Pin::new(&mut self.connection).poll(cx);
-        if let Some(taking) = &mut self.taking {
-            let streams_max = self.connection.max_concurrent_send_streams();
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        let ended = self.connection.poll(cx);
+        if let Some(taking) = &self.taking {
+            let streams_max = self.connection.streams_max().unwrap_or_default();
             taking.joined.set_streams_max(streams_max.min(self.streams_max));
             // After GOAWAY a connection goes on with what it has, and takes no more.
-            let refusal = match taking.probe.poll_ready(cx) {
-                Poll::Ready(Err(error)) => Some(error),
-                Poll::Ready(Ok(())) | Poll::Pending => None,
-            };
+            let refusal = self.connection.refusal();
             if ended.is_ready() || refusal.is_some() {
-                let left = how_left(&self.gauge, &ended, refusal.as_ref());
-                self.leave(left);
-                // h2 closes when nobody can send any more and no call is left: it has to look again.
-                cx.waker().wake_by_ref();
+                self.leave(how_left(&self.gauge, &ended, refusal.as_ref()));
             }
         }
         ended
@@ -154,9 +136,8 @@ impl Driver {
 }
 
 /// How a connection left that has ended, or refuses to send.
-fn how_left(gauge: &Gauge, ended: &Poll<Result<(), h2::Error>>, refusal: Option<&h2::Error>) -> Left {
-    let was_asked = refusal
-        .is_some_and(|error| error.is_go_away() && error.is_remote() && error.reason() == Some(Reason::NO_ERROR));
+fn how_left(gauge: &Gauge, ended: &Poll<Result<(), Error>>, refusal: Option<&Error>) -> Left {
+    let was_asked = matches!(refusal, Some(Error::Leaving(Reason::NO_ERROR)));
     let was_closed = matches!(ended, Poll::Ready(Ok(()))) && gauge.in_use() == 0;
     match (was_asked || was_closed, gauge.has_served()) {
         (true, true) => Left::Served,
@@ -166,10 +147,7 @@ fn how_left(gauge: &Gauge, ended: &Poll<Result<(), h2::Error>>, refusal: Option<
 }
 
 /// Returns when a ping was not answered in time. Without calls nothing is pinged: servers close connections for that.
-async fn silent(pings: Option<PingPong>, gauge: &Gauge, every: Duration, patience: Duration) {
-    let Some(mut pings) = pings else {
-        return std::future::pending().await;
-    };
+async fn silent(pings: Pings, gauge: &Gauge, every: Duration, patience: Duration) {
     loop {
         tokio::select! {
             () = tokio::time::sleep(every) => if gauge.in_use() == 0 {
@@ -177,10 +155,8 @@ async fn silent(pings: Option<PingPong>, gauge: &Gauge, every: Duration, patienc
             },
             () = gauge.suspected() => {}
         }
-        match tokio::time::timeout(patience, pings.ping(Ping::opaque())).await {
-            Ok(Ok(_)) => gauge.trust(),
-            // The connection has ended, and says so itself.
-            Ok(Err(_)) => return std::future::pending().await,
+        match tokio::time::timeout(patience, pings.ping()).await {
+            Ok(()) => gauge.trust(),
             Err(_) => return,
         }
     }

@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use h2::Reason;
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 use millrace_transcode::status;
 use tonic::body::Body;
@@ -13,6 +12,7 @@ use crate::answer::{GRPC, trailers_only};
 use crate::causes::with_causes;
 use crate::error::Failure;
 use crate::upstream::framing::TooLarge;
+use crate::upstream::http2::{Error, Reason};
 
 /// When a caller may come again whom no connection took.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -36,12 +36,10 @@ pub(super) enum Fault {
     MalformedTimeout,
     #[error("`{0}` is not base64")]
     MalformedBinary(HeaderName),
-    #[error("the request cannot be sent")]
-    Unsendable(#[source] http::Error),
     #[error("the request's own body failed: {0:?}")]
     Upload(Status),
     #[error("the call broke")]
-    Broken(#[source] h2::Error),
+    Broken(#[source] Error),
     #[error("the server answered with HTTP status {0}, content type {1:?}")]
     Foreign(StatusCode, Option<HeaderValue>),
     #[error("a message of {} bytes is larger than {}", .0.bytes, .0.max)]
@@ -54,19 +52,12 @@ impl Fault {
     /// Whether the server has certainly done nothing for the call: it refused the stream, or said on leaving that it
     /// never looked at it.
     pub(super) fn is_unprocessed(&self) -> bool {
-        match self {
-            Self::Broken(error) => {
-                error.is_remote()
-                    && (error.is_go_away() || (error.is_reset() && error.reason() == Some(Reason::REFUSED_STREAM)))
-            }
-            _ => false,
-        }
+        matches!(self, Self::Broken(error) if error.is_unprocessed())
     }
 
     /// Whether the server cancelled the call.
     pub(super) fn is_cancel(&self) -> bool {
-        matches!(self, Self::Broken(error)
-            if error.is_remote() && error.is_reset() && error.reason() == Some(Reason::CANCEL))
+        matches!(self, Self::Broken(Error::Reset(Reason::CANCEL)))
     }
 
     /// What the caller is told.
@@ -97,7 +88,6 @@ impl Fault {
                 let problem = format!("header `{name}` is not base64, as the value of a name that ends with `-bin` is");
                 Failure::invalid(problem.clone(), &[(name.to_string(), problem)])
             }
-            Self::Unsendable(_) => Failure::bad_reply("the call cannot be sent to the upstream"),
             Self::Upload(status) => Failure::of_call(status.code() as i32, status.message(), status.details()),
             Self::Broken(error) => broken(error),
             Self::Foreign(status, content_type) => foreign(*status, content_type.as_ref()),
@@ -135,20 +125,23 @@ impl Fault {
     }
 }
 
-/// The status of a stream or connection that broke; resets by gRPC's table of HTTP/2 codes. What h2 found wrong with a
-/// stream or the whole connection would be wrong again: no caller is told to come back for it.
-fn broken(error: &h2::Error) -> Failure {
-    let reset = error.reason().filter(|_| error.is_reset() && error.is_remote());
-    let is_found = error.is_library() && error.reason() != Some(Reason::NO_ERROR);
-    let (code, message) = match reset {
-        None if error.is_reset() || is_found => (Code::Internal, "the upstream broke the rules of HTTP/2"),
-        None | Some(Reason::REFUSED_STREAM) => {
+/// The status of a stream or connection that broke; resets by gRPC's table of HTTP/2 codes. What breaks the rules would
+/// break them again: no caller is told to come back for it.
+fn broken(error: &Error) -> Failure {
+    let (code, message) = match error {
+        Error::StreamBroken(_) | Error::Broken(_) => (Code::Internal, "the upstream broke the rules of HTTP/2"),
+        Error::Unprocessed(_)
+        | Error::Leaving(_)
+        | Error::Io(_)
+        | Error::Closed
+        | Error::Reset(Reason::REFUSED_STREAM) => {
             return Failure::upstream_unavailable("the connection to the upstream broke", RETRY_AFTER);
         }
-        Some(Reason::CANCEL) => (Code::Cancelled, "the upstream cancelled the call"),
-        Some(Reason::ENHANCE_YOUR_CALM) => (Code::ResourceExhausted, "the upstream has too many calls"),
-        Some(Reason::INADEQUATE_SECURITY) => (Code::PermissionDenied, "the upstream wants a safer connection"),
-        Some(_) => (Code::Internal, "the upstream broke the call off"),
+        Error::Reset(Reason::CANCEL) => (Code::Cancelled, "the upstream cancelled the call"),
+        Error::Reset(Reason::ENHANCE_YOUR_CALM) => (Code::ResourceExhausted, "the upstream has too many calls"),
+        Error::Reset(Reason::INADEQUATE_SECURITY) => (Code::PermissionDenied, "the upstream wants a safer connection"),
+        Error::Reset(_) => (Code::Internal, "the upstream broke the call off"),
+        Error::Cancelled => (Code::Internal, "the call was broken off"),
     };
     Failure::upstream_failed(code, message)
 }

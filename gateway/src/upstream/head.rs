@@ -1,244 +1,120 @@
-//! The head of a call as the server sees it: made in one look at the caller's, and kept for a second attempt, since h2
-//! takes what it sends.
+//! The head of a call as the server sees it, made in one look at the caller's.
 
 use base64::Engine;
+use http::HeaderName;
+use http::header::CONNECTION;
 use http::request::Parts;
-use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version, header};
-use smallvec::SmallVec;
 
 use crate::deadline::GRPC_TIMEOUT;
 use crate::edge::is_reserved_by_grpc;
 use crate::metadata::{LENIENT, is_binary_name};
-use crate::upstream::address::Address;
 use crate::upstream::fault::Fault;
-use crate::upstream::hop::{is_of_the_hop, strip, strip_hop};
+use crate::upstream::hop::{is_of_the_hop, strip_hop};
+use crate::upstream::http2::Block;
 
-/// Headers that are kept without memory of their own.
-const INLINE_HEADERS: usize = 8;
-
-/// All of a head but what is left of the deadline.
-pub(super) struct Head {
-    uri: Uri,
-    /// For the first attempt.
-    headers: Option<HeaderMap>,
-    /// The same for those after it, in parts that share their bytes: nearly every one is thrown away, and a second map
-    /// costs more.
-    kept: SmallVec<[(HeaderName, HeaderValue); INLINE_HEADERS]>,
-    /// Whether somebody else had marked a header that is new in each call: such a mark is never taken off.
-    is_marked: bool,
-}
-
-impl Head {
-    pub(super) fn of(mut head: Parts, address: &Address) -> Result<Self, Fault> {
-        // Without a query, of which gRPC knows nothing: whoever decided that this call may pass has looked at the path, and a
-        // server that takes the method from behind the last `/` would find another one in `?/Other`.
-        let mut uri = head.uri.into_parts();
-        uri.scheme = Some(address.scheme.clone());
-        uri.authority = Some(address.authority.clone());
-        uri.path_and_query = match uri.path_and_query {
-            Some(path) if path.query().is_none() => Some(path),
-            Some(path) => Some(PathAndQuery::try_from(path.path()).map_err(|error| Fault::Unsendable(error.into()))?),
-            None => Some(PathAndQuery::from_static("/")),
-        };
-        let uri = Uri::from_parts(uri).map_err(|error| Fault::Unsendable(error.into()))?;
-        let is_marked = to_server(&mut head.headers)?;
-        let kept = head.headers.iter();
-        Ok(Self {
-            uri,
-            kept: kept.map(|(name, value)| (name.clone(), value.clone())).collect(),
-            headers: Some(head.headers),
-            is_marked,
-        })
-    }
-
-    /// The request, with what is left of the deadline.
-    ///
-    /// In the first on a connection everything goes into HTTP/2's table: of what later ones must not put there, the name
-    /// then is there to refer to.
-    pub(super) fn request(&mut self, left: HeaderValue, is_first: bool) -> Request<()> {
-        let mut request = Request::new(());
-        *request.method_mut() = Method::POST;
-        *request.version_mut() = Version::HTTP_2;
-        *request.uri_mut() = self.uri.clone();
-        *request.headers_mut() = self.headers.take().unwrap_or_else(|| self.again());
-        if is_first && !self.is_marked {
-            unmark(request.headers_mut());
-        }
-        request.headers_mut().insert(GRPC_TIMEOUT, left);
-        request
-    }
-
-    fn again(&self) -> HeaderMap {
-        let mut headers = HeaderMap::with_capacity(self.kept.len() + 1);
-        for (name, value) in &self.kept {
-            headers.append(name, value.clone());
-        }
-        headers
-    }
-}
-
-/// Makes a caller's headers those that the server gets. Whether one of those that are new in each call was marked
-/// sensitive before.
+/// All of a head but what is left of the deadline, and what is common to all calls to the server.
 ///
 /// What is no base64 where it must be is refused: servers on gRPC's C core remember of a name in the connection's table
 /// that its value was malformed, and refuse each later call that says the name, whoever makes it.
-fn to_server(headers: &mut HeaderMap) -> Result<bool, Fault> {
-    let (mut is_clean, mut has_te, mut has_joined, mut is_marked) = (true, false, false, false);
-    for (name, value) in headers.iter_mut() {
-        if *name == header::TE && *value == "trailers" && !has_te {
-            has_te = true;
-        } else if is_of_the_hop(name) || is_reserved(name) {
-            is_clean = false;
-        } else if is_new_each_time(name) {
-            is_marked |= value.is_sensitive();
-            value.set_sensitive(true);
-        } else if is_binary_name(name) {
-            let mut parts = parts_of(value);
-            if !parts.all(|part| LENIENT.decode(part).is_ok()) {
-                return Err(Fault::MalformedBinary(name.clone()));
+pub(super) fn block(mut head: Parts) -> Result<Block, Fault> {
+    if head.headers.contains_key(CONNECTION) {
+        strip_hop(&mut head.headers);
+    }
+    // Without a query, of which gRPC knows nothing: whoever decided that this call may pass has looked at the path, and a
+    // server that takes the method from behind the last `/` would find another one in `?/Other`.
+    let mut block = Block::new(head.uri.path(), head.headers.len());
+    for (name, value) in &head.headers {
+        if is_of_the_hop(name) || is_reserved_by_grpc(name.as_str()) || *name == GRPC_TIMEOUT {
+            continue;
+        }
+        if !is_binary_name(name) {
+            block.put(name, value);
+            continue;
+        }
+        // Binary values may be joined (gRPC over HTTP/2, `Custom-Metadata`), and not all servers take them apart.
+        for part in value.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii) {
+            if LENIENT.decode(part).is_err() {
+                return Err(Fault::MalformedBinary(HeaderName::clone(name)));
             }
-            has_joined |= value.as_bytes().contains(&b',');
+            block.put_bytes(name, part, value.is_sensitive());
         }
     }
-    if has_joined {
-        split_joined(headers);
-    }
-    if !is_clean {
-        strip_hop(headers);
-        strip(headers, is_reserved);
-        has_te = false;
-    }
-    if !has_te {
-        headers.insert(header::TE, HeaderValue::from_static("trailers"));
-    }
-    Ok(is_marked)
-}
-
-/// The values of one binary header, which may be joined (gRPC over HTTP/2, `Custom-Metadata`).
-fn parts_of(value: &HeaderValue) -> impl Iterator<Item = &[u8]> {
-    value.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii)
-}
-
-/// Makes headers of their own of joined binary values, since not all servers take them apart.
-fn split_joined(headers: &mut HeaderMap) {
-    let names: Vec<_> = headers.keys().filter(|name| is_binary_name(name)).cloned().collect();
-    for name in names {
-        let values: Vec<_> = headers
-            .get_all(&name)
-            .iter()
-            .flat_map(parts_of)
-            .filter_map(|part| HeaderValue::from_bytes(part).ok())
-            .collect();
-        headers.remove(&name);
-        for value in values {
-            headers.append(&name, value);
-        }
-    }
-}
-
-/// Lets headers that are new in each call into HTTP/2's table.
-fn unmark(headers: &mut HeaderMap) {
-    for (_, value) in headers.iter_mut().filter(|(name, _)| is_new_each_time(name)) {
-        value.set_sensitive(false);
-    }
-}
-
-/// What gRPC keeps for itself and a caller has no say in.
-fn is_reserved(name: &HeaderName) -> bool {
-    is_reserved_by_grpc(name.as_str())
-}
-
-/// Whether a header has another value in each call, or with each caller. HTTP/2 is told to keep these out of its table
-/// (RFC 7541, 6.2.3): there they would only be in the way of those that come again, and each call would be compared with
-/// the values of many before it. The table is the connection's, and so all callers' in common.
-fn is_new_each_time(name: &HeaderName) -> bool {
-    matches!(
-        name.as_str(),
-        "baggage" | "idempotency-key" | "traceparent" | "tracestate" | "x-forwarded-for" | "x-request-id"
-    )
+    Ok(block)
 }
 
 #[cfg(test)]
 mod tests {
+    use http::{HeaderMap, HeaderValue};
+
     use super::*;
 
-    fn head(headers: HeaderMap) -> Head {
-        let address = Address::parse("http://server:1").unwrap();
-        let (mut parts, ()) = Request::get("/a.A/Get?/Other").body(()).unwrap().into_parts();
-        parts.headers = headers;
-        Head::of(parts, &address.called(None).unwrap()).unwrap()
+    fn block_of(headers: &[(&'static str, &str)]) -> Result<Block, Fault> {
+        let (mut parts, ()) = http::Request::get("http://caller/a.A/Get?/Other")
+            .body(())
+            .unwrap()
+            .into_parts();
+        parts.headers = headers
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap()))
+            .collect();
+        block(parts)
+    }
+
+    /// What the server reads, by name; of each name in order.
+    fn said(block: &Block) -> Vec<(String, String)> {
+        let headers: HeaderMap = block.headers();
+        let mut said: Vec<_> = headers
+            .iter()
+            .map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()))
+            .collect();
+        said.sort_by(|(one, _), (other, _)| one.cmp(other));
+        said
     }
 
     #[test]
-    fn each_attempt_has_the_same_headers() {
-        let mut headers = HeaderMap::new();
-        for index in 0..30 {
-            let name = HeaderName::try_from(format!("x-{}", index % 20)).unwrap();
-            let mut value = HeaderValue::from_bytes(&vec![b'a' + index; usize::from(index) * 3]).unwrap();
-            value.set_sensitive(index % 7 == 0);
-            headers.append(name, value);
-        }
-        headers.append("authorization", HeaderValue::from_bytes(b"caf\xc3\xa9").unwrap());
-        let mut head = head(headers.clone());
-        headers.insert("te", HeaderValue::from_static("trailers"));
-        headers.insert("grpc-timeout", HeaderValue::from_static("1S"));
-        let sensitive = |headers: &HeaderMap| headers.values().filter(|value| value.is_sensitive()).count();
-        for _ in 0..3 {
-            let request = head.request(HeaderValue::from_static("1S"), false);
-            assert_eq!(request.uri(), "http://server:1/a.A/Get");
-            assert_eq!(request.headers(), &headers);
-            assert_eq!(sensitive(request.headers()), sensitive(&headers));
-        }
-    }
-
-    #[test]
-    fn the_first_call_on_a_connection_makes_the_names_known() {
-        let name = HeaderName::from_static("x-request-id");
-        let mut head = head(HeaderMap::from_iter([(name.clone(), HeaderValue::from_static("r"))]));
-        for is_first in [true, false, true] {
-            let request = head.request(HeaderValue::from_static("1S"), is_first);
-            assert_eq!(request.headers()[&name].is_sensitive(), !is_first);
-        }
-        let mut secret = HeaderValue::from_static("r");
-        secret.set_sensitive(true);
-        let mut head = self::head(HeaderMap::from_iter([(name.clone(), secret)]));
-        let request = head.request(HeaderValue::from_static("1S"), true);
-        assert!(request.headers()[&name].is_sensitive(), "it was somebody's wish");
-    }
-
-    #[test]
-    fn what_is_not_for_the_server_goes_and_what_is_new_in_each_call_stays_out_of_the_table() {
+    fn what_is_not_for_the_server_goes() {
         let te = ("te", "trailers");
-        let many = [
-            ("connection", "x-b"),
-            ("grpc-status", "0"),
-            te,
-            ("traceparent", "t"),
-            te,
-            ("x-b", "1"),
-            ("x-request-id", "r"),
+        let table = [
+            (&[te, ("x-a", "1")][..], &[("x-a", "1")][..]),
+            (&[("x-a", "1"), ("x-a", "2")], &[("x-a", "1"), ("x-a", "2")]),
+            (&[("te", "gzip"), te, ("content-length", "3"), ("host", "caller")], &[]),
+            (&[("content-type", "application/grpc")], &[]),
+            (
+                &[("content-type", "application/grpc+proto")],
+                &[("content-type", "application/grpc+proto")],
+            ),
+            (
+                &[
+                    ("connection", "x-b, Keep-Alive"),
+                    ("grpc-status", "0"),
+                    te,
+                    ("grpc-timeout", "1H"),
+                    ("x-b", "1"),
+                    ("x-request-id", "r"),
+                ],
+                &[("x-request-id", "r")],
+            ),
         ];
-        let cases = [
-            (&[te, ("x-a", "1")][..], &[("te", false), ("x-a", false)][..]),
-            (&[("x-a", "1")], &[("te", false), ("x-a", false)]),
-            (&[("te", "gzip"), te, ("content-length", "3")], &[("te", false)]),
-            (&many, &[("te", false), ("traceparent", true), ("x-request-id", true)]),
-        ];
-        for (sent, expected) in cases {
-            let mut headers = HeaderMap::new();
-            for (name, value) in sent {
-                headers.append(name.parse::<HeaderName>().unwrap(), value.parse().unwrap());
-            }
-            to_server(&mut headers).unwrap();
-            assert_eq!(headers["te"], "trailers");
-            let found = headers
+        for (sent, expected) in table {
+            let block = block_of(sent).unwrap();
+            let expected: Vec<_> = expected
                 .iter()
-                .map(|(name, value)| (name.as_str(), value.is_sensitive()));
-            let mut found: Vec<_> = found.collect();
-            found.sort_unstable();
-            assert_eq!(found, expected, "{sent:?}");
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect();
+            assert_eq!((said(&block), block.path()), (expected, "/a.A/Get"), "{sent:?}");
         }
+    }
+
+    #[test]
+    fn a_mark_that_a_value_is_sensitive_stays() {
+        let (mut parts, ()) = http::Request::get("/").body(()).unwrap().into_parts();
+        let mut secret = HeaderValue::from_bytes(b"caf\xc3\xa9").unwrap();
+        secret.set_sensitive(true);
+        parts.headers.insert("authorization", secret.clone());
+        parts.headers.insert("x-a", HeaderValue::from_static("1"));
+        let headers = block(parts).unwrap().headers();
+        assert_eq!(headers["authorization"], secret);
+        assert!(headers["authorization"].is_sensitive() && !headers["x-a"].is_sensitive());
     }
 
     #[test]
@@ -253,22 +129,14 @@ mod tests {
             (&["A_-B"], None),
         ];
         for (sent, expected) in table {
-            let mut headers = HeaderMap::new();
-            for value in sent {
-                headers.append("x-b-bin", value.parse().unwrap());
-            }
-            let made = to_server(&mut headers);
-            let found: Vec<_> = headers
-                .get_all("x-b-bin")
-                .iter()
-                .map(|value| value.to_str().unwrap())
-                .collect();
-            match expected {
-                Some(expected) => assert!(made.is_ok() && found == expected, "{sent:?}: {found:?}"),
-                None => assert!(
-                    matches!(made, Err(Fault::MalformedBinary(name)) if name == "x-b-bin"),
-                    "{sent:?}"
-                ),
+            let sent: Vec<_> = sent.iter().map(|value| ("x-b-bin", *value)).collect();
+            match (block_of(&sent), expected) {
+                (Ok(block), Some(expected)) => {
+                    let found: Vec<_> = said(&block).into_iter().map(|(_, value)| value).collect();
+                    assert_eq!(found, expected, "{sent:?}");
+                }
+                (Err(Fault::MalformedBinary(name)), None) => assert_eq!(name, "x-b-bin"),
+                (found, _) => panic!("{sent:?}: {found:?}"),
             }
         }
     }

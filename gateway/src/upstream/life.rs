@@ -70,12 +70,7 @@ impl Life {
         match self.whole.take() {
             // The gateway itself ends the call in time.
             Some(whole) if left + HASTE >= shared.settings.deadline => whole,
-            _ => {
-                let mut left = deadline::to_grpc(left);
-                // No other call has the same: nothing for HTTP/2's table.
-                left.set_sensitive(true);
-                left
-            }
+            _ => deadline::to_grpc(left),
         }
     }
 

@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::FutureExt;
-use h2::{Reason, SendStream};
 use http_body::{Body as _, Frame};
 use http_body_util::BodyExt;
 use tokio::task::AbortHandle;
@@ -18,6 +17,7 @@ use tokio::time::Instant;
 use tonic::Status;
 use tonic::body::Body;
 
+use crate::upstream::http2::{self, Room};
 use crate::upstream::pool::Progress;
 
 /// A body that waits for the server's window for this long is stuck: a shorter deadline proves nothing of the connection.
@@ -55,10 +55,6 @@ impl Outgoing {
             None => Ok(Self::Stream(None, body)),
         }
     }
-
-    pub(super) fn is_empty(&self) -> bool {
-        matches!(self, Self::Whole(bytes) if bytes.is_empty())
-    }
 }
 
 /// A body that is being pumped. Dropping it stops that, which resets the stream if the body had not ended.
@@ -87,7 +83,7 @@ impl Told {
 
 impl Upload {
     /// Starts to pump. While the server's window is closed, the connection is told so.
-    pub(super) fn start(first: Option<Bytes>, body: Body, stream: SendStream<Bytes>, progress: Progress) -> Self {
+    pub(super) fn start(first: Option<Bytes>, body: Body, stream: http2::Body, progress: Progress) -> Self {
         let told = Arc::new(Told::default());
         let tells = told.clone();
         let pump = tokio::spawn(async move {
@@ -100,7 +96,7 @@ impl Upload {
             if let Err(status) = pump.run(first).await {
                 // Noted first: the reset is what wakes the call.
                 let _ = pump.told.failed.set(status);
-                pump.stream.send_reset(Reason::CANCEL);
+                pump.stream.cancel();
             }
         });
         Self {
@@ -129,7 +125,7 @@ impl Drop for Upload {
 
 struct Pump {
     body: Body,
-    stream: SendStream<Bytes>,
+    stream: http2::Body,
     progress: Progress,
     told: Arc<Told>,
 }
@@ -160,8 +156,7 @@ impl Pump {
                     }
                 }
                 Next::End => {
-                    // It fails only if the stream has ended already.
-                    let _ = self.stream.send_data(Bytes::new(), true);
+                    self.stream.send(Bytes::new(), true);
                     return Ok(());
                 }
                 Next::Unwanted => return Ok(()),
@@ -174,7 +169,7 @@ impl Pump {
             return Ok(Next::End);
         }
         poll_fn(|cx| {
-            if self.stream.poll_reset(cx).is_ready() {
+            if self.stream.poll_unwanted(cx).is_ready() {
                 return Poll::Ready(Ok(Next::Unwanted));
             }
             match Pin::new(&mut self.body).poll_frame(cx) {
@@ -190,19 +185,17 @@ impl Pump {
     /// Sends bytes as the window opens; false if the server wants no more.
     async fn send(&mut self, mut bytes: Bytes) -> bool {
         while !bytes.is_empty() {
-            self.stream.reserve_capacity(bytes.len());
             let room = poll_fn(|cx| {
-                let room = self.stream.poll_capacity(cx);
+                let room = self.stream.poll_room(cx);
                 self.progress.set_stalled(room.is_pending());
                 self.told.set_stalled(room.is_pending());
                 room
             });
-            let room = match room.await {
-                Some(Ok(room)) => room.min(bytes.len()),
-                Some(Err(_)) | None => return false,
+            let Room::Bytes(room) = room.await else {
+                return false;
             };
-            let part = bytes.split_to(room);
-            if !part.is_empty() && self.stream.send_data(part, false).is_err() {
+            let part = bytes.split_to(room.min(bytes.len()));
+            if !self.stream.send(part, false) {
                 return false;
             }
         }
@@ -214,6 +207,7 @@ impl Pump {
 mod tests {
     use std::time::Duration;
 
+    use http::HeaderValue;
     use http_body_util::{Empty, Full, StreamBody};
 
     use super::*;
@@ -256,16 +250,16 @@ mod tests {
             tokio::spawn(async move { while connection.accept().await.is_some() {} });
             (request.into_body(), answer)
         });
-        let (sender, connection) = h2::client::handshake(near).await.unwrap();
-        tokio::spawn(connection);
+        let (sender, mut connection) = http2::Connection::new(near, &http2::config());
+        tokio::spawn(async move { poll_fn(|cx| connection.poll(cx)).await });
         let pool = Pool::new(1);
         let joined = pool.join(sender, Heard::default(), 10, 0);
         let mut lease = pool.lease(Duration::from_secs(60)).await.unwrap();
-        let request = http::Request::post("http://localhost/").body(()).unwrap();
-        let sent = lease.take_sender().unwrap().send_request(request, false);
-        let (_response, stream) = sent.unwrap();
+        let (call, timeout) = (http2::Block::new("/a.A/Do", 0), HeaderValue::from_static("1S"));
+        let sent = lease.take_sender().unwrap().open(&call, &timeout, Bytes::new(), false);
+        let answer = sent.unwrap();
         let bytes = Bytes::from(vec![0; 200_000]);
-        let _upload = Upload::start(Some(bytes), Body::empty(), stream, lease.progress());
+        let _upload = Upload::start(Some(bytes), Body::empty(), answer.body(), lease.progress());
         let (mut body, _answer) = server.await.unwrap();
         while !joined.gauge.is_stalled() {
             tokio::task::yield_now().await;

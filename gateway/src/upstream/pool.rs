@@ -10,12 +10,11 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
-use h2::client::SendRequest;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::{Instant, timeout};
 
 use crate::upstream::connect::Heard;
+use crate::upstream::http2::Sender;
 pub(super) use gauge::{Gauge, Progress, Timer};
 pub(super) use lease::Lease;
 
@@ -50,8 +49,7 @@ struct Waiting {
 
 /// A connection that takes calls.
 struct Member {
-    /// h2 closes a connection that is to end when the last of these is gone, so nobody else keeps one.
-    sender: SendRequest<Bytes>,
+    sender: Sender,
     gauge: Arc<Gauge>,
     rank: usize,
 }
@@ -84,13 +82,7 @@ impl Pool {
 
     /// Adds a connection, until what is returned is dropped. Those of a higher rank take calls only when those of lower
     /// ones are full, so that they can go again.
-    pub(super) fn join(
-        self: &Arc<Self>,
-        sender: SendRequest<Bytes>,
-        heard: Heard,
-        streams_max: usize,
-        rank: usize,
-    ) -> Joined {
+    pub(super) fn join(self: &Arc<Self>, sender: Sender, heard: Heard, streams_max: usize, rank: usize) -> Joined {
         let gauge = Arc::new(Gauge::new(heard, streams_max));
         let mut state = self.lock();
         if state.members.is_empty() {
@@ -221,8 +213,8 @@ impl Pool {
 
     /// A place on the connection with the fewest calls, of those that take more. One that may be dead has its turn when
     /// all others are full: without calls in progress it would else be everybody's choice, until the ping gives it up.
-    /// So has, before that, one on which a call could not be sent in its time, or whose server does not read what is sent: its window may be one for all calls, and used
-    /// up.
+    /// So has, before that, one on which a call could not be sent in its time, or whose server does not read what is
+    /// sent: its window may be one for all calls, and used up.
     fn take(self: &Arc<Self>, state: &mut State) -> Option<Lease> {
         let free = state.members.iter().filter(|member| member.gauge.has_room());
         let member = free.min_by_key(|member| {
@@ -237,7 +229,7 @@ impl Pool {
         })?;
         let (gauge, sender) = (member.gauge.clone(), member.sender.clone());
         gauge.in_use.fetch_add(1, Ordering::Relaxed);
-        let is_first = gauge.taken.fetch_add(1, Ordering::Relaxed) == 0;
+        gauge.taken.fetch_add(1, Ordering::Relaxed);
         state.calls += 1;
         state.started += 1;
         Some(Lease {
@@ -245,7 +237,6 @@ impl Pool {
             sender: Some(sender),
             heard_before: gauge.heard.so_far(),
             gauge,
-            is_first,
         })
     }
 

@@ -1,10 +1,12 @@
 //! Loading: descriptor bytes and options in, a checked [`Schema`] out, or the RPC whose rule is wrong.
 
-use std::collections::{HashMap, HashSet};
+mod error;
+mod selectors;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use prost_reflect::{DescriptorError, DescriptorPool, DynamicMessage, Kind, MessageDescriptor, MethodDescriptor};
+use prost_reflect::{DescriptorPool, Kind, MessageDescriptor};
 
 use crate::codec::Codec;
 use crate::edition::{self, Beyond};
@@ -12,131 +14,17 @@ use crate::method::Method;
 use crate::options::Marks;
 use crate::reason::Reasons;
 use crate::route::{InsertError, Router};
-use crate::rule::{self, HttpRule, Route};
+use crate::rule::{self, Route};
 use crate::schema::Schema;
 use crate::settings::Options;
-use crate::suggest;
-use crate::template::TemplateError;
+pub use error::LoadError;
+use selectors::{RulesBeside, rule_of};
 
 /// Collects what a [`Schema`] is built from.
 #[derive(Debug, Default)]
 pub struct SchemaBuilder {
     descriptors: Vec<Vec<u8>>,
     options: Options,
-}
-
-/// Why a schema is refused. Each names the RPC to look at.
-#[derive(Debug, thiserror::Error)]
-pub enum LoadError {
-    /// Not an encoded `FileDescriptorSet`, or one that lacks an import.
-    #[error("descriptors do not load")]
-    Descriptors(#[source] DescriptorError),
-    /// A `FileDescriptorSet` that contradicts itself in a way that the library has no words for.
-    #[error("descriptors do not load: they contradict themselves")]
-    Inconsistent,
-    /// A message that is marked as the entry of a map, and is none: it lacks a key of a kind that a map may have, or a
-    /// value (`descriptor.proto`, `MessageOptions.map_entry`).
-    #[error("descriptors do not load: {message} is marked as a map's entry and has not the fields of one")]
-    MapEntry {
-        /// The message.
-        message: String,
-    },
-    /// A path template does not parse.
-    #[error("{rpc}: path `{path}` does not parse")]
-    Template {
-        /// The RPC.
-        rpc: String,
-        /// The template.
-        path: String,
-        /// What is wrong with it.
-        source: TemplateError,
-    },
-    /// A rule without a method, or with one that HTTP has no word for.
-    #[error("{rpc}: the http rule has no valid method")]
-    NoMethod {
-        /// The RPC.
-        rpc: String,
-    },
-    /// A rule names a field that is not there.
-    #[error("{rpc}: {part} names the unknown field `{field}` of {message}")]
-    UnknownField {
-        /// The RPC.
-        rpc: String,
-        /// `body`, `response_body` or `path variable`.
-        part: String,
-        /// The field.
-        field: String,
-        /// The message that lacks it.
-        message: String,
-    },
-    /// A path variable's field is repeated, a map or a message without a text form.
-    #[error("{rpc}: path variable `{field}` is not a field that a path can hold")]
-    VariableType {
-        /// The RPC.
-        rpc: String,
-        /// The field path.
-        field: String,
-    },
-    /// `additional_bindings` inside `additional_bindings`.
-    #[error("{rpc}: additional_bindings cannot be nested")]
-    NestedBindings {
-        /// The RPC.
-        rpc: String,
-    },
-    /// Two rules that no request can tell apart.
-    #[error("`{method} {path}` is bound twice: by {first} and by {second}")]
-    Duplicate {
-        /// HTTP method.
-        method: String,
-        /// Path template of the second.
-        path: String,
-        /// RPC that is bound already.
-        first: String,
-        /// RPC that wants the same.
-        second: String,
-    },
-    /// More than 64 different HTTP methods.
-    #[error("{rpc}: too many different HTTP methods")]
-    TooManyMethods {
-        /// The RPC with the last one.
-        rpc: String,
-    },
-    /// `status_by_field` names what the answers of an RPC do not have.
-    #[error("{rpc}: status_by_field {problem}")]
-    StatusByField {
-        /// The RPC.
-        rpc: String,
-        /// The setting, and what is wrong with it.
-        problem: String,
-    },
-    /// A rule beside the schema selects no RPC.
-    #[error("the rule with selector `{selector}` selects no RPC{}", did_you_mean(.near.as_deref()))]
-    Selector {
-        /// The selector.
-        selector: String,
-        /// The selector that may have been meant.
-        near: Option<String>,
-    },
-    /// An override of options selects no RPC.
-    #[error("the options with selector `{selector}` select no RPC{}", did_you_mean(.near.as_deref()))]
-    OverrideSelector {
-        /// The selector.
-        selector: String,
-        /// The selector that may have been meant.
-        near: Option<String>,
-    },
-    /// An override's success code is no success.
-    #[error("the options with selector `{selector}`: success code {code} is not between 200 and 299")]
-    SuccessCode {
-        /// The selector.
-        selector: String,
-        /// The code.
-        code: u16,
-    },
-}
-
-fn did_you_mean(near: Option<&str>) -> String {
-    near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default()
 }
 
 impl SchemaBuilder {
@@ -236,7 +124,7 @@ fn methods(pool: &DescriptorPool, options: &Options) -> Result<(Vec<Arc<Method>>
         .services()
         .flat_map(|service| service.methods().collect::<Vec<_>>())
         .collect();
-    check_selectors(&descriptors, options)?;
+    selectors::check(&descriptors, options)?;
     let (common, marks) = (Arc::new(options.settings()), Marks::of(pool));
     let beside = RulesBeside::new(&options.rules);
     let (mut methods, mut routes) = (Vec::with_capacity(descriptors.len()), Vec::new());
@@ -257,91 +145,6 @@ fn methods(pool: &DescriptorPool, options: &Options) -> Result<(Vec<Arc<Method>>
         methods.push(method);
     }
     Ok((methods, routes))
-}
-
-/// That every rule beside the schema and every override selects something, and that what they say can be.
-fn check_selectors(descriptors: &[MethodDescriptor], options: &Options) -> Result<(), LoadError> {
-    let names: HashSet<&str> = descriptors.iter().map(MethodDescriptor::full_name).collect();
-    let is_lost = |selector: &str| {
-        !options.selectors_unmatched_ignored
-            && match selector.ends_with('*') {
-                true => !names.iter().any(|name| rule::selects(selector, name)),
-                false => !names.contains(selector),
-            }
-    };
-    if let Some(rule) = options.rules.iter().find(|rule| is_lost(&rule.selector)) {
-        return Err(LoadError::Selector {
-            selector: rule.selector.clone(),
-            near: near(&rule.selector, &names),
-        });
-    }
-    for (selector, changed) in &options.overrides {
-        if is_lost(selector) {
-            return Err(LoadError::OverrideSelector {
-                selector: selector.clone(),
-                near: near(selector, &names),
-            });
-        }
-        if let Some(code) = changed.success_code.filter(|code| !(200..300).contains(code)) {
-            return Err(LoadError::SuccessCode {
-                selector: selector.clone(),
-                code,
-            });
-        }
-    }
-    Ok(())
-}
-
-/// A selector of the same form that is near, and selects something.
-fn near(selector: &str, names: &HashSet<&str>) -> Option<String> {
-    let Some(scope) = selector.strip_suffix(".*") else {
-        return suggest::nearest_name(selector, names.iter().copied()).map(str::to_owned);
-    };
-    let scopes = names
-        .iter()
-        .flat_map(|name| name.match_indices('.').map(|(dot, _)| &name[..dot]));
-    suggest::nearest_name(scope, scopes).map(|near| format!("{near}.*"))
-}
-
-/// The rules beside the schema, so that those of each RPC are found without a look at all others.
-struct RulesBeside<'r> {
-    rules: &'r [HttpRule],
-    /// The last rule that selects an RPC by its whole name.
-    by_name: HashMap<&'r str, usize>,
-    /// Rules that may select several.
-    patterns: Vec<usize>,
-}
-
-impl<'r> RulesBeside<'r> {
-    fn new(rules: &'r [HttpRule]) -> Self {
-        let (mut by_name, mut patterns) = (HashMap::new(), Vec::new());
-        for (at, rule) in rules.iter().enumerate() {
-            match rule.selector.ends_with('*') {
-                true => patterns.push(at),
-                false => drop(by_name.insert(rule.selector.as_str(), at)),
-            }
-        }
-        Self {
-            rules,
-            by_name,
-            patterns,
-        }
-    }
-
-    /// Of several rules for one RPC the last.
-    fn find(&self, name: &str) -> Option<&'r HttpRule> {
-        let by_pattern = self.patterns.iter().rev().find(|at| self.rules[**at].selects(name));
-        let last = self.by_name.get(name).max(by_pattern)?;
-        Some(&self.rules[*last])
-    }
-}
-
-/// The rule of an RPC: beside the schema, else annotated, else its gRPC path if that is asked for.
-fn rule_of(beside: &RulesBeside<'_>, method: &Method, declared: &DynamicMessage) -> Option<HttpRule> {
-    let beside = beside.find(method.descriptor().full_name());
-    let annotated = || HttpRule::of(declared);
-    let by_name = || method.settings().rpc_path.then(|| HttpRule::by_name(method));
-    beside.cloned().or_else(annotated).or_else(by_name)
 }
 
 fn router(routes: &[Route], empty_segments: bool) -> Result<Router, LoadError> {
@@ -490,24 +293,6 @@ mod tests {
                 "GET /v1/{name=namedShelves/*}",
             ]
         );
-    }
-
-    #[test]
-    fn of_several_rules_for_an_rpc_the_last_counts() {
-        let by_name = rule("Library.Internal", "GET /by/name", "");
-        let mut pattern = rule("Library.Internal", "GET /by/pattern", "");
-        let rules = vec![by_name.clone(), rule("Library.Internal", "GET /by/name/too", "")];
-        let beside = RulesBeside::new(&rules);
-        assert_eq!(beside.find("shapes.v1.Library.Internal").unwrap().path, "/by/name/too");
-        pattern.selector = "shapes.v1.Library.*".to_owned();
-        for (rules, expected) in [
-            (vec![by_name.clone(), pattern.clone()], "/by/pattern"),
-            (vec![pattern, by_name], "/by/name"),
-        ] {
-            let beside = RulesBeside::new(&rules);
-            assert_eq!(beside.find("shapes.v1.Library.Internal").unwrap().path, expected);
-            assert!(beside.find("other.Service.Call").is_none());
-        }
     }
 
     #[test]

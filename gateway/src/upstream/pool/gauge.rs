@@ -1,12 +1,11 @@
 //! How one connection is used, and how it fares: by this a call chooses among them.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use h2::RecvStream;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -15,9 +14,6 @@ use crate::upstream::connect::Heard;
 
 /// Calls in a row that had no answer in their time; if the last could not even be sent, the connection is replaced.
 const UNANSWERED_MAX: usize = 2;
-
-/// Streams that are kept until the next call; each takes some 500 bytes.
-const SPENT_MAX: usize = 16;
 
 /// How a connection is used.
 pub(in crate::upstream) struct Gauge {
@@ -41,8 +37,6 @@ pub(in crate::upstream) struct Gauge {
     stalled: AtomicUsize,
     /// Timers of the calls.
     pub(super) clocks: Clocks,
-    /// Streams that have ended; `None` once the connection takes no more calls.
-    spent: Mutex<Option<Vec<RecvStream>>>,
 }
 
 impl Gauge {
@@ -61,37 +55,7 @@ impl Gauge {
             given_up: Notify::new(),
             stalled: AtomicUsize::new(0),
             clocks: Clocks::default(),
-            spent: Mutex::new(Some(Vec::new())),
         }
-    }
-
-    /// Takes a stream of which everything has come. h2 wakes the connection when one is dropped, for nothing if it stays:
-    /// so it is dropped when the next call has woken it. What h2 still has to send on it, it sends or not either way.
-    pub(super) fn keep_spent(&self, stream: RecvStream) {
-        let mut spent = self.spent();
-        match &mut *spent {
-            Some(spent) if spent.len() < SPENT_MAX => spent.push(stream),
-            _ => {
-                drop(spent);
-                drop(stream);
-            }
-        }
-    }
-
-    /// Drops streams that have ended: the connection is awake.
-    pub(super) fn drop_spent(&self) {
-        if let Some(spent) = &mut *self.spent() {
-            spent.clear();
-        }
-    }
-
-    /// Drops them from now on when they end: h2 closes a connection only without any.
-    pub(in crate::upstream) fn keep_none(&self) {
-        drop(self.spent().take());
-    }
-
-    fn spent(&self) -> MutexGuard<'_, Option<Vec<RecvStream>>> {
-        self.spent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Calls in progress.

@@ -3,30 +3,21 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use bytes::Bytes;
-use h2::RecvStream;
-use h2::client::SendRequest;
-
 use super::{Gauge, Pool, Progress, Timer};
+use crate::upstream::http2::Sender;
 
 /// A call's place on a connection; dropping it gives it back.
 pub(in crate::upstream) struct Lease {
     pub(super) pool: Arc<Pool>,
-    pub(super) sender: Option<SendRequest<Bytes>>,
+    pub(super) sender: Option<Sender>,
     pub(super) gauge: Arc<Gauge>,
     pub(super) heard_before: u64,
-    pub(super) is_first: bool,
 }
 
 impl Lease {
     /// What opens the call's stream: there is one call to a place.
-    pub(in crate::upstream) fn take_sender(&mut self) -> Option<SendRequest<Bytes>> {
+    pub(in crate::upstream) fn take_sender(&mut self) -> Option<Sender> {
         self.sender.take()
-    }
-
-    /// Whether the connection has had no call before.
-    pub(in crate::upstream) fn is_first(&self) -> bool {
-        self.is_first
     }
 
     /// The call's upload, which stalls nothing yet.
@@ -37,16 +28,6 @@ impl Lease {
     /// Has the call's timer be one of the connection's.
     pub(in crate::upstream) fn lend(&self, timer: &mut Timer) {
         timer.at(&self.gauge);
-    }
-
-    /// Takes the call's stream, of which everything has come.
-    pub(in crate::upstream) fn keep_spent(&self, stream: RecvStream) {
-        self.gauge.keep_spent(stream);
-    }
-
-    /// Drops what earlier calls left, now that this one is sent.
-    pub(in crate::upstream) fn drop_spent(&self) {
-        self.gauge.drop_spent();
     }
 
     /// Notes that the server answers calls.

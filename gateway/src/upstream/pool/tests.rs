@@ -1,23 +1,19 @@
 //! Which connection a call is given, and how long it waits for one.
 
-use std::future::{Future, poll_fn};
-use std::pin::pin;
-
 use super::*;
+use crate::upstream::http2;
 
-/// And the server's end of it.
-async fn sender() -> (SendRequest<Bytes>, tokio::io::DuplexStream) {
-    let (near, far) = tokio::io::duplex(1 << 10);
-    (h2::client::handshake(near).await.unwrap().0, far)
+fn sender() -> Sender {
+    let (near, _) = tokio::io::duplex(1);
+    http2::Connection::new(near, &http2::config()).0
 }
 
 #[tokio::test]
 async fn a_connection_that_may_be_dead_is_the_last_choice() {
     let pool = Pool::new(1);
     let wait = Duration::from_secs(60);
-    let ((one, _far), (other, _other_far)) = (sender().await, sender().await);
-    let one = pool.join(one, Heard::default(), 2, 0);
-    let other = pool.join(other, Heard::default(), 1, 0);
+    let one = pool.join(sender(), Heard::default(), 2, 0);
+    let other = pool.join(sender(), Heard::default(), 1, 0);
     let is_on = |lease: &Lease, joined: &Joined| Arc::ptr_eq(&lease.gauge, &joined.gauge);
 
     let silent = pool.lease(wait).await.unwrap();
@@ -37,9 +33,8 @@ async fn a_connection_that_may_be_dead_is_the_last_choice() {
 async fn a_connection_whose_server_does_not_read_is_the_last_choice_but_the_dead() {
     let pool = Pool::new(1);
     let wait = Duration::from_secs(60);
-    let ((one, _far), (other, _other_far)) = (sender().await, sender().await);
-    let one = pool.join(one, Heard::default(), 4, 0);
-    let other = pool.join(other, Heard::default(), 2, 0);
+    let one = pool.join(sender(), Heard::default(), 4, 0);
+    let other = pool.join(sender(), Heard::default(), 2, 0);
     let is_on = |lease: &Lease, joined: &Joined| Arc::ptr_eq(&lease.gauge, &joined.gauge);
 
     let unread = pool.lease(wait).await.unwrap();
@@ -64,9 +59,8 @@ async fn a_connection_whose_server_does_not_read_is_the_last_choice_but_the_dead
 async fn a_further_connection_has_only_what_the_others_cannot_take() {
     let pool = Pool::new(1);
     let wait = Duration::from_secs(60);
-    let ((kept, _far), (further, _further_far)) = (sender().await, sender().await);
-    let further = pool.join(further, Heard::default(), 4, 1);
-    let kept = pool.join(kept, Heard::default(), 2, 0);
+    let further = pool.join(sender(), Heard::default(), 4, 1);
+    let kept = pool.join(sender(), Heard::default(), 2, 0);
     let mut leases = Vec::new();
     for _ in 0..3 {
         leases.push(pool.lease(wait).await.unwrap());
@@ -79,8 +73,7 @@ async fn a_call_waits_for_a_place_as_long_as_for_a_connection() {
     let pool = Pool::new(1);
     let wait = Duration::from_millis(5);
     assert_eq!(pool.lease(wait).await.err(), Some(NoPlace::Unreachable));
-    let (only, _far) = sender().await;
-    let _joined = pool.join(only, Heard::default(), 1, 0);
+    let _joined = pool.join(sender(), Heard::default(), 1, 0);
     let lease = pool.lease(wait).await.unwrap();
     assert_eq!(pool.lease(wait).await.err(), Some(NoPlace::Full));
     drop(lease);
@@ -91,9 +84,8 @@ async fn a_call_waits_for_a_place_as_long_as_for_a_connection() {
 async fn a_connection_on_which_a_call_could_not_be_sent_is_the_last_choice_until_one_is_answered() {
     let pool = Pool::new(1);
     let wait = Duration::from_secs(60);
-    let ((one, _far), (other, _other_far)) = (sender().await, sender().await);
-    let one = pool.join(one, Heard::default(), 4, 0);
-    let other = pool.join(other, Heard::default(), 2, 0);
+    let one = pool.join(sender(), Heard::default(), 4, 0);
+    let other = pool.join(sender(), Heard::default(), 2, 0);
     let is_on = |lease: &Lease, joined: &Joined| Arc::ptr_eq(&lease.gauge, &joined.gauge);
 
     let unanswered = pool.lease(wait).await.unwrap();
@@ -116,62 +108,4 @@ async fn a_connection_on_which_a_call_could_not_be_sent_is_the_last_choice_until
     fourth.note_served();
     drop(fourth);
     assert!(is_on(&pool.lease(wait).await.unwrap(), &one), "as ever");
-}
-
-#[tokio::test]
-async fn a_stream_that_has_ended_wakes_no_connection_and_keeps_none_open() {
-    let (near, far) = tokio::io::duplex(1 << 16);
-    tokio::spawn(async move {
-        let mut server = h2::server::handshake(far).await.unwrap();
-        while let Some(Ok((_request, mut answer))) = server.accept().await {
-            answer.send_response(http::Response::new(()), true).unwrap();
-        }
-    });
-    let (sender, connection) = h2::client::handshake(near).await.unwrap();
-    let polls = Arc::new(std::sync::atomic::AtomicUsize::new(0));
-    let counted = polls.clone();
-    let driven = tokio::spawn(async move {
-        let mut connection = pin!(connection);
-        poll_fn(|cx| {
-            counted.fetch_add(1, Ordering::Relaxed);
-            connection.as_mut().poll(cx)
-        })
-        .await
-    });
-    let settled = async || {
-        let mut before = usize::MAX;
-        while before != polls.load(Ordering::Relaxed) {
-            before = polls.load(Ordering::Relaxed);
-            for _ in 0..8 {
-                tokio::task::yield_now().await;
-            }
-        }
-        before
-    };
-    let pool = Pool::new(1);
-    let joined = pool.join(sender, Heard::default(), 10, 0);
-    let ended = async |lease: &mut Lease| {
-        let request = http::Request::get("http://localhost/").body(()).unwrap();
-        let (response, _) = lease.take_sender().unwrap().send_request(request, true).unwrap();
-        response.await.unwrap().into_body()
-    };
-    let mut lease = pool.lease_now().unwrap();
-    assert!(lease.is_first());
-    let stream = ended(&mut lease).await;
-    let before = settled().await;
-    lease.keep_spent(stream);
-    assert_eq!(settled().await, before, "nobody was woken");
-    lease.drop_spent();
-    assert!(settled().await > before, "the connection sees that the stream is gone");
-
-    let mut lease = pool.lease_now().unwrap();
-    assert!(!lease.is_first());
-    let stream = ended(&mut lease).await;
-    lease.keep_spent(stream);
-    let gauge = joined.gauge.clone();
-    drop((lease, joined));
-    settled().await;
-    assert!(!driven.is_finished(), "h2 takes the stream for one in use");
-    gauge.keep_none();
-    driven.await.unwrap().unwrap();
 }

@@ -1,0 +1,269 @@
+//! What comes from the server, frame by frame.
+
+use std::task::Waker;
+
+use bytes::Bytes;
+
+use super::{CONNECTION_WINDOW_BYTES, State, Stream};
+use crate::upstream::http2::error::{Error, Reason, Violation};
+use crate::upstream::http2::frame::{self, PAYLOAD_BYTES_DEFAULT, WINDOW_MAX, flag, kind, setting};
+use crate::upstream::http2::hpack::Fields;
+
+/// The longest payload that a peer may allow (RFC 9113, 6.5.2).
+const PAYLOAD_BYTES_MAX: usize = (1 << 24) - 1;
+
+impl State {
+    /// DATA; the frame took so many bytes of the windows.
+    pub(in crate::upstream::http2) fn data(
+        &mut self,
+        id: u32,
+        data: &[u8],
+        taken: usize,
+        ends: bool,
+    ) -> Result<(), Violation> {
+        // No longer than a frame is.
+        let taken = taken as u32;
+        self.credit -= i64::from(taken);
+        if self.credit < 0 {
+            return Err(Violation::flow_control("more came than the connection's window holds"));
+        }
+        self.received += taken;
+        if self.received >= CONNECTION_WINDOW_BYTES / 2 {
+            frame::put_window_update(&mut self.out, 0, self.received);
+            self.credit += i64::from(self.received);
+            self.received = 0;
+        }
+        let Some(stream) = self.known(id)? else {
+            return Ok(());
+        };
+        stream.credit -= i64::from(taken);
+        let broken = if stream.has_ended {
+            Some((Reason::STREAM_CLOSED, "more came after its end"))
+        } else if !stream.has_head {
+            Some((Reason::PROTOCOL_ERROR, "its body came before its head"))
+        } else if stream.credit < 0 {
+            Some((Reason::FLOW_CONTROL_ERROR, "more came than its window holds"))
+        } else {
+            None
+        };
+        if let Some((reason, why)) = broken {
+            self.break_off(id, reason, why);
+            return Ok(());
+        }
+        stream.unread.extend_from_slice(data);
+        // Padding is read by nobody.
+        stream.read += taken - data.len() as u32;
+        stream.has_ended = ends;
+        self.wake_reader(id);
+        Ok(())
+    }
+
+    /// HEADERS, whole: a head or trailers.
+    pub(in crate::upstream::http2) fn headers(&mut self, id: u32, fields: Fields, ends: bool) -> Result<(), Violation> {
+        let Some(stream) = self.known(id)? else {
+            return Ok(());
+        };
+        let broken = if stream.has_ended {
+            Some((Reason::STREAM_CLOSED, "more came after its end"))
+        } else if fields.is_malformed {
+            Some((Reason::PROTOCOL_ERROR, "its headers are malformed"))
+        } else if fields.is_too_large {
+            Some((Reason::ENHANCE_YOUR_CALM, "its headers are far too large"))
+        } else {
+            stream.take(fields, ends).err().map(|why| (Reason::PROTOCOL_ERROR, why))
+        };
+        match broken {
+            Some((reason, why)) => self.break_off(id, reason, why),
+            None => self.wake_reader(id),
+        }
+        Ok(())
+    }
+
+    /// RST_STREAM.
+    pub(in crate::upstream::http2) fn reset(&mut self, id: u32, reason: Reason) -> Result<(), Violation> {
+        self.check_opened(id)?;
+        if let Some(stream) = self.streams.get_mut(&id) {
+            stream.fail(Error::Reset(reason), &mut self.wakes);
+        }
+        Ok(())
+    }
+
+    /// WINDOW_UPDATE.
+    pub(in crate::upstream::http2) fn window_update(&mut self, id: u32, increment: u32) -> Result<(), Violation> {
+        if id == 0 {
+            self.window += i64::from(increment);
+            return match (increment, self.window) {
+                (0, _) => Err(Violation::protocol("a window was opened by nothing")),
+                (_, window) if window > WINDOW_MAX => {
+                    Err(Violation::flow_control("the connection's window is too large"))
+                }
+                _ => {
+                    self.send_waiting();
+                    Ok(())
+                }
+            };
+        }
+        let Some(stream) = self.known(id)? else {
+            return Ok(());
+        };
+        stream.window += i64::from(increment);
+        if increment == 0 {
+            self.break_off(id, Reason::PROTOCOL_ERROR, "its window was opened by nothing");
+        } else if stream.window > WINDOW_MAX {
+            self.break_off(id, Reason::FLOW_CONTROL_ERROR, "its window is too large");
+        } else {
+            self.go_on(id);
+        }
+        Ok(())
+    }
+
+    /// SETTINGS: those of its values that are the state's.
+    pub(in crate::upstream::http2) fn settings(&mut self, values: &[(u16, u32)]) -> Result<(), Violation> {
+        for (id, value) in values {
+            match *id {
+                setting::HEADER_TABLE_SIZE => self.encoder.set_table_bytes(*value),
+                setting::INITIAL_WINDOW_SIZE => self.set_stream_window(i64::from(*value))?,
+                setting::MAX_FRAME_SIZE => {
+                    let bytes = *value as usize;
+                    if !(PAYLOAD_BYTES_DEFAULT..=PAYLOAD_BYTES_MAX).contains(&bytes) {
+                        return Err(Violation::protocol("SETTINGS has a frame size that is none"));
+                    }
+                    self.payload_bytes_max = bytes;
+                }
+                setting::ENABLE_PUSH if *value != 0 => {
+                    return Err(Violation::protocol("SETTINGS has a server push"));
+                }
+                _ => {}
+            }
+        }
+        frame::put_control(&mut self.out, kind::SETTINGS, flag::ACK, &[]);
+        Ok(())
+    }
+
+    /// It counts for streams that are open, too (RFC 9113, 6.9.2).
+    fn set_stream_window(&mut self, window: i64) -> Result<(), Violation> {
+        if window > WINDOW_MAX {
+            return Err(Violation::flow_control("SETTINGS has a window that is too large"));
+        }
+        let more = window - self.stream_window;
+        self.stream_window = window;
+        let mut open = Vec::new();
+        for (id, stream) in &mut self.streams {
+            stream.window += more;
+            if stream.window > WINDOW_MAX {
+                return Err(Violation::flow_control("SETTINGS opens a window too far"));
+            }
+            if stream.window > 0 && !stream.is_sent {
+                open.push(*id);
+            }
+        }
+        if more > 0 {
+            open.into_iter().for_each(|id| self.go_on(id));
+        }
+        Ok(())
+    }
+
+    /// PING that wants an answer, or is one.
+    pub(in crate::upstream::http2) fn pinged(&mut self, payload: [u8; 8], is_answer: bool) {
+        if !is_answer {
+            frame::put_control(&mut self.out, kind::PING, flag::ACK, &payload);
+            return;
+        }
+        let number = u64::from_be_bytes(payload);
+        if number <= self.ping.sent {
+            self.ping.answered = self.ping.answered.max(number);
+            self.wakes.extend(self.ping.waker.take());
+        }
+    }
+
+    /// GOAWAY: streams after the last that the server looked at have never been.
+    pub(in crate::upstream::http2) fn going_away(&mut self, last: u32, reason: Reason) {
+        self.refuse(Error::Leaving(reason));
+        for (id, stream) in &mut self.streams {
+            if *id > last {
+                stream.fail(Error::Unprocessed(reason), &mut self.wakes);
+            }
+        }
+    }
+
+    /// The connection is over, for this reason.
+    pub(in crate::upstream::http2) fn end(&mut self, error: &Error) {
+        self.refuse(error.clone());
+        for stream in self.streams.values_mut() {
+            stream.fail(error.clone(), &mut self.wakes);
+        }
+        // Nobody will write it.
+        self.out = Vec::new();
+        self.wakes.extend(self.ping.waker.take());
+    }
+
+    /// That a stream is open, or was.
+    fn check_opened(&self, id: u32) -> Result<(), Violation> {
+        // Those of even numbers would be a server's.
+        match id < self.next_id && !id.is_multiple_of(2) {
+            true => Ok(()),
+            false => Err(Violation::protocol("a frame is of a stream that nobody opened")),
+        }
+    }
+
+    /// A stream that is open; `None` of one that was.
+    fn known(&mut self, id: u32) -> Result<Option<&mut Stream>, Violation> {
+        self.check_opened(id)?;
+        Ok(self.streams.get_mut(&id))
+    }
+
+    /// A stream's window has opened.
+    fn go_on(&mut self, id: u32) {
+        if let Some(stream) = self.streams.get_mut(&id)
+            && stream.window > 0
+        {
+            self.wakes.extend(stream.writer.take());
+            self.send(id);
+        }
+    }
+
+    /// Resets a stream: what came breaks the rules.
+    fn break_off(&mut self, id: u32, reason: Reason, why: &'static str) {
+        if let Some(stream) = self.streams.get_mut(&id)
+            && stream.error.is_none()
+        {
+            frame::put_reset(&mut self.out, id, reason);
+            stream.fail(Error::StreamBroken(why), &mut self.wakes);
+        }
+    }
+
+    fn wake_reader(&mut self, id: u32) {
+        if let Some(stream) = self.streams.get_mut(&id) {
+            self.wakes.extend(stream.reader.take());
+        }
+    }
+}
+
+impl Stream {
+    /// Takes a head or trailers, in their order (RFC 9113, 8.1).
+    fn take(&mut self, fields: Fields, ends: bool) -> Result<(), &'static str> {
+        match (self.has_head, fields.status) {
+            (false, None) => return Err("its head has no status"),
+            (false, Some(status)) if status.is_informational() => {
+                return if ends { Err("it ended before its head") } else { Ok(()) };
+            }
+            (false, Some(status)) => {
+                self.has_head = true;
+                self.head = Some((status, fields.headers));
+            }
+            (true, Some(_)) => return Err("its trailers have a status"),
+            (true, None) if !ends => return Err("it goes on after its trailers"),
+            (true, None) => self.trailers = Some(fields.headers),
+        }
+        self.has_ended = ends;
+        Ok(())
+    }
+
+    /// Ends the stream like this, both ways; the first word counts.
+    pub(super) fn fail(&mut self, error: Error, wakes: &mut Vec<Waker>) {
+        self.error.get_or_insert(error);
+        self.is_sent = true;
+        self.unsent = Bytes::new();
+        wakes.extend(self.reader.take().into_iter().chain(self.writer.take()));
+    }
+}
