@@ -494,7 +494,7 @@ async fn what_does_not_greet_is_no_server() {
 #[tokio::test]
 async fn what_breaks_the_rules_of_a_stream_resets_it_alone() {
     let protocol = Reason::PROTOCOL_ERROR;
-    let large: Vec<u8> = [&b"\x88\x40\x01a\x7f\x81\x7c"[..], &[b'v'; 16_000], &[0xbe; 2]].concat();
+    let large: Vec<u8> = [&b"\x88\x40\x01a\x7f\xa1\x1e"[..], &[b'v'; 4_000], &[0xbe; 5]].concat(); 16_000], &[0xbe; 2]].concat();
     let table = [
         ("a body without a head", raw(kind::DATA, 0, 1, b"a"), protocol),
         (
