@@ -6,9 +6,7 @@
 //! server is to know of it (`head.rs`), and gives the place back when its answer ends (`answer.rs`). Whatever fails on the
 //! way becomes a gRPC status that says nothing of the server's address or of the connection (`fault.rs`); the log does.
 //!
-//! HTTP/2 is spoken by `h2` itself and not by hyper's client around it: that one puts a queue without a bound and a
-//! task before each call, cannot reset a stream whose request body waits for the server's window, hides when a server
-//! says that it will close, and leaves h2's limits on small frames as they are.
+//! HTTP/2 is spoken by `http2.rs` and what is below it.
 
 mod address;
 mod answer;

@@ -108,7 +108,7 @@ pub(super) mod tests {
             let code = ROWS[row].first + at as u32 - ROWS[row].offset;
             bits += &format!("{code:0width$b}", width = row + BITS_MIN);
         }
-        while bits.len() % 8 > 0 {
+        while !bits.len().is_multiple_of(8) {
             bits.push('1');
         }
         let bytes = bits.as_bytes().chunks(8);
