@@ -263,6 +263,13 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
     }
 }
 
+impl<T> Drop for Connection<T> {
+    /// Streams that are still open end with it.
+    fn drop(&mut self) {
+        self.shared.act(|state| state.end(&Error::Closed));
+    }
+}
+
 /// What stops a connection.
 enum Stop {
     Error(Error),

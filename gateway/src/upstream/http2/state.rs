@@ -246,14 +246,7 @@ impl State {
         };
         if !stream.unread.is_empty() {
             let data = std::mem::take(&mut stream.unread).freeze();
-            // No more than a window.
-            stream.read += data.len() as u32;
-            let is_due = i64::from(stream.read) * 2 >= self.stream_credit && !stream.is_over();
-            if is_due {
-                frame::put_window_update(&mut self.out, id, stream.read);
-                stream.credit += i64::from(stream.read);
-                stream.read = 0;
-            }
+            stream.give_back(data.len(), id, self.stream_credit, &mut self.out);
             return Poll::Ready(Ok(Some(Frame::data(data))));
         }
         if let Some(trailers) = stream.trailers.take() {
@@ -280,6 +273,9 @@ impl State {
     /// Forgets a stream, of which nobody reads any more. If it is not over, the server is told.
     pub(super) fn forget(&mut self, id: u32) {
         if let Some(stream) = self.streams.remove(&id) {
+            if stream.waits {
+                self.waiting.retain(|waiting| *waiting != id);
+            }
             if stream.error.is_none() && !(stream.has_ended && stream.is_sent) {
                 frame::put_reset(&mut self.out, id, Reason::CANCEL);
             }
@@ -310,9 +306,15 @@ impl State {
 }
 
 impl Stream {
-    /// Whether nothing more comes.
-    fn is_over(&self) -> bool {
-        self.has_ended || self.error.is_some()
+    /// Lets the server send as much more as was read, in not too small parts.
+    fn give_back(&mut self, read: usize, id: u32, window: i64, out: &mut Vec<u8>) {
+        // No more than a window.
+        self.read += read as u32;
+        if i64::from(self.read) * 2 >= window && !self.has_ended && self.error.is_none() {
+            frame::put_window_update(out, id, self.read);
+            self.credit += i64::from(self.read);
+            self.read = 0;
+        }
     }
 }
 

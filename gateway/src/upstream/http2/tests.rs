@@ -749,6 +749,34 @@ async fn a_server_that_reads_nothing_is_sent_no_more_than_there_is_room_for() {
 }
 
 #[tokio::test]
+async fn a_connection_that_is_dropped_ends_its_streams() {
+    let (_script, driven) = Script::greeted(&[]).await;
+    let mut answer = driven.open("", true).unwrap();
+    driven.ended.abort();
+    assert!(matches!(head(&mut answer).await, Err(Error::Closed)));
+    assert!(matches!(driven.open("", true), Err(Error::Closed)));
+}
+
+#[tokio::test]
+async fn padding_is_given_back_though_nobody_reads() {
+    let (mut script, driven) = Script::greeted(&[]).await;
+    let _answer = driven.open("", true).unwrap();
+    script.frames(&driven).await;
+    let padding = raw(kind::DATA, flag::PADDED, 1, &[&[255][..], &[0; 255]].concat());
+    script.say(&[ok(1), padding.repeat(1_000)].concat()).await;
+    let given: u32 = script
+        .frames(&driven)
+        .await
+        .into_iter()
+        .map(|(kind, _, stream, payload)| {
+            assert_eq!((kind, stream), (kind::WINDOW_UPDATE, 1));
+            u32::from_be_bytes(payload.try_into().unwrap())
+        })
+        .sum();
+    assert!((256_000 - 32_768..=256_000).contains(&given), "{given}");
+}
+
+#[tokio::test]
 async fn short_frames_that_nobody_reads_cost_their_bytes() {
     let (mut script, driven) = Script::greeted(&[]).await;
     let mut answer = driven.open("", true).unwrap();

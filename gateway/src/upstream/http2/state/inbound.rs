@@ -33,7 +33,8 @@ impl State {
             self.credit += i64::from(self.received);
             self.received = 0;
         }
-        let Some(stream) = self.known(id)? else {
+        self.check_opened(id)?;
+        let Some(stream) = self.streams.get_mut(&id) else {
             return Ok(());
         };
         stream.credit -= i64::from(taken);
@@ -51,9 +52,12 @@ impl State {
             return Ok(());
         }
         stream.unread.extend_from_slice(data);
-        // Padding is read by nobody.
-        stream.read += taken - data.len() as u32;
         stream.has_ended = ends;
+        // Padding is read by nobody.
+        let padding = taken as usize - data.len();
+        if padding > 0 {
+            stream.give_back(padding, id, self.stream_credit, &mut self.out);
+        }
         self.wake_reader(id);
         Ok(())
     }
