@@ -94,6 +94,7 @@ impl Call {
             let mut sent = match Sent::new(&mut lease, &self.head, &left, std::mem::take(&mut self.body)) {
                 Ok(sent) => sent,
                 Err((_, back)) if unsent < UNSENT_MAX => {
+                    lease.note_refused();
                     unsent += 1;
                     self.body = back;
                     continue;

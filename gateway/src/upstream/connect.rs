@@ -138,7 +138,8 @@ impl Dialer {
             Poll::Ready(Err(error @ Error::Io(_))) => Poll::Ready(Err(ConnectError::Closed(Some(error)))),
             Poll::Ready(Err(error)) => Poll::Ready(Err(ConnectError::Http2(error))),
             Poll::Ready(Ok(())) => Poll::Ready(Err(ConnectError::Closed(None))),
-            Poll::Pending if connection.streams_max().is_some() => Poll::Ready(Ok(())),
+            // With no place at all it would be of no use.
+            Poll::Pending if connection.streams_max().is_some_and(|max| max > 0) => Poll::Ready(Ok(())),
             Poll::Pending => Poll::Pending,
         })
         .await?;

@@ -132,6 +132,7 @@ fn broken(error: &Error) -> Failure {
         Error::StreamBroken(_) | Error::Broken(_) => (Code::Internal, "the upstream broke the rules of HTTP/2"),
         Error::Unprocessed(_)
         | Error::Leaving(_)
+        | Error::Unread
         | Error::Io(_)
         | Error::Closed
         | Error::Reset(Reason::REFUSED_STREAM) => {

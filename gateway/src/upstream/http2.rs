@@ -4,7 +4,7 @@
 //! A [`Connection`] is driven by one task, which reads and writes; a call opens its stream with [`Sender::open`], reads
 //! the answer from [`Answer`] and sends a body that is not whole from [`Body`]. They meet in `state.rs`, behind a lock.
 //! What a call says is made into bytes once (`hpack/encoder.rs`); what comes is copied out of the read buffer into its
-//! stream's, so that what a slow reader leaves costs its bytes and no more, in however small frames they came.
+//! stream's, so that what a slow reader leaves costs about its bytes, in however small frames they came.
 //!
 //! It is here, and not a library, for its cost: what `h2` does for a call took more than a third of what the gateway did
 //! for it in all (`benches/RESULTS.md`).
@@ -13,6 +13,7 @@ mod connection;
 mod error;
 mod frame;
 mod hpack;
+mod reader;
 mod state;
 mod stream;
 
@@ -21,7 +22,6 @@ pub(super) use error::{Error, Reason};
 use frame::{PREFACE, put_settings, put_window_update, setting};
 pub(super) use hpack::Block;
 use state::CONNECTION_WINDOW_BYTES;
-pub(super) use state::Room;
 pub(super) use stream::{Answer, Body, Pings, Sender};
 
 /// Bytes of a frame that a server may send: fewer frames for large messages.

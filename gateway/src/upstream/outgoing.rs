@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use tonic::Status;
 use tonic::body::Body;
 
-use crate::upstream::http2::{self, Room};
+use crate::upstream::http2;
 use crate::upstream::pool::Progress;
 
 /// A body that waits for the server's window for this long is stuck: a shorter deadline proves nothing of the connection.
@@ -57,7 +57,7 @@ impl Outgoing {
     }
 }
 
-/// A body that is being pumped. Dropping it stops that, which resets the stream if the body had not ended.
+/// A body that is being pumped. Dropping it stops that.
 pub(super) struct Upload {
     pump: AbortHandle,
     told: Arc<Told>,
@@ -183,23 +183,17 @@ impl Pump {
     }
 
     /// Sends bytes as the window opens; false if the server wants no more.
-    async fn send(&mut self, mut bytes: Bytes) -> bool {
-        while !bytes.is_empty() {
-            let room = poll_fn(|cx| {
-                let room = self.stream.poll_room(cx);
-                self.progress.set_stalled(room.is_pending());
-                self.told.set_stalled(room.is_pending());
-                room
-            });
-            let Room::Bytes(room) = room.await else {
-                return false;
-            };
-            let part = bytes.split_to(room.min(bytes.len()));
-            if !self.stream.send(part, false) {
-                return false;
-            }
+    async fn send(&mut self, bytes: Bytes) -> bool {
+        if !self.stream.send(bytes, false) {
+            return false;
         }
-        true
+        poll_fn(|cx| {
+            let sent = self.stream.poll_sent(cx);
+            self.progress.set_stalled(sent.is_pending());
+            self.told.set_stalled(sent.is_pending());
+            sent
+        })
+        .await
     }
 }
 

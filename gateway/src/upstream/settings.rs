@@ -36,7 +36,8 @@ pub struct Settings {
     /// connections that are pinged more often than every 5 min. A connection that is silent while a call's deadline
     /// passes is pinged at once, whatever stands here.
     pub keep_alive: Duration,
-    /// How long the answer to a ping may take before the connection is given up; 10 s.
+    /// How long the answer to a ping may take before the connection is given up; 10 s. What was given to the connection
+    /// before it, up to half a MiB, is sent first.
     pub keep_alive_timeout: Duration,
     /// Calls in progress on one connection, if the server allows that many; 1,000.
     pub streams_max: usize,

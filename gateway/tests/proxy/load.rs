@@ -170,7 +170,7 @@ async fn slow_readers_hold_up_nobody_else() {
     let sent = Arc::new(AtomicUsize::new(0));
     let counted = sent.clone();
     let (address, _) = raw::server(move |call| short_messages(call, counted.clone())).await;
-    // h2's own bound on small frames would end the connection at the second reader.
+    // A client that charges small frames to all calls would end the connection at the second reader.
     let front = Front::start(Settings {
         connections: 1,
         streams_max: 10,

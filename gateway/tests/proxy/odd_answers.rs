@@ -187,7 +187,7 @@ async fn headers_far_above_the_bound_end_no_other_call() {
     let rest = Answer::of(stream).await;
     assert_eq!(rest.text(), "{\"name\":\"items/7\",\"seq\":\"0\"}\n");
     assert!(!rest.broken);
-    // What not even h2 reads to its end is no outage either.
+    // What is not even read to its end is no outage either.
     let answer = front.get("/v1/items/7").await;
     assert_eq!(answer.refusal(), (500, 13));
     assert!(!answer.headers.contains_key("retry-after"));

@@ -9,15 +9,13 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::Config;
 use super::error::{Error, Reason, Violation};
-use super::frame::{self, HEADER_BYTES, Head, flag, kind, setting};
-use super::hpack::Decoder;
-use super::state::{OUT_BYTES_MAX, Shared};
+use super::frame::{self, HEADER_BYTES, Head};
+use super::reader::Reader;
+use super::state::{Shared, UNWRITTEN_BYTES_MAX};
 use super::stream::{Pings, Sender};
 
 /// Bytes that are read at once; more where a frame is longer.
 const INPUT_BYTES: usize = 16 << 10;
-/// Frames after HEADERS that one block may take, however short they are.
-const CONTINUATIONS_MAX: usize = 64;
 /// Bytes of a buffer that is kept.
 const KEPT_BYTES_MAX: usize = 64 << 10;
 
@@ -32,30 +30,13 @@ pub(in crate::upstream) struct Connection<T> {
     /// What is being written, from there on.
     output: Vec<u8>,
     written: usize,
-    frames: Frames,
+    reader: Reader,
     /// Kept for its memory.
     wakes: Vec<Waker>,
     /// Whether no stream is opened any more.
     is_leaving: bool,
     /// Whether the server was told that the connection ends.
     said_goodbye: bool,
-}
-
-/// What is to be known to read a frame.
-struct Frames {
-    decoder: Decoder,
-    header_bytes_max: usize,
-    /// A header block that goes on.
-    block: Option<Block>,
-    /// How many streams the server takes at once; `None` before its SETTINGS.
-    streams_max: Option<usize>,
-}
-
-struct Block {
-    stream: u32,
-    ends: bool,
-    bytes: Vec<u8>,
-    continuations: usize,
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
@@ -70,12 +51,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
             end: 0,
             output: Vec::new(),
             written: 0,
-            frames: Frames {
-                decoder: Decoder::new(),
-                header_bytes_max: config.header_bytes_max as usize,
-                block: None,
-                streams_max: None,
-            },
+            reader: Reader::new(config),
             wakes: Vec::new(),
             is_leaving: false,
             said_goodbye: false,
@@ -90,7 +66,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
 
     /// How many streams the server takes at once; `None` before it has greeted.
     pub(in crate::upstream) fn streams_max(&self) -> Option<usize> {
-        self.frames.streams_max
+        self.reader.streams_max()
     }
 
     /// Why no stream is opened any more, if none is.
@@ -129,12 +105,16 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
 
     fn poll_ended(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Stop>> {
         loop {
-            let has_written = self.poll_write(cx)?.is_ready();
+            let has_written = match self.poll_write(cx) {
+                Poll::Ready(Ok(())) => true,
+                Poll::Pending => false,
+                Poll::Ready(Err(stop)) => return self.read_out(stop, cx),
+            };
             if has_written && self.said_goodbye {
                 return Pin::new(&mut self.io).poll_shutdown(cx).map_err(Stop::from);
             }
             // Whoever does not read what he is answered is not read either.
-            if !has_written && self.shared.lock().out.len() > 2 * OUT_BYTES_MAX {
+            if !has_written && self.shared.lock().out.len() > UNWRITTEN_BYTES_MAX {
                 return Poll::Pending;
             }
             match self.poll_read(cx)? {
@@ -145,6 +125,14 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
                 Poll::Pending => return Poll::Pending,
             }
         }
+    }
+
+    /// Takes in what had come before the connection broke for writing: answers, and which calls the server never saw.
+    fn read_out(&mut self, stop: Stop, cx: &mut Context<'_>) -> Poll<Result<(), Stop>> {
+        while let Poll::Ready(Ok(1..)) = self.poll_read(cx) {
+            self.take_in()?;
+        }
+        Poll::Ready(Err(stop))
     }
 
     /// Writes all that there is.
@@ -186,7 +174,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
         if !state.out.is_empty() {
             return false;
         }
-        state.rest(cx.waker().clone());
+        let before = state.rest(cx.waker());
+        drop(state);
+        // It may be the last of its task.
+        drop(before);
         true
     }
 
@@ -202,7 +193,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
     fn take_in(&mut self) -> Result<(), Violation> {
         let mut taken = Ok(());
         while let Some(head) = Head::read(&self.input[self.start..self.end]) {
-            if let Err(violation) = self.frames.check(head) {
+            if let Err(violation) = self.reader.check(head) {
                 taken = Err(violation);
                 break;
             }
@@ -211,13 +202,15 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
                 break;
             }
             let payload = &self.input[self.start + HEADER_BYTES..self.start + bytes];
-            if let Err(violation) = self.frames.take(head, payload, &self.shared) {
+            if let Err(violation) = self.reader.take(head, payload, &self.shared) {
                 taken = Err(violation);
                 break;
             }
             self.start += bytes;
         }
-        self.make_room();
+        if taken.is_ok() {
+            self.make_room();
+        }
         // After all of them: most answers come as several, and wake their call once.
         let mut state = self.shared.lock();
         state.take_wakes(&mut self.wakes);
@@ -245,9 +238,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
 
     /// How the connection ends that the server has closed.
     fn closed(&self) -> Result<(), Stop> {
-        match self.start == self.end && self.frames.block.is_none() {
-            true => Ok(()),
-            false => Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
+        if self.start < self.end || self.reader.is_in_block() {
+            return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+        }
+        match self.shared.lock().refusal() {
+            Some(error @ Error::Leaving(reason)) if *reason != Reason::NO_ERROR => Err(Stop::Error(error.clone())),
+            _ => Ok(()),
         }
     }
 
@@ -286,139 +282,4 @@ impl From<Violation> for Stop {
     fn from(violation: Violation) -> Self {
         Self::Violation(violation)
     }
-}
-
-impl Frames {
-    /// What can be said of a frame by its header alone.
-    fn check(&self, head: Head) -> Result<(), Violation> {
-        if self.streams_max.is_none() && (head.kind != kind::SETTINGS || head.has(flag::ACK)) {
-            return Err(Violation::protocol("it did not begin with SETTINGS"));
-        }
-        if head.length > super::PAYLOAD_BYTES_MAX {
-            return Err(Violation::size("a frame is longer than was allowed"));
-        }
-        match &self.block {
-            Some(block) if head.kind != kind::CONTINUATION || head.stream != block.stream => {
-                Err(Violation::protocol("a header block was interrupted"))
-            }
-            None if head.kind == kind::CONTINUATION => Err(Violation::protocol("CONTINUATION came without HEADERS")),
-            _ => Ok(()),
-        }
-    }
-
-    /// Takes a frame.
-    fn take(&mut self, head: Head, payload: &[u8], shared: &Shared) -> Result<(), Violation> {
-        let is_of_stream = matches!(
-            head.kind,
-            kind::DATA | kind::HEADERS | kind::PRIORITY | kind::RST_STREAM | kind::CONTINUATION
-        );
-        let is_of_connection = matches!(head.kind, kind::SETTINGS | kind::PING | kind::GOAWAY);
-        if (is_of_stream && head.stream == 0) || (is_of_connection && head.stream != 0) {
-            return Err(Violation::protocol("a frame is of a stream that it cannot be of"));
-        }
-        match head.kind {
-            kind::DATA => {
-                let data = frame::unpadded(head, payload).ok_or_else(padding)?;
-                shared
-                    .lock()
-                    .data(head.stream, data, payload.len(), head.has(flag::END_STREAM))
-            }
-            kind::HEADERS => {
-                let block = frame::unpadded(head, payload).ok_or_else(padding)?;
-                let ends = head.has(flag::END_STREAM);
-                if head.has(flag::END_HEADERS) {
-                    return self.headers(head.stream, block, ends, shared);
-                }
-                self.block = Some(Block {
-                    stream: head.stream,
-                    ends,
-                    bytes: block.to_vec(),
-                    continuations: 0,
-                });
-                Ok(())
-            }
-            kind::CONTINUATION => self.go_on(head, payload, shared),
-            kind::RST_STREAM => shared.lock().reset(head.stream, Reason(number(payload)?)),
-            kind::SETTINGS if head.has(flag::ACK) => match payload.is_empty() {
-                true => Ok(()),
-                false => Err(Violation::size("an answer to SETTINGS has a payload")),
-            },
-            kind::SETTINGS => self.settings(payload, shared),
-            kind::PUSH_PROMISE => Err(Violation::protocol("PUSH_PROMISE came, which is turned off")),
-            kind::PING => {
-                let payload = payload.try_into().map_err(|_| length())?;
-                shared.lock().pinged(payload, head.has(flag::ACK));
-                Ok(())
-            }
-            kind::GOAWAY => {
-                let (last, rest) = payload.split_first_chunk().ok_or_else(length)?;
-                let reason = rest.first_chunk().ok_or_else(length)?;
-                let last = u32::from_be_bytes(*last) & 0x7fff_ffff;
-                shared.lock().going_away(last, Reason(u32::from_be_bytes(*reason)));
-                Ok(())
-            }
-            kind::WINDOW_UPDATE => shared.lock().window_update(head.stream, number(payload)? & 0x7fff_ffff),
-            // PRIORITY says nothing to a client, and what is unknown to nobody (RFC 9113, 5.5).
-            _ => Ok(()),
-        }
-    }
-
-    /// Takes more of a header block.
-    fn go_on(&mut self, head: Head, payload: &[u8], shared: &Shared) -> Result<(), Violation> {
-        let Some(mut block) = self.block.take() else {
-            return Ok(());
-        };
-        block.continuations += 1;
-        if block.bytes.len() + payload.len() > self.header_bytes_max || block.continuations > CONTINUATIONS_MAX {
-            return Err(Violation {
-                reason: Reason::ENHANCE_YOUR_CALM,
-                why: "a header block has no end",
-            });
-        }
-        block.bytes.extend_from_slice(payload);
-        if head.has(flag::END_HEADERS) {
-            return self.headers(block.stream, &block.bytes, block.ends, shared);
-        }
-        self.block = Some(block);
-        Ok(())
-    }
-
-    fn headers(&mut self, stream: u32, block: &[u8], ends: bool, shared: &Shared) -> Result<(), Violation> {
-        // Also of a stream that nobody reads any more: the table is the connection's.
-        let fields = self.decoder.block(block, self.header_bytes_max);
-        let fields = fields.map_err(|_| Violation {
-            reason: Reason::COMPRESSION_ERROR,
-            why: "a header block cannot be read",
-        })?;
-        shared.lock().headers(stream, fields, ends)
-    }
-
-    fn settings(&mut self, payload: &[u8], shared: &Shared) -> Result<(), Violation> {
-        let (values, rest) = payload.as_chunks::<6>();
-        if !rest.is_empty() {
-            return Err(length());
-        }
-        let value = |[a, b, c, d, e, f]: &[u8; 6]| (u16::from_be_bytes([*a, *b]), u32::from_be_bytes([*c, *d, *e, *f]));
-        let values: Vec<_> = values.iter().map(value).collect();
-        shared.lock().settings(&values)?;
-        let streams_max = values.iter().rfind(|(id, _)| *id == setting::MAX_CONCURRENT_STREAMS);
-        self.streams_max = match streams_max {
-            Some((_, streams_max)) => Some(*streams_max as usize),
-            // There is no bound unless there is one.
-            None => Some(self.streams_max.unwrap_or(usize::MAX)),
-        };
-        Ok(())
-    }
-}
-
-fn padding() -> Violation {
-    Violation::protocol("a frame is padded with more than it has")
-}
-
-fn length() -> Violation {
-    Violation::size("a frame has a length that it cannot have")
-}
-
-fn number(payload: &[u8]) -> Result<u32, Violation> {
-    payload.try_into().map(u32::from_be_bytes).map_err(|_| length())
 }

@@ -62,6 +62,9 @@ pub(in crate::upstream) enum Error {
     /// The server leaves, and takes no further streams.
     #[error("the server leaves: {0}")]
     Leaving(Reason),
+    /// So much waits for the server to read it that no further call is sent.
+    #[error("the server does not read what it is sent")]
+    Unread,
     /// The connection was ended here: what came breaks the rules.
     #[error("the server broke the rules of HTTP/2: {0}")]
     Broken(&'static str),

@@ -13,17 +13,19 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use http_body::Frame;
 
-use super::Config;
 use super::error::{Error, Reason};
 use super::frame::{self, HEADER_BYTES, PAYLOAD_BYTES_DEFAULT, WINDOW_DEFAULT, kind};
 use super::hpack::{Block, Encoder};
-pub(in crate::upstream) use outbound::Room;
+use super::{Config, PAYLOAD_BYTES_MAX};
 
 /// Bytes that may wait to be written; what bodies still have then waits in them.
-pub(super) const OUT_BYTES_MAX: usize = 256 << 10;
+const OUT_BYTES_MAX: usize = 256 << 10;
+/// With this many no further call is sent, and with the last no more is read, since that would have to be answered.
+const OUT_BYTES_FOR_CALLS_MAX: usize = OUT_BYTES_MAX + OUT_BYTES_MAX / 2;
+pub(super) const UNWRITTEN_BYTES_MAX: usize = 2 * OUT_BYTES_MAX;
 
-/// What the server may send on all streams together before it hears that it came. That is said at once: how much may be
-/// unread is for the streams' own windows to bound, so no slow reader holds up another call.
+/// What the server may send on all streams together before it hears that it came. That is said soon, and whoever reads:
+/// how much may be unread is for the streams' own windows to bound, so no slow reader holds up another call.
 pub(super) const CONNECTION_WINDOW_BYTES: u32 = 16 << 20;
 
 /// The last stream that a client can open (RFC 9113, 5.1.1).
@@ -45,13 +47,14 @@ pub(super) struct State {
     payload_bytes_max: usize,
     /// What a stream may receive unread.
     stream_credit: i64,
-    /// What the server may still send on all streams, and what came and was not said to have come.
-    credit: i64,
+    /// What came on all streams and was not said to have come.
     received: u32,
     /// Streams that wait for the connection's window, or for room in `out`.
     waiting: VecDeque<u32>,
     /// Why no further stream is opened.
     refusal: Option<Error>,
+    /// The last stream that the server, leaving, has looked at.
+    last: u32,
     /// Whom to wake when there is something to be written, or to be closed.
     driver: Option<Waker>,
     /// Whom to wake when the lock is free again.
@@ -78,6 +81,8 @@ struct Stream {
     /// What was read, and is not given back to the server yet.
     read: u32,
     trailers: Option<HeaderMap>,
+    /// What is still to come of the body, if the answer said how long it is.
+    length: Option<u64>,
     /// Whether the answer is all there.
     has_ended: bool,
     /// How it ended, if not so.
@@ -127,10 +132,10 @@ impl Shared {
             stream_window: WINDOW_DEFAULT,
             payload_bytes_max: PAYLOAD_BYTES_DEFAULT,
             stream_credit: i64::from(config.stream_window_bytes),
-            credit: i64::from(CONNECTION_WINDOW_BYTES),
             received: 0,
             waiting: VecDeque::new(),
             refusal: None,
+            last: STREAM_LAST,
             driver: None,
             wakes: Vec::new(),
             ping: Ping::default(),
@@ -151,7 +156,12 @@ impl Shared {
         } else {
             state.driver.take()
         };
-        let wakes = std::mem::take(&mut state.wakes);
+        // An empty one keeps its memory.
+        let wakes = if state.wakes.is_empty() {
+            Vec::new()
+        } else {
+            std::mem::take(&mut state.wakes)
+        };
         drop(state);
         wakes.into_iter().chain(driver).for_each(Waker::wake);
         done
@@ -174,15 +184,22 @@ impl State {
         self.refusal.is_some() && self.streams.is_empty()
     }
 
-    /// Says whom to wake when there is something to be written or closed: there is nothing now.
-    pub(super) fn rest(&mut self, driver: Waker) {
-        self.driver = Some(driver);
+    /// Says whom to wake when there is something to be written or closed: there is nothing now. Whoever it was before is
+    /// given back, since it may be dropped only without the lock.
+    pub(super) fn rest(&mut self, driver: &Waker) -> Option<Waker> {
+        match &self.driver {
+            Some(waker) if waker.will_wake(driver) => None,
+            _ => self.driver.replace(driver.clone()),
+        }
     }
 
     /// Opens a stream; `body` is all of it if it `ends`, and its start if not.
     pub(super) fn open(&mut self, call: &Block, timeout: &HeaderValue, body: Bytes, ends: bool) -> Result<u32, Error> {
         if let Some(refusal) = &self.refusal {
             return Err(refusal.clone());
+        }
+        if self.out.len() > OUT_BYTES_FOR_CALLS_MAX {
+            return Err(Error::Unread);
         }
         let id = self.next_id;
         self.next_id += 2;
@@ -204,6 +221,7 @@ impl State {
                 credit: self.stream_credit,
                 read: 0,
                 trailers: None,
+                length: None,
                 has_ended: false,
                 error: None,
                 reader: None,
@@ -245,9 +263,12 @@ impl State {
             return Poll::Ready(Err(Error::Closed));
         };
         if !stream.unread.is_empty() {
-            let data = std::mem::take(&mut stream.unread).freeze();
+            let data = match stream.unread.len() {
+                ..=PAYLOAD_BYTES_MAX => std::mem::take(&mut stream.unread),
+                _ => stream.unread.split_to(PAYLOAD_BYTES_MAX),
+            };
             stream.give_back(data.len(), id, self.stream_credit, &mut self.out);
-            return Poll::Ready(Ok(Some(Frame::data(data))));
+            return Poll::Ready(Ok(Some(Frame::data(data.freeze()))));
         }
         if let Some(trailers) = stream.trailers.take() {
             return Poll::Ready(Ok(Some(Frame::trailers(trailers))));
@@ -302,6 +323,13 @@ impl State {
         }
         self.wakes.extend(replaced(&mut self.ping.waker, cx));
         Poll::Pending
+    }
+}
+
+#[cfg(test)]
+impl State {
+    pub(super) fn skip_to(&mut self, id: u32) {
+        self.next_id = id;
     }
 }
 

@@ -10,7 +10,7 @@ use http_body::Frame;
 
 use super::error::Error;
 use super::hpack::Block;
-use super::state::{Room, Shared};
+use super::state::Shared;
 
 /// Opens streams; cheap to clone.
 #[derive(Clone)]
@@ -80,6 +80,11 @@ impl Answer {
 
 #[cfg(test)]
 impl Sender {
+    /// Has the next stream be that one.
+    pub(super) fn skip_to(&self, id: u32) {
+        self.0.lock().skip_to(id);
+    }
+
     pub(super) fn pings(&self) -> Pings {
         Pings(self.0.clone())
     }
@@ -98,9 +103,9 @@ pub(in crate::upstream) struct Body {
 }
 
 impl Body {
-    /// How much can be sent now; waits until it is some.
-    pub(in crate::upstream) fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Room> {
-        self.shared.act(|state| state.poll_room(self.id, cx))
+    /// Waits until what was given is sent; false if nobody wants it any more.
+    pub(in crate::upstream) fn poll_sent(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
+        self.shared.act(|state| state.poll_sent(self.id, cx))
     }
 
     /// Waits until nobody wants any more of it.
@@ -108,7 +113,7 @@ impl Body {
         self.shared.act(|state| state.poll_unwanted(self.id, cx))
     }
 
-    /// Sends more, and the end if it `ends`; false if nobody wants it.
+    /// Sends more, and the end if it `ends`; false if nobody wants it. What the windows do not let go is kept.
     pub(in crate::upstream) fn send(&mut self, data: Bytes, ends: bool) -> bool {
         self.shared.act(|state| state.send_more(self.id, data, ends))
     }

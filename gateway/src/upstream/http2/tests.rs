@@ -1,17 +1,18 @@
 //! Against servers: h2's, which keeps the rules, and scripts, which need not.
 
 use std::future::{Future, poll_fn};
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use http_body::Frame;
 use proptest::prelude::*;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
 use tokio::task::JoinHandle;
 
 use super::frame::{HEADER_BYTES, Head, flag, kind};
@@ -24,7 +25,7 @@ struct Driven {
     ended: JoinHandle<Result<(), Error>>,
     /// How often it was polled.
     polls: Arc<AtomicUsize>,
-    leave: tokio::sync::oneshot::Sender<()>,
+    leave: Option<tokio::sync::oneshot::Sender<()>>,
 }
 
 fn drive(io: DuplexStream) -> Driven {
@@ -50,11 +51,15 @@ fn drive(io: DuplexStream) -> Driven {
         sender,
         ended,
         polls,
-        leave,
+        leave: Some(leave),
     }
 }
 
 impl Driven {
+    fn leave(&mut self) {
+        self.leave.take().unwrap().send(()).unwrap();
+    }
+
     fn open(&self, body: impl Into<Bytes>, ends: bool) -> Result<Answer, Error> {
         let mut call = Block::new("/a.A/Do", 1);
         call.put(
@@ -143,9 +148,9 @@ fn bytes(length: usize) -> Vec<u8> {
 
 #[tokio::test]
 async fn bodies_of_every_size_come_back_through_every_window() {
-    for window in [0, 1, 100, 65_535, 1 << 20] {
+    for window in [1, 100, 65_535, 1 << 20] {
         let (near, far) = tokio::io::duplex(64 << 10);
-        echo(far, window.max(1));
+        echo(far, window);
         let driven = drive(near);
         for length in [0, 1, 100, 16_384, 16_385, 300_000] {
             if length > 1_000 && window < 100 {
@@ -191,11 +196,8 @@ async fn a_body_goes_on_as_its_window_opens() {
     let mut left = Bytes::from(sent.clone());
     let pump = tokio::spawn(async move {
         while !left.is_empty() {
-            let Room::Bytes(room) = poll_fn(|cx| body.poll_room(cx)).await else {
-                panic!("it is wanted");
-            };
-            assert!(room <= 1_000, "{room}");
-            assert!(body.send(left.split_to(room.min(left.len())), false));
+            assert!(body.send(left.split_to(3_000.min(left.len())), false));
+            assert!(poll_fn(|cx| body.poll_sent(cx)).await);
         }
         assert!(body.send(Bytes::new(), true));
         assert!(!body.send(Bytes::new(), true), "it has ended");
@@ -247,10 +249,10 @@ async fn a_stream_that_has_ended_wakes_no_connection() {
 async fn a_connection_that_is_left_ends_with_its_last_stream() {
     let (near, far) = tokio::io::duplex(64 << 10);
     echo(far, 65_535);
-    let driven = drive(near);
+    let mut driven = drive(near);
     let mut answer = driven.open("abc", true).unwrap();
     let (sender, refused) = (driven.sender.clone(), driven.open("", false).unwrap());
-    driven.leave.send(()).unwrap();
+    driven.leave();
     head(&mut answer).await.unwrap();
     assert_eq!(rest(&mut answer).await.unwrap().0, b"abc");
     let call = Block::new("/a.A/Do", 0);
@@ -326,12 +328,21 @@ fn ok(stream: u32) -> Vec<u8> {
     raw(kind::HEADERS, flag::END_HEADERS, stream, OK)
 }
 
+/// The head of an answer of two bytes.
+fn sized(stream: u32) -> Vec<u8> {
+    raw(kind::HEADERS, flag::END_HEADERS, stream, b"\x88\x0f\x0d\x012")
+}
+
 fn done(stream: u32) -> Vec<u8> {
     raw(kind::HEADERS, flag::END_HEADERS | flag::END_STREAM, stream, TRAILERS)
 }
 
 fn reset(stream: u32, reason: Reason) -> (u8, u8, u32, Vec<u8>) {
     (kind::RST_STREAM, 0, stream, reason.0.to_be_bytes().to_vec())
+}
+
+fn goaway(last: u32, reason: u32) -> Vec<u8> {
+    raw(kind::GOAWAY, 0, 0, &[last.to_be_bytes(), reason.to_be_bytes()].concat())
 }
 
 #[tokio::test]
@@ -445,8 +456,8 @@ async fn what_breaks_the_rules_of_a_connection_ends_it_and_the_server_is_told_wh
         ("a short window update", raw(kind::WINDOW_UPDATE, 0, 1, &[0; 3]), size),
         ("a short reset", raw(kind::RST_STREAM, 0, 1, &[0; 3]), size),
         (
-            "more than the connection's window",
-            raw(kind::DATA, 0, 3, &[0; PAYLOAD_BYTES_MAX]).repeat(1),
+            "a goaway that takes back what it said",
+            [goaway(1, 0), goaway(3, 0)].concat(),
             protocol,
         ),
     ];
@@ -524,6 +535,16 @@ async fn what_breaks_the_rules_of_a_stream_resets_it_alone() {
             Reason::FLOW_CONTROL_ERROR,
         ),
         (
+            "a body longer than it said",
+            [sized(1), raw(kind::DATA, 0, 1, b"abc")].concat(),
+            protocol,
+        ),
+        (
+            "a body shorter than it said",
+            [sized(1), raw(kind::DATA, 0, 1, b"a"), done(1)].concat(),
+            protocol,
+        ),
+        (
             "headers too large",
             raw(kind::HEADERS, flag::END_HEADERS, 1, &large),
             Reason::ENHANCE_YOUR_CALM,
@@ -534,7 +555,10 @@ async fn what_breaks_the_rules_of_a_stream_resets_it_alone() {
         let mut broken = driven.open("", true).unwrap();
         let mut other = driven.open("", true).unwrap();
         script.frames(&driven).await;
-        script.say(&said).await;
+        // What comes after it is no answer any more.
+        script
+            .say(&[said, ok(1), raw(kind::DATA, 0, 1, b"a"), done(1)].concat())
+            .await;
         assert_eq!(script.frames(&driven).await, [reset(1, reason)], "{what}");
         let error = match head(&mut broken).await {
             Ok(_) => rest(&mut broken).await.unwrap_err(),
@@ -607,9 +631,11 @@ async fn what_a_client_need_not_understand_is_passed_over() {
 async fn a_server_that_leaves_has_not_looked_at_later_streams() {
     let (mut script, driven) = Script::greeted(&[]).await;
     let (mut first, mut second) = (driven.open("", true).unwrap(), driven.open("", true).unwrap());
-    script
-        .say(&raw(kind::GOAWAY, 0, 0, &[0, 0, 0, 1, 0, 0, 0, 0, b'w', b'h', b'y']))
-        .await;
+    // As servers do that close in peace: first that they will, then what they have seen.
+    script.say(&goaway(0x7fff_ffff, 0)).await;
+    settle(&driven).await;
+    let why = [&goaway(1, 0)[HEADER_BYTES..], b"why"].concat();
+    script.say(&raw(kind::GOAWAY, 0, 0, &why)).await;
     let error = head(&mut second).await.unwrap_err();
     assert!(matches!(error, Error::Unprocessed(Reason::NO_ERROR)) && error.is_unprocessed());
     assert!(matches!(driven.open("", true), Err(Error::Leaving(Reason::NO_ERROR))));
@@ -701,22 +727,22 @@ async fn streams_that_wait_for_the_connections_window_have_their_turns() {
     assert_eq!(sent(script.frames(&driven).await), [(1, 65_535)]);
     let mut pumped = driven.open("", false).unwrap();
     let mut body = pumped.body();
-    let pump = tokio::spawn(async move {
-        assert_eq!(poll_fn(|cx| body.poll_room(cx)).await, Room::Bytes(10));
-        body.send(Bytes::from_static(b"0123456789"), true)
-    });
-    settle(&driven).await;
+    assert!(body.send(Bytes::from_static(b"0123456789"), true));
+    let last = driven.open(bytes(65_535), true).unwrap();
+    let pump = tokio::spawn(async move { poll_fn(|cx| body.poll_sent(cx)).await });
     let open = |bytes: u32| raw(kind::WINDOW_UPDATE, 0, 0, &bytes.to_be_bytes());
     script.say(&open(65_535 + 5)).await;
     assert_eq!(sent(script.frames(&driven).await), [(3, 65_535), (5, 5)]);
-    // One that is given up gives up its turn.
+    // One that is given up gives up its turn; those that were first come first.
     drop(calls);
     script.frames(&driven).await;
-    script.say(&open(10)).await;
+    assert!(!pump.is_finished());
+    script.say(&open(15)).await;
+    assert_eq!(sent(script.frames(&driven).await), [(7, 10), (9, 5)]);
     assert!(pump.await.unwrap());
-    assert_eq!(sent(script.frames(&driven).await), [(7, 10)]);
     script.say(&[ok(7), done(7)].concat()).await;
     head(&mut pumped).await.unwrap();
+    drop(last);
 }
 
 #[tokio::test]
@@ -736,7 +762,12 @@ async fn a_server_that_reads_nothing_is_sent_no_more_than_there_is_room_for() {
     let answer = driven.open(bytes(10 << 20), true).unwrap();
     settle(&driven).await;
     let waiting = answer.waiting_bytes();
-    assert!(waiting <= state::OUT_BYTES_MAX + (16 << 10), "{waiting}");
+    assert!(waiting <= (256 << 10) + (16 << 10), "{waiting}");
+    // Heads are bounded too, also of calls that are given up.
+    let refused = (0..100_000).find_map(|_| driven.open("", true).err());
+    assert!(matches!(refused, Some(Error::Unread)));
+    let waiting = answer.waiting_bytes();
+    assert!(waiting <= (384 << 10) + (16 << 10), "{waiting}");
     // Nor is it read while it has that much to read itself.
     let pings = raw(kind::PING, 0, 0, &[0; 8]).repeat(1_000_000);
     let flood = tokio::spawn(async move {
@@ -745,7 +776,7 @@ async fn a_server_that_reads_nothing_is_sent_no_more_than_there_is_room_for() {
     });
     let _far = flood.await.unwrap();
     let waiting = answer.waiting_bytes();
-    assert!(waiting <= 2 * state::OUT_BYTES_MAX + (64 << 10), "{waiting}");
+    assert!(waiting <= (512 << 10) + (64 << 10), "{waiting}");
 }
 
 #[tokio::test]
@@ -792,8 +823,6 @@ async fn short_frames_that_nobody_reads_cost_their_bytes() {
 #[tokio::test]
 async fn a_ping_is_answered_or_not() {
     let (mut script, driven) = Script::greeted(&[]).await;
-    let (near, _far) = tokio::io::duplex(1);
-    drop(near);
     let pings = driven.sender.pings();
     let asked = tokio::spawn(async move { pings.ping().await });
     let frames = script.frames(&driven).await;
@@ -808,6 +837,137 @@ async fn a_ping_is_answered_or_not() {
     asked.await.unwrap();
 }
 
+#[tokio::test]
+async fn what_came_before_a_connection_broke_is_read() {
+    /// Reads what is there, and cannot be written.
+    struct Half(DuplexStream);
+
+    impl AsyncRead for Half {
+        fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+            Pin::new(&mut self.0).poll_read(cx, buf)
+        }
+    }
+
+    impl AsyncWrite for Half {
+        fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, _: &[u8]) -> Poll<io::Result<usize>> {
+            Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    let (near, mut far) = tokio::io::duplex(64 << 10);
+    let (sender, mut connection) = Connection::new(Half(near), &config());
+    let call = Block::new("/a.A/Do", 0);
+    let timeout = HeaderValue::from_static("1S");
+    let open = || sender.clone().open(&call, &timeout, Bytes::new(), true).unwrap();
+    let (mut first, mut second) = (open(), open());
+    let said = [raw(kind::SETTINGS, 0, 0, &[]), ok(1), done(1), goaway(1, 0)].concat();
+    far.write_all(&said).await.unwrap();
+    assert!(matches!(poll_fn(|cx| connection.poll(cx)).await, Err(Error::Io(_))));
+    head(&mut first).await.unwrap();
+    assert!(rest(&mut first).await.unwrap().1.is_some());
+    assert!(head(&mut second).await.unwrap_err().is_unprocessed());
+}
+
+#[tokio::test]
+async fn a_connection_says_why_its_server_left() {
+    let (mut script, driven) = Script::greeted(&[]).await;
+    let mut answer = driven.open("", true).unwrap();
+    script.say(&goaway(1, Reason::ENHANCE_YOUR_CALM.0)).await;
+    settle(&driven).await;
+    drop(script);
+    let is_told = |error: &Error| matches!(error, Error::Leaving(Reason::ENHANCE_YOUR_CALM));
+    assert!(is_told(&driven.ended.await.unwrap().unwrap_err()));
+    let error = head(&mut answer).await.unwrap_err();
+    assert!(is_told(&error) && !error.is_unprocessed());
+}
+
+#[tokio::test]
+async fn a_connection_that_is_left_while_nothing_goes_on_ends() {
+    let (mut script, mut driven) = Script::greeted(&[]).await;
+    script.frames(&driven).await;
+    driven.leave();
+    let goodbye = script.frames(&driven).await;
+    assert_eq!(goodbye, [(kind::GOAWAY, 0, 0, vec![0; 8])]);
+    assert!(driven.ended.await.unwrap().is_ok());
+}
+
+#[tokio::test]
+async fn what_comes_is_said_to_have_come_though_nobody_reads() {
+    let (mut script, driven) = Script::greeted(&[]).await;
+    drop(driven.open("", true).unwrap());
+    script.frames(&driven).await;
+    let half = CONNECTION_WINDOW_BYTES / 2;
+    for _ in 0..half / PAYLOAD_BYTES_MAX as u32 {
+        assert_eq!(script.frames(&driven).await, []);
+        script.say(&raw(kind::DATA, 0, 1, &[0; PAYLOAD_BYTES_MAX])).await;
+    }
+    let frames = script.frames(&driven).await;
+    assert_eq!(frames, [(kind::WINDOW_UPDATE, 0, 0, half.to_be_bytes().to_vec())]);
+}
+
+#[tokio::test]
+async fn a_head_longer_than_a_frame_is_one_all_the_same() {
+    let (near, far) = tokio::io::duplex(64 << 10);
+    let server = tokio::spawn(async move {
+        let mut builder = h2::server::Builder::new();
+        let builder = builder.max_header_list_size(1 << 20);
+        let mut connection = builder.handshake::<_, Bytes>(far).await.unwrap();
+        let (request, mut answer) = connection.accept().await.unwrap().unwrap();
+        answer.send_response(http::Response::new(()), true).unwrap();
+        tokio::spawn(async move { while connection.accept().await.is_some() {} });
+        request.headers()["x-long"].len()
+    });
+    let driven = drive(near);
+    let mut call = Block::new("/a.A/Do", 1);
+    let long = HeaderValue::try_from("v".repeat(50_000)).unwrap();
+    call.put(&HeaderName::from_static("x-long"), &long);
+    let timeout = HeaderValue::from_static("1S");
+    let mut answer = driven.sender.clone().open(&call, &timeout, Bytes::new(), true).unwrap();
+    assert_eq!(head(&mut answer).await.unwrap().0, StatusCode::OK);
+    assert_eq!(server.await.unwrap(), 50_000);
+}
+
+#[tokio::test]
+async fn a_body_that_nobody_wants_is_cut_and_its_answer_is_whole() {
+    let (mut script, driven) = Script::greeted(&[]).await;
+    let mut answer = driven.open("", false).unwrap();
+    let mut body = answer.body();
+    assert!(body.send(Bytes::from_static(b"abc"), false));
+    let said = [
+        ok(1),
+        raw(kind::DATA, 0, 1, b"answer"),
+        done(1),
+        raw(kind::RST_STREAM, 0, 1, &[0; 4]),
+    ];
+    script.say(&said.concat()).await;
+    poll_fn(|cx| body.poll_unwanted(cx)).await;
+    assert!(!body.send(Bytes::from_static(b"more"), false));
+    head(&mut answer).await.unwrap();
+    let (found, trailers) = rest(&mut answer).await.unwrap();
+    assert_eq!((found, trailers.is_some()), (b"answer".to_vec(), true));
+    script.frames(&driven).await;
+    drop(answer);
+    assert_eq!(script.frames(&driven).await, [], "it is over both ways");
+}
+
+#[tokio::test]
+async fn when_no_number_is_left_another_connection_is_needed() {
+    let (_script, driven) = Script::greeted(&[]).await;
+    driven.sender.skip_to(0x7fff_ffff);
+    let last = driven.open("", true).unwrap();
+    assert!(matches!(driven.open("", true), Err(Error::Closed)));
+    drop(last);
+    assert!(driven.ended.await.unwrap().is_ok());
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
 
@@ -818,17 +978,36 @@ proptest! {
             0..40,
         ),
         tail: Vec<u8>,
+        pipe in 1..2_000_usize,
+        cut in 1..5_000_usize,
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(async {
-            let (mut script, driven) = Script::greeted(&[]).await;
+            let (near, far) = tokio::io::duplex(pipe);
+            let (mut hears, mut says) = tokio::io::split(far);
+            let driven = drive(near);
             let mut first = driven.open(bytes(70_000), true).unwrap();
             let mut second = driven.open("", false).unwrap();
-            let mut said: Vec<u8> = frames.iter().flat_map(|(kind, flags, stream, payload)| raw(*kind, *flags, *stream, payload)).collect();
+            let mut said = raw(kind::SETTINGS, 0, 0, &[]);
+            said.extend(frames.iter().flat_map(|(kind, flags, stream, payload)| raw(*kind, *flags, *stream, payload)));
             said.extend_from_slice(&tail);
-            script.say(&said).await;
-            settle(&driven).await;
-            drop(script);
+            let mut heard = [0; 500];
+            for part in said.chunks(cut) {
+                let mut rest = part;
+                while !rest.is_empty() {
+                    tokio::select! {
+                        written = says.write(rest) => match written {
+                            Ok(written) => rest = &rest[written..],
+                            Err(_) => break,
+                        },
+                        read = hears.read(&mut heard) => if !matches!(read, Ok(1..)) {
+                            break;
+                        },
+                    }
+                }
+                tokio::task::yield_now().await;
+            }
+            drop((hears, says));
             let _ = driven.ended.await.unwrap();
             for answer in [&mut first, &mut second] {
                 if head(answer).await.is_ok() {

@@ -30,6 +30,11 @@ impl Lease {
         timer.at(&self.gauge);
     }
 
+    /// Notes that the connection did not take the call, so that none is given to it until it looks after itself again.
+    pub(in crate::upstream) fn note_refused(&self) {
+        self.gauge.streams_max.store(0, Ordering::Relaxed);
+    }
+
     /// Notes that the server answers calls.
     pub(in crate::upstream) fn note_served(&self) {
         self.gauge.note_answered();

@@ -52,6 +52,8 @@ static FIELDS: LazyLock<Vec<Field>> = LazyLock::new(|| {
 pub(in super::super) struct Fields {
     pub(in super::super) status: Option<StatusCode>,
     pub(in super::super) headers: HeaderMap,
+    /// `content-length`.
+    pub(in super::super) length: Option<u64>,
     /// By RFC 9113, 10.5.1.
     bytes: usize,
     /// Whether it is more than is taken: then the rest is not there.
@@ -82,7 +84,11 @@ impl Decoder {
             let field = match first {
                 0x80.. => {
                     let index = integer(&mut block, 7)?;
-                    self.at(index)?.clone()
+                    let field = self.at(index)?;
+                    if fields.is_too_large {
+                        continue;
+                    }
+                    field.clone()
                 }
                 0x40..0x80 => {
                     let field = self.literal(&mut block, 6)?;
@@ -209,6 +215,11 @@ impl Fields {
             }
             Field::Header(name, value) => {
                 self.is_malformed |= is_of_the_connection(&name);
+                if name == header::CONTENT_LENGTH {
+                    let length = value.to_str().ok().and_then(|text| text.parse().ok());
+                    self.is_malformed |= length.is_none() || self.length.is_some_and(|other| Some(other) != length);
+                    self.length = length;
+                }
                 self.is_too_large |= self.headers.try_append(name, value).is_err();
             }
             Field::Wrong(..) => self.is_malformed = true,
@@ -401,7 +412,7 @@ mod tests {
 
     #[test]
     fn what_no_answer_may_say_is_malformed() {
-        let table: [(&[u8], bool); 11] = [
+        let table: [(&[u8], bool); 14] = [
             (b"\x88\x00\x01a\x01b", false),
             (b"\x00\x01a\x01b\x88", true),
             (b"\x88\x89", true),
@@ -413,6 +424,9 @@ mod tests {
             (b"\x00\x01a\x01\n", true),
             (b"\x00\x0aconnection\x01b", true),
             (b"\x00\x02te\x01b", false),
+            (b"\x0f\x0d\x0210", false),
+            (b"\x0f\x0d\x021x", true),
+            (b"\x0f\x0d\x0210\x0f\x0d\x0211", true),
         ];
         for (block, is_malformed) in table {
             let fields = Decoder::new().block(block, ALL).unwrap();

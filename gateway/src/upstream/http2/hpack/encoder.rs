@@ -37,8 +37,8 @@ impl Block {
     /// Of a call without metadata; as many headers are expected.
     pub(in crate::upstream) fn new(path: &str, headers: usize) -> Self {
         /// What a header takes more or less.
-        const HEADER_BYTES: usize = 48;
-        let mut bytes = Vec::with_capacity(path.len() + headers * HEADER_BYTES);
+        const FIELD_BYTES: usize = 48;
+        let mut bytes = Vec::with_capacity(path.len() + headers * FIELD_BYTES);
         put_index(&mut bytes, NOT_INDEXED, PATH);
         put_string(&mut bytes, path.as_bytes());
         Self {
@@ -55,7 +55,7 @@ impl Block {
 
     /// The same of a part of a value.
     pub(in crate::upstream) fn put_bytes(&mut self, name: &HeaderName, value: &[u8], is_sensitive: bool) {
-        if !self.is_plain && *name == http::header::CONTENT_TYPE && value == PLAIN_TYPE {
+        if !self.is_plain && !is_sensitive && *name == http::header::CONTENT_TYPE && value == PLAIN_TYPE {
             self.is_plain = true;
             return;
         }

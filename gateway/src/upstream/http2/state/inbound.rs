@@ -1,5 +1,6 @@
 //! What comes from the server, frame by frame.
 
+use std::cmp::Ordering;
 use std::task::Waker;
 
 use bytes::Bytes;
@@ -23,18 +24,13 @@ impl State {
     ) -> Result<(), Violation> {
         // No longer than a frame is.
         let taken = taken as u32;
-        self.credit -= i64::from(taken);
-        if self.credit < 0 {
-            return Err(Violation::flow_control("more came than the connection's window holds"));
-        }
         self.received += taken;
         if self.received >= CONNECTION_WINDOW_BYTES / 2 {
             frame::put_window_update(&mut self.out, 0, self.received);
-            self.credit += i64::from(self.received);
             self.received = 0;
         }
         self.check_opened(id)?;
-        let Some(stream) = self.streams.get_mut(&id) else {
+        let Some(stream) = self.streams.get_mut(&id).filter(|stream| stream.error.is_none()) else {
             return Ok(());
         };
         stream.credit -= i64::from(taken);
@@ -45,7 +41,10 @@ impl State {
         } else if stream.credit < 0 {
             Some((Reason::FLOW_CONTROL_ERROR, "more came than its window holds"))
         } else {
-            None
+            stream
+                .count(data.len(), ends)
+                .err()
+                .map(|why| (Reason::PROTOCOL_ERROR, why))
         };
         if let Some((reason, why)) = broken {
             self.break_off(id, reason, why);
@@ -123,10 +122,12 @@ impl State {
 
     /// SETTINGS: those of its values that are the state's.
     pub(in crate::upstream::http2) fn settings(&mut self, values: &[(u16, u32)]) -> Result<(), Violation> {
+        let mut window = None;
         for (id, value) in values {
             match *id {
                 setting::HEADER_TABLE_SIZE => self.encoder.set_table_bytes(*value),
-                setting::INITIAL_WINDOW_SIZE => self.set_stream_window(i64::from(*value))?,
+                // Each is said to every stream: only the last is.
+                setting::INITIAL_WINDOW_SIZE => window = Some(i64::from(*value)),
                 setting::MAX_FRAME_SIZE => {
                     let bytes = *value as usize;
                     if !(PAYLOAD_BYTES_DEFAULT..=PAYLOAD_BYTES_MAX).contains(&bytes) {
@@ -139,6 +140,9 @@ impl State {
                 }
                 _ => {}
             }
+        }
+        if let Some(window) = window {
+            self.set_stream_window(window)?;
         }
         frame::put_control(&mut self.out, kind::SETTINGS, flag::ACK, &[]);
         Ok(())
@@ -181,13 +185,20 @@ impl State {
     }
 
     /// GOAWAY: streams after the last that the server looked at have never been.
-    pub(in crate::upstream::http2) fn going_away(&mut self, last: u32, reason: Reason) {
+    pub(in crate::upstream::http2) fn going_away(&mut self, last: u32, reason: Reason) -> Result<(), Violation> {
         self.refuse(Error::Leaving(reason));
+        match last.cmp(&self.last) {
+            // Calls that were sent again would be looked at a second time (RFC 9113, 6.8).
+            Ordering::Greater => return Err(Violation::protocol("GOAWAY takes back what it had said")),
+            Ordering::Equal => return Ok(()),
+            Ordering::Less => self.last = last,
+        }
         for (id, stream) in &mut self.streams {
             if *id > last {
                 stream.fail(Error::Unprocessed(reason), &mut self.wakes);
             }
         }
+        Ok(())
     }
 
     /// The connection is over, for this reason.
@@ -210,18 +221,15 @@ impl State {
         }
     }
 
-    /// A stream that is open; `None` of one that was.
+    /// A stream that is open; `None` of one that was, and of one that has failed: what still comes of it is nothing.
     fn known(&mut self, id: u32) -> Result<Option<&mut Stream>, Violation> {
         self.check_opened(id)?;
-        Ok(self.streams.get_mut(&id))
+        Ok(self.streams.get_mut(&id).filter(|stream| stream.error.is_none()))
     }
 
     /// A stream's window has opened.
     fn go_on(&mut self, id: u32) {
-        if let Some(stream) = self.streams.get_mut(&id)
-            && stream.window > 0
-        {
-            self.wakes.extend(stream.writer.take());
+        if self.streams.get(&id).is_some_and(|stream| stream.window > 0) {
             self.send(id);
         }
     }
@@ -253,13 +261,28 @@ impl Stream {
             }
             (false, Some(status)) => {
                 self.has_head = true;
+                self.length = fields.length;
                 self.head = Some((status, fields.headers));
             }
             (true, Some(_)) => return Err("its trailers have a status"),
             (true, None) if !ends => return Err("it goes on after its trailers"),
             (true, None) => self.trailers = Some(fields.headers),
         }
+        self.count(0, ends)?;
         self.has_ended = ends;
+        Ok(())
+    }
+
+    /// Counts what came of a body whose length was said (RFC 9113, 8.1.1).
+    fn count(&mut self, bytes: usize, ends: bool) -> Result<(), &'static str> {
+        if let Some(length) = &mut self.length {
+            *length = length
+                .checked_sub(bytes as u64)
+                .ok_or("its body is longer than it said")?;
+            if ends && *length > 0 {
+                return Err("its body is shorter than it said");
+            }
+        }
         Ok(())
     }
 

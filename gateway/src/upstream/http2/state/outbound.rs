@@ -8,15 +8,6 @@ use super::{OUT_BYTES_MAX, State, Stream, replaced};
 use crate::upstream::http2::error::{Error, Reason};
 use crate::upstream::http2::frame;
 
-/// How a body goes on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::upstream) enum Room {
-    /// So many bytes can be sent now.
-    Bytes(usize),
-    /// Nobody wants any.
-    Unwanted,
-}
-
 impl State {
     /// Sends of a stream's body what can be sent now. What is left goes on when the windows open.
     pub(super) fn send(&mut self, id: u32) {
@@ -24,7 +15,9 @@ impl State {
             return;
         };
         while !stream.is_sent {
-            let room = room(&self.out, self.window, stream).min(self.payload_bytes_max);
+            let room = OUT_BYTES_MAX.saturating_sub(self.out.len()).min(self.payload_bytes_max);
+            // Within the room, which is small.
+            let room = stream.window.min(self.window).clamp(0, room as i64) as usize;
             let part = stream.unsent.split_to(room.min(stream.unsent.len()));
             if part.is_empty() && !stream.unsent.is_empty() {
                 // Its own window, if that is what is closed, has it go on when it opens.
@@ -44,6 +37,7 @@ impl State {
             self.window -= part.len() as i64;
             frame::put_data(&mut self.out, id, &part, stream.is_sent);
             if is_all {
+                self.wakes.extend(stream.writer.take());
                 return;
             }
         }
@@ -61,26 +55,35 @@ impl State {
             };
             if let Some(stream) = self.streams.get_mut(&id) {
                 stream.waits = false;
-                self.wakes.extend(stream.writer.take());
-                self.send(id);
             }
+            self.send(id);
         }
     }
 
-    /// How much more of a body can be sent; waits until it is some.
-    pub(in crate::upstream::http2) fn poll_room(&mut self, id: u32, cx: &mut Context<'_>) -> Poll<Room> {
-        let Some(stream) = self.streams.get_mut(&id).filter(|stream| !stream.is_sent) else {
-            return Poll::Ready(Room::Unwanted);
+    /// Sends more of a body, and its end if it `ends`; false if nobody wants it. What cannot be sent at once waits.
+    pub(in crate::upstream::http2) fn send_more(&mut self, id: u32, data: Bytes, ends: bool) -> bool {
+        let is_open = |stream: &&mut Stream| !stream.is_sent && !stream.ends;
+        let Some(stream) = self.streams.get_mut(&id).filter(is_open) else {
+            return false;
         };
-        let room = room(&self.out, self.window, stream);
-        if room > 0 && stream.unsent.is_empty() {
-            return Poll::Ready(Room::Bytes(room));
+        stream.unsent = match stream.unsent.is_empty() {
+            true => data,
+            false => [&stream.unsent[..], &data].concat().into(),
+        };
+        stream.ends = ends;
+        self.send(id);
+        true
+    }
+
+    /// Waits until what was given of a body is sent; false if nobody wants it any more.
+    pub(in crate::upstream::http2) fn poll_sent(&mut self, id: u32, cx: &mut Context<'_>) -> Poll<bool> {
+        let Some(stream) = self.streams.get_mut(&id).filter(|stream| stream.error.is_none()) else {
+            return Poll::Ready(false);
+        };
+        if stream.unsent.is_empty() {
+            return Poll::Ready(true);
         }
         self.wakes.extend(replaced(&mut stream.writer, cx));
-        if stream.window > 0 && !stream.waits {
-            stream.waits = true;
-            self.waiting.push_back(id);
-        }
         Poll::Pending
     }
 
@@ -93,22 +96,6 @@ impl State {
         Poll::Pending
     }
 
-    /// Sends more of a body, and its end if it `ends`; false if nobody wants it.
-    pub(in crate::upstream::http2) fn send_more(&mut self, id: u32, data: Bytes, ends: bool) -> bool {
-        let is_open = |stream: &&mut Stream| !stream.is_sent && !stream.ends;
-        let Some(stream) = self.streams.get_mut(&id).filter(is_open) else {
-            return false;
-        };
-        stream.unsent = match stream.unsent.is_empty() {
-            true => data,
-            // Another stream took the room that there was.
-            false => [&stream.unsent[..], &data].concat().into(),
-        };
-        stream.ends = ends;
-        self.send(id);
-        true
-    }
-
     /// Cancels a stream whose body cannot go on.
     pub(in crate::upstream::http2) fn cancel(&mut self, id: u32) {
         if let Some(stream) = self.streams.get_mut(&id)
@@ -119,11 +106,4 @@ impl State {
             stream.fail(Error::Cancelled, &mut self.wakes);
         }
     }
-}
-
-/// How much a stream may send now.
-fn room(out: &[u8], window: i64, stream: &Stream) -> usize {
-    let room = OUT_BYTES_MAX.saturating_sub(out.len());
-    // Within the room, which is small.
-    stream.window.min(window).clamp(0, room as i64) as usize
 }
