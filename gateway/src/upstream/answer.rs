@@ -13,7 +13,8 @@ use tonic::Status;
 use crate::call::CallRecord;
 use crate::upstream::Shared;
 use crate::upstream::fault::Fault;
-use crate::upstream::framing::{Framing, HeaderBound};
+use crate::upstream::framing::Framing;
+use crate::upstream::hop::strip_hop_if_any;
 use crate::upstream::http2::{self, Error, Reason};
 use crate::upstream::life::Life;
 use crate::upstream::outgoing::Upload;
@@ -33,7 +34,6 @@ pub(super) struct Live {
     pub(super) lease: Lease,
     pub(super) life: Life,
     pub(super) framing: Framing,
-    pub(super) header_bound: HeaderBound,
     pub(super) shared: Arc<Shared>,
     pub(super) record: Arc<CallRecord>,
 }
@@ -84,7 +84,7 @@ impl Live {
             }
             Err(mut frame) => {
                 if let Some(trailers) = frame.trailers_mut() {
-                    self.header_bound.received(trailers).map_err(Fault::HeadersTooLarge)?;
+                    strip_hop_if_any(trailers);
                 }
                 frame
             }

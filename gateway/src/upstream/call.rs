@@ -14,8 +14,9 @@ use crate::reply::{self, GRPC_STATUS};
 use crate::upstream::Shared;
 use crate::upstream::answer::{Answer, Live};
 use crate::upstream::fault::Fault;
-use crate::upstream::framing::{Framing, HeaderBound};
+use crate::upstream::framing::Framing;
 use crate::upstream::head;
+use crate::upstream::hop::strip_hop_if_any;
 use crate::upstream::http2::{self, Block, Error};
 use crate::upstream::life::Life;
 use crate::upstream::outgoing::{Outgoing, Upload};
@@ -93,8 +94,8 @@ impl Call {
             let left = self.life.left(&self.shared);
             let mut sent = match Sent::new(&mut lease, &self.head, &left, std::mem::take(&mut self.body)) {
                 Ok(sent) => sent,
-                Err((_, back)) if unsent < UNSENT_MAX => {
-                    lease.note_refused();
+                Err((error, back)) if unsent < UNSENT_MAX => {
+                    lease.note_refused(matches!(error, Error::Unread));
                     unsent += 1;
                     self.body = back;
                     continue;
@@ -145,11 +146,9 @@ impl Call {
 
     /// The answer, once its head is there.
     fn answered(self, begun: Result<Begun, Fault>) -> Response<Body> {
-        let header_bound = HeaderBound(self.shared.settings.header_bytes_max as usize);
         let begun = begun.and_then(|mut begun| {
             begun.lease.note_served();
-            let received = header_bound.received(&mut begun.headers);
-            received.map_err(Fault::HeadersTooLarge)?;
+            strip_hop_if_any(&mut begun.headers);
             if !is_grpc(begun.status, &begun.headers) {
                 let content_type = begun.headers.remove(header::CONTENT_TYPE);
                 return Err(Fault::Foreign(begun.status, content_type));
@@ -166,7 +165,6 @@ impl Call {
             lease: begun.lease,
             life: self.life,
             framing: Framing::new(self.shared.settings.message_bytes_max),
-            header_bound,
             shared: self.shared,
             record: self.record,
         });

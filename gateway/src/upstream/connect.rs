@@ -21,10 +21,6 @@ use crate::upstream::http2::{Config, Connection, Error, Sender};
 use crate::upstream::settings::{Settings, UpstreamError};
 use crate::upstream::tls::HTTP2;
 
-/// By how much more than a call's bound a connection takes of headers, so that the bound, of which the caller is told,
-/// ends one call and no other: a block that is longer than the connection takes ends that.
-const HEADER_SLACK: u32 = 16;
-
 /// Connects to one server.
 pub(super) struct Dialer {
     host: String,
@@ -82,7 +78,7 @@ impl Dialer {
                 authority: address.called(settings.tls.server_name.as_deref())?.to_string(),
                 is_tls: address.is_tls,
                 stream_window_bytes: settings.stream_window_bytes,
-                header_bytes_max: settings.header_bytes_max.saturating_mul(HEADER_SLACK),
+                header_bytes_max: settings.header_bytes_max,
             },
         })
     }

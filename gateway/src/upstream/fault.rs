@@ -44,8 +44,6 @@ pub(super) enum Fault {
     Foreign(StatusCode, Option<HeaderValue>),
     #[error("a message of {} bytes is larger than {}", .0.bytes, .0.max)]
     TooLarge(TooLarge),
-    #[error("headers of {} bytes are larger than {}", .0.bytes, .0.max)]
-    HeadersTooLarge(TooLarge),
 }
 
 impl Fault {
@@ -94,9 +92,6 @@ impl Fault {
             Self::TooLarge(TooLarge { bytes, max }) => Failure::bad_reply(format!(
                 "a message of the upstream has {bytes} bytes; the limit is {max}"
             )),
-            Self::HeadersTooLarge(TooLarge { bytes, max }) => Failure::bad_reply(format!(
-                "the headers or trailers of the upstream's answer have {bytes} bytes; the limit is {max}"
-            )),
         }
     }
 
@@ -130,6 +125,11 @@ impl Fault {
 fn broken(error: &Error) -> Failure {
     let (code, message) = match error {
         Error::StreamBroken(_) | Error::Broken(_) => (Code::Internal, "the upstream broke the rules of HTTP/2"),
+        Error::HeadersTooLarge { bytes, max } => {
+            return Failure::bad_reply(format!(
+                "the headers or trailers of the upstream's answer have {bytes} bytes; the limit is {max}"
+            ));
+        }
         Error::Unprocessed(_)
         | Error::Leaving(_)
         | Error::Unread

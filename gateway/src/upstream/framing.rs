@@ -1,10 +1,6 @@
-//! Watches an answer as it passes, without keeping any of it: neither a message nor its headers or trailers may be
-//! larger than their bound. Pure.
-
-use http::HeaderMap;
+//! Watches an answer as it passes, without keeping any of it: no message may be larger than its bound. Pure.
 
 use crate::frame::HEADER_BYTES;
-use crate::upstream::hop::{is_of_the_hop, strip_hop};
 
 /// The place in a sequence of frames.
 #[derive(Debug)]
@@ -17,33 +13,7 @@ pub(super) struct Framing {
     left: usize,
 }
 
-/// What HTTP/2 counts for a header beside its name and value (RFC 9113, 6.5.2).
-const HEADER_OVERHEAD_BYTES: usize = 32;
-
-/// Bytes of headers, or of trailers, as HTTP/2 counts them.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct HeaderBound(pub(super) usize);
-
-impl HeaderBound {
-    /// Takes headers that came, which have to be within it: what belongs to the connection goes no further.
-    pub(super) fn received(self, headers: &mut HeaderMap) -> Result<(), TooLarge> {
-        let (mut bytes, mut has_hop) = (0, false);
-        for (name, value) in &*headers {
-            bytes += name.as_str().len() + value.len() + HEADER_OVERHEAD_BYTES;
-            has_hop |= is_of_the_hop(name);
-        }
-        let max = self.0;
-        if bytes > max {
-            return Err(TooLarge { bytes, max });
-        }
-        if has_hop {
-            strip_hop(headers);
-        }
-        Ok(())
-    }
-}
-
-/// A message, or headers, larger than the bound.
+/// A message larger than the bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct TooLarge {
     pub(super) bytes: usize,
@@ -96,22 +66,6 @@ mod tests {
 
     use super::*;
     use crate::frame::framed;
-
-    #[test]
-    fn headers_pass_up_to_the_bound_without_what_is_of_the_connection() {
-        let headers = [("content-type", "application/grpc"), ("keep-alive", "1"), ("x-a", "1")];
-        let headers = headers.map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
-        let headers = HeaderMap::from_iter(headers);
-        let bytes = 28 + 11 + 4 + 3 * HEADER_OVERHEAD_BYTES;
-        let mut taken = headers.clone();
-        assert_eq!(HeaderBound(bytes).received(&mut taken), Ok(()));
-        let mut left: Vec<_> = taken.keys().map(http::HeaderName::as_str).collect();
-        left.sort_unstable();
-        assert_eq!(left, ["content-type", "x-a"]);
-        let max = bytes - 1;
-        let refused = HeaderBound(max).received(&mut headers.clone());
-        assert_eq!(refused, Err(TooLarge { bytes, max }));
-    }
 
     proptest! {
         #[test]

@@ -34,6 +34,13 @@ pub(super) fn strip_hop(headers: &mut HeaderMap) {
     }
 }
 
+/// The same of an answer, of which hardly any has such.
+pub(super) fn strip_hop_if_any(headers: &mut HeaderMap) {
+    if headers.keys().any(is_of_the_hop) {
+        strip_hop(headers);
+    }
+}
+
 /// Takes out the headers of these names.
 pub(super) fn strip(headers: &mut HeaderMap, is_meant: fn(&HeaderName) -> bool) {
     while let Some(name) = headers.keys().find(|name| is_meant(name)) {

@@ -36,11 +36,20 @@ pub(super) struct Config {
     pub(super) is_tls: bool,
     /// Bytes of an answer that may be unread.
     pub(super) stream_window_bytes: u32,
-    /// Bytes of headers, or of trailers, of which more are not even kept; a call that has them is reset.
+    /// Bytes of headers, or of trailers, as RFC 9113, 10.5.1 counts them; a call that has more is reset.
     pub(super) header_bytes_max: u32,
 }
 
+/// By how much longer than its headers may be a header block is read, so that the bound ends one call, who hears how much
+/// it was, and no other: a block that is longer ends the connection.
+const BLOCK_SLACK: u32 = 16;
+
 impl Config {
+    /// Bytes of a header block.
+    fn block_bytes_max(&self) -> u32 {
+        self.header_bytes_max.saturating_mul(BLOCK_SLACK)
+    }
+
     /// What a client begins with.
     fn greeting(&self) -> Vec<u8> {
         let mut out = PREFACE.to_vec();
@@ -48,7 +57,7 @@ impl Config {
             (setting::ENABLE_PUSH, 0),
             (setting::INITIAL_WINDOW_SIZE, self.stream_window_bytes),
             (setting::MAX_FRAME_SIZE, PAYLOAD_BYTES_MAX as u32),
-            (setting::MAX_HEADER_LIST_SIZE, self.header_bytes_max),
+            (setting::MAX_HEADER_LIST_SIZE, self.block_bytes_max()),
         ];
         put_settings(&mut out, &settings);
         put_window_update(&mut out, 0, CONNECTION_WINDOW_BYTES - frame::WINDOW_DEFAULT as u32);
@@ -63,7 +72,7 @@ pub(super) fn config() -> Config {
         authority: "server:1".to_owned(),
         is_tls: false,
         stream_window_bytes: 64 << 10,
-        header_bytes_max: 16 << 10,
+        header_bytes_max: 1 << 10,
     }
 }
 

@@ -53,6 +53,9 @@ pub(in crate::upstream) enum Error {
     /// The stream was reset here: what came on it breaks the rules.
     #[error("the server broke the rules of HTTP/2 on the stream: {0}")]
     StreamBroken(&'static str),
+    /// The stream was reset here: its headers or trailers are too large.
+    #[error("headers of {bytes} bytes are larger than {max}")]
+    HeadersTooLarge { bytes: usize, max: usize },
     /// The stream was reset here, because nobody wants it any more.
     #[error("the stream was cancelled")]
     Cancelled,

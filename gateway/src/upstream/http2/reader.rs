@@ -13,6 +13,7 @@ const CONTINUATIONS_MAX: usize = 64;
 pub(super) struct Reader {
     decoder: Decoder,
     header_bytes_max: usize,
+    block_bytes_max: usize,
     /// A header block that goes on.
     block: Option<Part>,
     /// How many streams the server takes at once; `None` before its SETTINGS.
@@ -32,6 +33,7 @@ impl Reader {
         Self {
             decoder: Decoder::new(),
             header_bytes_max: config.header_bytes_max as usize,
+            block_bytes_max: config.block_bytes_max() as usize,
             block: None,
             streams_max: None,
         }
@@ -126,7 +128,7 @@ impl Reader {
             return Ok(());
         };
         block.continuations += 1;
-        if block.bytes.len() + payload.len() > self.header_bytes_max || block.continuations > CONTINUATIONS_MAX {
+        if block.bytes.len() + payload.len() > self.block_bytes_max || block.continuations > CONTINUATIONS_MAX {
             return Err(Violation {
                 reason: Reason::ENHANCE_YOUR_CALM,
                 why: "a header block has no end",
@@ -147,7 +149,7 @@ impl Reader {
             reason: Reason::COMPRESSION_ERROR,
             why: "a header block cannot be read",
         })?;
-        shared.lock().headers(stream, fields, ends)
+        shared.lock().headers(stream, fields, self.header_bytes_max, ends)
     }
 
     fn settings(&mut self, payload: &[u8], shared: &Shared) -> Result<(), Violation> {

@@ -30,9 +30,13 @@ impl Lease {
         timer.at(&self.gauge);
     }
 
-    /// Notes that the connection did not take the call, so that none is given to it until it looks after itself again.
-    pub(in crate::upstream) fn note_refused(&self) {
+    /// Notes that the connection did not take the call, so that none is given to it until it looks after itself again; if
+    /// its server does not read, it is asked whether it is there.
+    pub(in crate::upstream) fn note_refused(&self, is_unread: bool) {
         self.gauge.streams_max.store(0, Ordering::Relaxed);
+        if is_unread {
+            self.gauge.suspected.notify_one();
+        }
     }
 
     /// Notes that the server answers calls.

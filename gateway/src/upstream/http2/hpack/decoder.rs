@@ -54,9 +54,9 @@ pub(in super::super) struct Fields {
     pub(in super::super) headers: HeaderMap,
     /// `content-length`.
     pub(in super::super) length: Option<u64>,
-    /// By RFC 9113, 10.5.1.
-    bytes: usize,
-    /// Whether it is more than is taken: then the rest is not there.
+    /// By RFC 9113, 10.5.1, without the status.
+    pub(in super::super) bytes: usize,
+    /// Whether it is more than is taken: then the rest is not there, and only counted.
     pub(in super::super) is_too_large: bool,
     /// Whether it says what no answer may (RFC 9113, 8.2 and 8.3).
     pub(in super::super) is_malformed: bool,
@@ -86,6 +86,7 @@ impl Decoder {
                     let index = integer(&mut block, 7)?;
                     let field = self.at(index)?;
                     if fields.is_too_large {
+                        fields.bytes += field.bytes();
                         continue;
                     }
                     field.clone()
@@ -203,9 +204,11 @@ impl Field {
 
 impl Fields {
     fn add(&mut self, field: Field, bytes_max: usize) {
-        self.bytes += field.bytes();
-        if self.bytes > bytes_max {
-            self.is_too_large = true;
+        if !matches!(field, Field::Status(_)) {
+            self.bytes += field.bytes();
+        }
+        self.is_too_large |= self.bytes > bytes_max;
+        if self.is_too_large {
             return;
         }
         match field {
@@ -454,6 +457,7 @@ mod tests {
             .collect::<Vec<_>>();
         let fields = decoder.block(&block, 340).unwrap();
         assert!(fields.is_too_large && fields.headers.len() == 10, "{fields:?}");
+        assert_eq!(fields.bytes, 34 * 1_001);
         assert!(!decoder.block(&block[..14], 340).unwrap().is_too_large);
     }
 

@@ -47,7 +47,7 @@ impl State {
                 .map(|why| (Reason::PROTOCOL_ERROR, why))
         };
         if let Some((reason, why)) = broken {
-            self.break_off(id, reason, why);
+            self.break_off(id, reason, Error::StreamBroken(why));
             return Ok(());
         }
         stream.unread.extend_from_slice(data);
@@ -62,21 +62,31 @@ impl State {
     }
 
     /// HEADERS, whole: a head or trailers.
-    pub(in crate::upstream::http2) fn headers(&mut self, id: u32, fields: Fields, ends: bool) -> Result<(), Violation> {
+    pub(in crate::upstream::http2) fn headers(
+        &mut self,
+        id: u32,
+        fields: Fields,
+        bytes_max: usize,
+        ends: bool,
+    ) -> Result<(), Violation> {
         let Some(stream) = self.known(id)? else {
             return Ok(());
         };
         let broken = if stream.has_ended {
-            Some((Reason::STREAM_CLOSED, "more came after its end"))
+            Some((Reason::STREAM_CLOSED, Error::StreamBroken("more came after its end")))
         } else if fields.is_malformed {
-            Some((Reason::PROTOCOL_ERROR, "its headers are malformed"))
+            Some((Reason::PROTOCOL_ERROR, Error::StreamBroken("its headers are malformed")))
         } else if fields.is_too_large {
-            Some((Reason::ENHANCE_YOUR_CALM, "its headers are far too large"))
+            let (bytes, max) = (fields.bytes, bytes_max);
+            Some((Reason::ENHANCE_YOUR_CALM, Error::HeadersTooLarge { bytes, max }))
         } else {
-            stream.take(fields, ends).err().map(|why| (Reason::PROTOCOL_ERROR, why))
+            let taken = stream.take(fields, ends);
+            taken
+                .err()
+                .map(|why| (Reason::PROTOCOL_ERROR, Error::StreamBroken(why)))
         };
         match broken {
-            Some((reason, why)) => self.break_off(id, reason, why),
+            Some((reason, error)) => self.break_off(id, reason, error),
             None => self.wake_reader(id),
         }
         Ok(())
@@ -111,9 +121,17 @@ impl State {
         };
         stream.window += i64::from(increment);
         if increment == 0 {
-            self.break_off(id, Reason::PROTOCOL_ERROR, "its window was opened by nothing");
+            self.break_off(
+                id,
+                Reason::PROTOCOL_ERROR,
+                Error::StreamBroken("its window was opened by nothing"),
+            );
         } else if stream.window > WINDOW_MAX {
-            self.break_off(id, Reason::FLOW_CONTROL_ERROR, "its window is too large");
+            self.break_off(
+                id,
+                Reason::FLOW_CONTROL_ERROR,
+                Error::StreamBroken("its window is too large"),
+            );
         } else {
             self.go_on(id);
         }
@@ -235,12 +253,12 @@ impl State {
     }
 
     /// Resets a stream: what came breaks the rules.
-    fn break_off(&mut self, id: u32, reason: Reason, why: &'static str) {
+    fn break_off(&mut self, id: u32, reason: Reason, error: Error) {
         if let Some(stream) = self.streams.get_mut(&id)
             && stream.error.is_none()
         {
             frame::put_reset(&mut self.out, id, reason);
-            stream.fail(Error::StreamBroken(why), &mut self.wakes);
+            stream.fail(error, &mut self.wakes);
         }
     }
 
