@@ -174,6 +174,7 @@ mod tests {
     use prost_reflect::prost_types::{DescriptorProto, FileDescriptorSet};
 
     use super::*;
+    use crate::HttpRule;
     use crate::fixture::{self, load, rule};
 
     fn refused(rules: Vec<HttpRule>) -> String {

@@ -80,16 +80,16 @@ async fn frame(answer: &mut Answer) -> Result<Option<Frame<Bytes>>, Error> {
     poll_fn(|cx| answer.poll_frame(cx)).await
 }
 
-/// All of an answer's body, and its trailers.
+/// All of an answer's body, and its trailers, after which nobody asks for more.
 async fn rest(answer: &mut Answer) -> Result<(Vec<u8>, Option<HeaderMap>), Error> {
-    let (mut body, mut trailers) = (Vec::new(), None);
+    let mut body = Vec::new();
     while let Some(next) = frame(answer).await? {
         match next.into_data() {
             Ok(data) => body.extend_from_slice(&data),
-            Err(next) => trailers = next.into_trailers().ok(),
+            Err(next) => return Ok((body, next.into_trailers().ok())),
         }
     }
-    Ok((body, trailers))
+    Ok((body, None))
 }
 
 /// A server that echoes bodies, with windows of so many bytes.

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::alias::Alias;
+use crate::codec::Position;
 use crate::fixture::{bound, bound_with, load, load_with, rule};
 use crate::schema::Schema;
 use crate::settings::Options;

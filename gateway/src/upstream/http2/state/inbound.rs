@@ -278,15 +278,18 @@ impl Stream {
                 return if ends { Err("it ended before its head") } else { Ok(()) };
             }
             (false, Some(status)) => {
-                self.has_head = true;
                 self.length = fields.length;
+                self.count(0, ends)?;
+                self.has_head = true;
                 self.head = Some((status, fields.headers));
             }
             (true, Some(_)) => return Err("its trailers have a status"),
             (true, None) if !ends => return Err("it goes on after its trailers"),
-            (true, None) => self.trailers = Some(fields.headers),
+            (true, None) => {
+                self.count(0, ends)?;
+                self.trailers = Some(fields.headers);
+            }
         }
-        self.count(0, ends)?;
         self.has_ended = ends;
         Ok(())
     }
