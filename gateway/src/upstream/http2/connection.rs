@@ -31,6 +31,9 @@ pub(in crate::upstream) struct Connection<T> {
     output: Vec<u8>,
     written: usize,
     reader: Reader,
+    /// Whether what is to be written waits for the next poll, and whether it did wait for this one.
+    is_gathering: bool,
+    has_gathered: bool,
     /// Kept for its memory.
     wakes: Vec<Waker>,
     /// Whether no stream is opened any more.
@@ -52,6 +55,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
             output: Vec::new(),
             written: 0,
             reader: Reader::new(config),
+            is_gathering: false,
+            has_gathered: false,
             wakes: Vec::new(),
             is_leaving: false,
             said_goodbye: false,
@@ -86,6 +91,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
     /// Moves frames. It ends when the server has closed the connection, or when no stream is opened any more and all have
     /// ended.
     pub(in crate::upstream) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.has_gathered = std::mem::take(&mut self.is_gathering);
         let ended = match ready!(self.poll_ended(cx)) {
             Ok(()) => Ok(()),
             Err(Stop::Error(error)) => Err(error),
@@ -135,7 +141,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
         Poll::Ready(Err(stop))
     }
 
-    /// Writes all that there is.
+    /// Writes all that there is. Where several calls are in progress, tasks that are about to send theirs get to run first,
+    /// so that one write takes what several sent: tokio polls whom a task has woken right after it.
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Stop>> {
         loop {
             while let Some(rest) = self.output.get(self.written..).filter(|rest| !rest.is_empty()) {
@@ -154,7 +161,15 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
                 drop(state);
                 return Pin::new(&mut self.io).poll_flush(cx).map_err(Stop::from);
             }
+            if !self.has_gathered && state.is_shared() {
+                drop(state);
+                if !std::mem::replace(&mut self.is_gathering, true) {
+                    cx.waker().wake_by_ref();
+                }
+                return Poll::Pending;
+            }
             std::mem::swap(&mut state.out, &mut self.output);
+            state.has_shared = false;
             // There is room now.
             state.send_waiting();
             state.take_wakes(&mut self.wakes);

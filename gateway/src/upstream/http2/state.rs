@@ -60,6 +60,8 @@ pub(super) struct State {
     /// Whom to wake when the lock is free again.
     wakes: Vec<Waker>,
     ping: Ping,
+    /// Whether several calls were in progress since this was last unset.
+    pub(super) has_shared: bool,
 }
 
 /// Pings, one at a time.
@@ -139,6 +141,7 @@ impl Shared {
             driver: None,
             wakes: Vec::new(),
             ping: Ping::default(),
+            has_shared: false,
         }))
     }
 
@@ -177,6 +180,11 @@ impl State {
     /// Opens no further stream; those that are open go on. The first word counts.
     pub(super) fn refuse(&mut self, error: Error) {
         self.refusal.get_or_insert(error);
+    }
+
+    /// Whether several calls are in progress, or were since the last write.
+    pub(super) fn is_shared(&self) -> bool {
+        self.has_shared || self.streams.len() > 1
     }
 
     /// Whether the connection has nothing more to do.
@@ -294,6 +302,7 @@ impl State {
     /// Forgets a stream, of which nobody reads any more. If it is not over, the server is told.
     pub(super) fn forget(&mut self, id: u32) {
         if let Some(stream) = self.streams.remove(&id) {
+            self.has_shared |= !self.streams.is_empty();
             if stream.waits {
                 self.waiting.retain(|waiting| *waiting != id);
             }
