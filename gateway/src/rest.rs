@@ -27,7 +27,6 @@ use crate::guard::Guard;
 use crate::inner::Inner;
 use crate::metadata::{self, HeaderNames};
 use crate::reply::Messages;
-use crate::serve::RequestEnd;
 use crate::{stream, unary};
 
 mod client_stream;
@@ -285,7 +284,6 @@ impl<'i, 'c, 's> Matched<'i, 'c, 's> {
         };
         let read = payload::read(request.headers(), seen, body, &bounds).await;
         let Payload { bytes: body, held } = read.map_err(|failure| failure.closing(request.version()))?;
-        RequestEnd::note(request.extensions());
         let fields = header_fields(request.headers(), seen, self.form)?;
         if !body.is_empty()
             && let Some(alias) = gateway.alias(request.headers())

@@ -7,6 +7,7 @@ mod activity;
 mod caps;
 mod connection;
 mod handshake;
+mod http1;
 mod peer;
 mod tracked;
 mod transport;
@@ -18,7 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderValue;
-use hyper::server::conn::{http1, http2};
+use hyper::server::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
@@ -26,19 +27,16 @@ use tokio::task::JoinSet;
 
 use crate::drain::begun;
 use crate::gateway::HttpService;
-use connection::{GOODBYE, Protocols, connection};
+use connection::connection;
 pub use handshake::{Handshake, Plain};
 
-pub(crate) use activity::RequestEnd;
 pub use caps::{Caps, Taken};
 pub use peer::Peer;
 
 /// The kernel's buffer for a reader that is slow: it, not our memory, holds back a stream.
 const SEND_BUFFER_BYTES: u32 = 256 << 10;
 const BACKLOG: u32 = 1_024;
-const HEADERS_MAX: usize = 100;
 const HEADER_BYTES_MAX: u32 = 16 << 10;
-const HTTP1_BUFFER_BYTES: usize = 64 << 10;
 const STREAM_WINDOW_BYTES: u32 = 256 << 10;
 const CONNECTION_WINDOW_BYTES: u32 = 1 << 20;
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
@@ -139,7 +137,7 @@ pub async fn serve_over<H: Handshake>(
         handshake,
         service,
         limits,
-        protocols: Arc::new(protocols(&limits)),
+        http2: Arc::new(http2(&limits)),
         caps: Caps::new(limits.connections, limits.connections_per_ip),
         draining: draining.clone(),
     };
@@ -165,7 +163,7 @@ struct Serving<H> {
     handshake: H,
     service: HttpService,
     limits: ConnectionLimits,
-    protocols: Arc<Protocols>,
+    http2: Arc<http2::Builder<TokioExecutor>>,
     caps: Caps,
     draining: watch::Receiver<bool>,
 }
@@ -179,12 +177,12 @@ impl<H: Handshake> Serving<H> {
         };
         // Answers are written whole; waiting for more only delays them. A socket that refuses is closing already.
         let _ = stream.set_nodelay(true);
-        let (handshake, service, protocols) = (self.handshake.clone(), self.service.clone(), self.protocols.clone());
+        let (handshake, service, http2) = (self.handshake.clone(), self.service.clone(), self.http2.clone());
         let (limits, draining) = (self.limits, self.draining.clone());
         Some(async move {
             let shaken = tokio::time::timeout(limits.first_request, handshake.shake(stream)).await;
             match shaken {
-                Ok(Ok(io)) => connection(Box::new(io), peer, service, protocols, limits, draining).await,
+                Ok(Ok(io)) => connection(Box::new(io), peer, service, http2, limits, draining).await,
                 Ok(Err(error)) => tracing::debug!(peer = %peer.ip(), %error, "a handshake failed"),
                 Err(_) => tracing::debug!(peer = %peer.ip(), "a handshake took too long"),
             }
@@ -238,18 +236,10 @@ fn is_peers(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
 
-fn protocols(limits: &ConnectionLimits) -> Protocols {
-    // hyper's timer runs while it waits for a head, so a shorter one would be a second bound of idleness. A head that has
-    // begun is no request in progress yet: the watch bounds it as it bounds silence, before this does.
-    let head_max = limits.idle.max(limits.first_request).saturating_add(GOODBYE);
-    let (mut http1, mut http2) = (http1::Builder::new(), http2::Builder::new(TokioExecutor::new()));
-    // Both protocols need their timer set, or a limit of time panics when it is first needed.
-    http1
-        .timer(TokioTimer::new())
-        .header_read_timeout(head_max)
-        .max_headers(HEADERS_MAX)
-        .max_buf_size(HTTP1_BUFFER_BYTES);
+fn http2(limits: &ConnectionLimits) -> http2::Builder<TokioExecutor> {
+    let mut http2 = http2::Builder::new(TokioExecutor::new());
     http2
+        // Without one a limit of time panics when it is first needed.
         .timer(TokioTimer::new())
         .max_concurrent_streams(limits.streams)
         .keep_alive_interval(KEEP_ALIVE)
@@ -259,7 +249,7 @@ fn protocols(limits: &ConnectionLimits) -> Protocols {
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .max_pending_accept_reset_streams(20)
         .max_local_error_reset_streams(100);
-    Protocols { http1, http2 }
+    http2
 }
 
 #[cfg(test)]

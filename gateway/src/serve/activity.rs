@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use http::Extensions;
 use tokio::time::Instant;
 
 /// One connection's activity, shared with its transport and with the guards of its requests. Times are kept as
@@ -19,7 +18,7 @@ pub(super) struct Activity {
     last_end_ms: AtomicU64,
     /// When the transport began to refuse bytes; [`NEVER`] while it takes them.
     blocked_ms: AtomicU64,
-    /// Those in progress.
+    /// Those of HTTP/2 that are in progress.
     answers: Mutex<Vec<Weak<InProgress>>>,
 }
 
@@ -38,7 +37,7 @@ impl Activity {
         }
     }
 
-    /// Counts a request until the last clone of the guard is dropped.
+    /// Counts a request of HTTP/2 until the last clone of the guard is dropped.
     pub(super) fn begin(self: &Arc<Self>) -> Arc<InProgress> {
         self.begun.store(true, Ordering::Relaxed);
         self.in_progress.fetch_add(1, Ordering::AcqRel);
@@ -49,6 +48,20 @@ impl Activity {
         });
         self.answers().push(Arc::downgrade(&request));
         request
+    }
+
+    /// Counts a request of HTTP/1.1 until the guard is dropped; `is_whole` if all of it is there.
+    pub(super) fn count(self: &Arc<Self>, is_whole: bool) -> Counted {
+        self.begun.store(true, Ordering::Relaxed);
+        self.note_request(is_whole);
+        self.in_progress.fetch_add(1, Ordering::AcqRel);
+        Counted(Arc::clone(self))
+    }
+
+    /// One request less is in progress.
+    fn end(&self) {
+        self.last_end_ms.store(self.now_ms(), Ordering::Relaxed);
+        self.in_progress.fetch_sub(1, Ordering::AcqRel);
     }
 
     /// Notes whether the request in progress, one of HTTP/1.1, has come to its end.
@@ -112,24 +125,17 @@ impl Activity {
     }
 }
 
-/// In the extensions of a request of HTTP/1.1 with a body: whoever reads that to its end says so.
-#[derive(Clone)]
-pub(crate) struct RequestEnd(Arc<Activity>);
+/// A request of HTTP/1.1 in progress, from its head until its answer is written; that it waits for the peer is seen by its
+/// transport alone.
+pub(super) struct Counted(Arc<Activity>);
 
-impl RequestEnd {
-    pub(super) fn new(activity: Arc<Activity>) -> Self {
-        Self(activity)
-    }
-
-    /// Notes that the body of the request with these extensions was read to its end.
-    pub(crate) fn note(extensions: &Extensions) {
-        if let Some(Self(activity)) = extensions.get() {
-            activity.note_request(true);
-        }
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.end();
     }
 }
 
-/// A request in progress, from its head until the last byte of its answer was written.
+/// A request of HTTP/2 in progress, from its head until the last byte of its answer was written.
 pub(super) struct InProgress {
     activity: Arc<Activity>,
     /// What is there for the peer and waits for it: pieces of the answer that are not written yet, and the next piece
@@ -161,10 +167,8 @@ impl Drop for Owed {
 
 impl Drop for InProgress {
     fn drop(&mut self) {
-        let activity = &self.activity;
-        activity.last_end_ms.store(activity.now_ms(), Ordering::Relaxed);
-        activity.in_progress.fetch_sub(1, Ordering::AcqRel);
+        self.activity.end();
         // This one counts as gone already.
-        activity.answers().retain(|answer| answer.strong_count() > 0);
+        self.activity.answers().retain(|answer| answer.strong_count() > 0);
     }
 }

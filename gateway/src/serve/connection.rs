@@ -1,5 +1,5 @@
-//! One connection, from its first byte to its end: hyper serves it, and a watch beside it decides when it has to end.
-//! It is not generic: each further kind of transport or service would be hyper's whole server compiled once more.
+//! One connection, from its first byte to its end: `http1` or hyper's HTTP/2 serves it, and a watch beside it decides when
+//! it has to end. It is not generic: each further kind of transport or service would be a whole server compiled once more.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -7,17 +7,16 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::CONNECTION;
-use http::{HeaderValue, Request, Version};
-use http_body::Body as _;
+use http::Request;
 use hyper::body::Incoming;
-use hyper::server::conn::{http1, http2};
+use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::activity::{Activity, RequestEnd};
+use super::activity::Activity;
+use super::http1;
 use super::tracked::Tracked;
 use super::transport::{Io, Transport};
 use super::woken::Woken;
@@ -33,14 +32,8 @@ pub(super) const GOODBYE: Duration = Duration::from_secs(1);
 /// It need only cover what is in buffers on the way; HTTP/1.1 has no word like GOAWAY that would settle it.
 pub(super) const LAST_CALL: Duration = Duration::from_millis(100);
 
-/// How each protocol is spoken.
-pub(super) struct Protocols {
-    pub(super) http1: http1::Builder,
-    pub(super) http2: http2::Builder<TokioExecutor>,
-}
-
-/// Serves until the end of the connection, or of the watch's patience. A macro, since hyper's connections have nothing in
-/// common by which a function could ask them to end.
+/// Serves until the end of the connection, or of the watch's patience. A macro, since the connections of both have
+/// nothing in common by which a function could ask them to end.
 macro_rules! until_over {
     ($serving:ident, $watch:ident, $draining:ident) => {
         loop {
@@ -63,51 +56,42 @@ pub(super) async fn connection(
     io: Box<dyn Io>,
     peer: SocketAddr,
     service: HttpService,
-    protocols: Arc<Protocols>,
+    http2: Arc<http2::Builder<TokioExecutor>>,
     limits: ConnectionLimits,
     mut draining: watch::Receiver<bool>,
 ) {
     let activity = Arc::new(Activity::start());
-    let (counted, closing) = (Arc::clone(&activity), draining.clone());
     let remote = RemoteAddress::new(peer);
-    let service = service_fn(move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(remote.clone());
-        let in_progress = counted.begin();
-        let (version, closing) = (request.version(), closing.clone());
-        if version <= Version::HTTP_11 {
-            let is_whole = request.body().is_end_stream();
-            counted.note_request(is_whole);
-            if !is_whole {
-                request.extensions_mut().insert(RequestEnd::new(Arc::clone(&counted)));
-            }
-        }
-        let answer = service.answer(request.map(RequestBody::new));
-        async move {
-            let mut response = answer.await?.map(|body| Tracked::new(body, in_progress));
-            if version <= Version::HTTP_11 && *closing.borrow() {
-                response
-                    .headers_mut()
-                    .insert(CONNECTION, HeaderValue::from_static("close"));
-            }
-            Ok::<_, Infallible>(response)
-        }
-    });
     let mut transport = Transport::new(io, Arc::clone(&activity));
-    let mut watch = Watch::new(activity, limits);
+    let mut watch = Watch::new(Arc::clone(&activity), limits);
     let is_http2 = tokio::select! {
         is_http2 = transport.is_http2() => is_http2,
         // Nobody is asked to go before the first request.
         _ = watch.verdict(&mut draining) => return,
     };
-    let io = TokioIo::new(transport);
     match is_http2 {
         Ok(true) => {
+            let service = service_fn(move |mut request: Request<Incoming>| {
+                request.extensions_mut().insert(remote.clone());
+                let in_progress = activity.begin();
+                let answer = service.answer(request.map(RequestBody::new));
+                async move {
+                    let response = answer.await?;
+                    Ok::<_, Infallible>(response.map(|body| Tracked::new(body, in_progress)))
+                }
+            });
             // Boxed: most connections are of HTTP/1.1, and would have its room.
-            let mut serving = Box::pin(protocols.http2.serve_connection(io, service));
+            let mut serving = Box::pin(http2.serve_connection(TokioIo::new(transport), service));
             until_over!(serving, watch, draining);
         }
         Ok(false) => {
-            let mut serving = pin!(protocols.http1.serve_connection(io, service));
+            let caller = http1::Caller {
+                service,
+                remote,
+                activity,
+                draining: draining.clone(),
+            };
+            let mut serving = pin!(http1::Connection::new(transport, caller));
             until_over!(serving, watch, draining);
         }
         Err(error) => tracing::debug!(%error, "a connection broke before its first request"),

@@ -1,35 +1,24 @@
-//! What really goes over an HTTP/1.1 connection: hyper over a pipe in memory, and a client that writes bytes.
+//! What really goes over an HTTP/1.1 connection: a client that writes bytes.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use hyper_util::rt::TokioIo;
-use hyper_util::service::TowerToHyperService;
-use millrace_gateway::{HttpService, RequestBody};
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use millrace_gateway::HttpService;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tonic::{Code, Status};
-use tower::{ServiceBuilder, ServiceExt};
 
+use crate::sockets::listening;
 use crate::support::{Ending, Scripted, Stage, grpc, item, messages, messages_then};
 
-/// Serves one connection and returns its other end.
-fn connect(service: HttpService) -> DuplexStream {
-    let (client, server) = tokio::io::duplex(64 * 1024);
-    let service = ServiceBuilder::new()
-        .map_request(|request: http::Request<hyper::body::Incoming>| request.map(RequestBody::new))
-        .service(service);
-    let connection = hyper::server::conn::http1::Builder::new();
-    tokio::spawn(async move {
-        connection
-            .serve_connection(TokioIo::new(server), TowerToHyperService::new(service.boxed_clone()))
-            .await
-    });
-    client
+/// A connection to a server.
+async fn connect(service: HttpService) -> TcpStream {
+    TcpStream::connect(listening(service).await).await.unwrap()
 }
 
 /// Sends a request and reads until the server closes.
 pub(crate) async fn exchange(service: HttpService, request: &str) -> String {
-    let mut client = connect(service);
+    let mut client = connect(service).await;
     client.write_all(request.as_bytes()).await.unwrap();
     let mut answer = Vec::new();
     client.read_to_end(&mut answer).await.unwrap();
@@ -91,7 +80,7 @@ async fn a_connection_that_is_closed_ends_the_inner_stream() {
         *kept.lock().unwrap() = Some(body.witness.clone());
         grpc(tonic::body::Body::new(body))
     });
-    let mut client = connect(stage.service.clone());
+    let mut client = connect(stage.service.clone()).await;
     client
         .write_all(get("/v1/items:watch", "text/event-stream").as_bytes())
         .await
@@ -169,7 +158,7 @@ async fn a_body_in_a_coding_that_nobody_undoes_is_not_read() {
             );
             assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{codings}: {answer}");
         }
-        // hyper itself refuses what does not end in `chunked`.
+        // Of what does not end in `chunked` nobody knows the end.
         for codings in ["transfer-encoding: gzip\r\n", "transfer-encoding: chunked, gzip\r\n"] {
             let answer = exchange(stage.service.clone(), &format!("{head}{codings}{rest}")).await;
             assert!(answer.starts_with("HTTP/1.1 400 "), "{codings}: {answer}");

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use tokio::io::DuplexStream;
 use tokio::time::Instant;
 
-use super::super::connection::LAST_CALL;
+use super::super::connection::{GOODBYE, LAST_CALL};
 use super::super::transport::HALF_CLOSED_MAX;
 use super::*;
 
@@ -40,7 +40,7 @@ async fn pipe(limits: ConnectionLimits, bytes: &[u8]) -> Pipe {
         Box::new(io),
         PEER,
         stage.service(),
-        Arc::new(protocols(&limits)),
+        Arc::new(http2(&limits)),
         limits,
         draining,
     ));
