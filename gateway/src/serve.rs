@@ -1,7 +1,7 @@
 //! The accept loop: connections, their limits, and a drain that always ends.
 //!
-//! tonic's own server, and hyper's defaults, leave open: a connection that never sends a request, one that is idle for
-//! ever, connections without number, and a drain that waits for them. Here each has a bound, tested with raw sockets.
+//! tonic's own server leaves open: a connection that never sends a request, one that is idle for ever, connections without
+//! number, and a drain that waits for them. Here each has a bound, tested with raw sockets.
 
 mod activity;
 mod caps;

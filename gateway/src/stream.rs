@@ -152,7 +152,7 @@ struct Stream {
     renderer: Renderer,
     /// Written, and not sent yet.
     ready: Vec<u8>,
-    /// What that holds of the memory for answers: hyper asks for it only when the caller has room for a first byte.
+    /// What that holds of the memory for answers: it is asked for only when the caller has room for a first byte.
     held: Held,
     memory: Memory,
     answers: Answers,
@@ -286,7 +286,7 @@ impl Body for Stream {
                 Poll::Ready(trailers.map(|trailers| Ok(Frame::trailers(trailers))))
             }
             State::Broken(code) => {
-                // hyper throws away what it holds when a body fails: it gets one turn to flush the status and the
+                // Over HTTP/2 what is held is thrown away when a body fails: it gets one turn to flush the status and the
                 // messages, or the caller would see a connection that closed without a word.
                 this.state = State::Breaking(code);
                 cx.waker().wake_by_ref();

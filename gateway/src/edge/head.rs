@@ -1,6 +1,6 @@
-//! What HTTP asks of the head of a request, whatever the request asks for (RFC 9112): one `Host`, and a body
-//! in no coding that nobody here can undo. hyper leaves both to its user. A head on which two readers may not agree is
-//! refused, and not interpreted: a proxy in front may have read it otherwise.
+//! What HTTP asks of the head of a request, whatever the request asks for (RFC 9112): one `Host`, and a body in no coding
+//! that nobody here can undo. A head on which two readers may not agree is refused, and not interpreted: a proxy in front may
+//! have read it otherwise.
 
 use http::{Request, Version, header};
 
@@ -9,8 +9,8 @@ use crate::error::Failure;
 /// Whether HTTP allows the head of a request, and its body can be read.
 pub(crate) fn check<B>(request: &Request<B>) -> Result<(), Failure> {
     one_host(request)?;
-    // hyper takes any list that ends in `chunked`, and undoes only that: a body in gzip would be read as if it were
-    // plain. (`TE`, of which the same is said at times, is about the answer, where all but `trailers` may be ignored.)
+    // Any list that ends in `chunked` tells where the body ends, and only that is undone: a body in gzip would be read as if
+    // it were plain. (`TE`, of which the same is said at times, is about the answer, where all but `trailers` may be ignored.)
     let mut codings = request.headers().get_all(header::TRANSFER_ENCODING).iter();
     match (codings.next(), codings.next()) {
         (None, _) => Ok(()),

@@ -72,6 +72,10 @@ pub(super) struct Connection {
     is_leaving: bool,
 }
 
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a connection has one, and a box would be made for each call"
+)]
 enum State {
     /// Waits for the head of a request.
     Idle,
@@ -425,3 +429,6 @@ fn whole(decoder: &mut Decoder, input: &mut BytesMut) -> Option<RequestBody> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

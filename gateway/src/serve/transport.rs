@@ -45,9 +45,8 @@ impl Transport {
         }
     }
 
-    /// Reads as much as tells whether the peer speaks HTTP/2. It is read once more by whoever speaks with it, and there
-    /// with what comes after it: hyper-util, which tells protocols too, hands it on alone, for which hyper doubles the
-    /// buffer that the connection keeps as long as it lives.
+    /// Reads as much as tells whether the peer speaks HTTP/2. It is read once more by whoever speaks with it, and there with
+    /// what comes after it.
     pub(super) async fn is_http2(&mut self) -> io::Result<bool> {
         poll_fn(|cx| self.poll_start(cx)).await
     }

@@ -246,6 +246,7 @@ pub(super) struct Date {
 
 impl Date {
     fn now(&mut self) -> &[u8] {
+        #[expect(clippy::disallowed_methods, reason = "what HTTP asks for is this machine's time")]
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         if since.as_secs() != self.second || self.text.is_empty() {
             self.second = since.as_secs();

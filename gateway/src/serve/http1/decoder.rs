@@ -201,8 +201,11 @@ mod tests {
 
     use super::*;
 
-    /// Data, trailers, and what is left behind the body; in two parts, cut at a place.
-    fn decoded(length: Length, body: &[u8], cut: usize) -> Result<Option<(Vec<u8>, HeaderMap, Vec<u8>)>, Malformed> {
+    /// Data, trailers, and what is left behind the body.
+    type Decoded = (Vec<u8>, HeaderMap, Vec<u8>);
+
+    /// Decodes what comes in two parts, cut at a place; `None` if the body has no end yet.
+    fn decoded(length: Length, body: &[u8], cut: usize) -> Result<Option<Decoded>, Malformed> {
         let mut decoder = Decoder::new(length);
         let (mut data, mut trailers, mut input) = (Vec::new(), HeaderMap::new(), BytesMut::new());
         let (first, second) = body.split_at(cut.min(body.len()));
