@@ -5,12 +5,14 @@
 //!
 //! - A body that came with its head, which most do, is handed on as it is; any other is read as it is asked for.
 //! - Head and body of an answer go out in one write, and what a stream has ready together.
-//! - A body that fails is cut off behind what there was of it, so that it never looks whole.
-//! - A peer that was answered before it had sent all is read a little longer, so that it gets its answer.
+//! - A body that fails is cut off behind what there was of it, so that it never looks whole; but HTTP/1.0 over plain TCP has no
+//!   other end than this one.
+//! - A peer that may be sending when its connection ends is read a little longer, so that it gets its answer.
 
 mod answer;
 mod body;
 mod decoder;
+mod exchange;
 mod head;
 mod output;
 
@@ -21,30 +23,29 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::BytesMut;
-use http::{HeaderMap, Request, Version};
+use http::{HeaderMap, StatusCode};
 use http_body::Body as _;
-use http_body_util::Full;
 use tokio::io::{AsyncReadExt, AsyncWrite};
 use tokio::sync::watch;
 use tokio::time::{Sleep, sleep};
 
 use super::RemoteAddress;
-use super::activity::{Activity, Counted};
+use super::activity::Activity;
 use super::connection::GOODBYE;
 use super::transport::Transport;
-use crate::body::{HttpResponse, RequestBody};
+use crate::body::HttpResponse;
 use crate::gateway::{Answer, HttpService};
-use answer::{Asked, Date, Framing, Put};
-use body::{Broken, Feed};
-use decoder::{Decoder, Next};
-use head::{Head, Length};
+use answer::{Date, Framing, Put};
+use body::Broken;
+use exchange::{Exchange, Waits};
+use head::Head;
 use output::Output;
 
 /// Bytes that are read at once, and which a connection keeps while it waits.
 const INPUT_BYTES: usize = 4 << 10;
-/// The same of a body that is longer.
+/// Bytes that are read at once of a body that did not come with its head.
 const BODY_BYTES: usize = 16 << 10;
-/// Bytes that are read of a peer that was answered before it had sent all.
+/// Bytes that are read of a peer while its connection ends (RFC 9112, 9.6).
 const LINGER_BYTES_MAX: usize = 1 << 20;
 
 /// Who answers, and what that has to know of the connection.
@@ -60,6 +61,8 @@ pub(super) struct Connection {
     io: Transport,
     caller: Caller,
     input: BytesMut,
+    /// Whether that has more room than is kept.
+    has_grown: bool,
     /// How much of it was looked at, and is no whole head.
     looked: usize,
     output: Output,
@@ -91,25 +94,13 @@ enum State {
     Closing,
 }
 
-/// The request that is being answered.
-struct Exchange {
-    asked: Asked,
-    /// Whether the connection ends with the answer.
-    closes: bool,
-    /// Whether the peer has still to be told to send its body.
-    expects_continue: bool,
-    decoder: Decoder,
-    /// Where its body goes, if that did not come with the head.
-    feed: Option<Feed>,
-    counted: Option<Counted>,
-}
-
 impl Connection {
     pub(super) fn new(io: Transport, caller: Caller) -> Self {
         Self {
             io,
             caller,
             input: BytesMut::new(),
+            has_grown: false,
             looked: 0,
             output: Output::default(),
             state: State::Idle,
@@ -136,6 +127,10 @@ impl Connection {
                 State::Answered(..) => ready!(self.poll_answered(cx))?,
                 State::Made => {
                     ready!(self.output.poll_write(&mut self.io, cx))?;
+                    if self.exchange.is_broken {
+                        // TLS has a word for an end, which is not said.
+                        return Poll::Ready(Err(io::ErrorKind::Other.into()));
+                    }
                     self.finish();
                 }
                 State::Lingering { .. } => {
@@ -168,28 +163,9 @@ impl Connection {
     }
 
     fn begin(&mut self, head: Head) {
-        let mut decoder = Decoder::new(head.body);
-        let (mut feed, mut body) = (None, RequestBody::empty());
-        if let Some(whole) = whole(&mut decoder, &mut self.input) {
-            body = whole;
-        } else if !decoder.has_ended() {
-            let (to, incoming) = body::body(decoder.left());
-            (feed, body) = (Some(to), RequestBody::new(incoming));
-        }
-        let mut request: Request<RequestBody> = head.request.map(|()| body);
+        let (mut request, exchange) = Exchange::begin(head, &mut self.input, &self.caller.activity);
         request.extensions_mut().insert(self.caller.remote.clone());
-        self.exchange = Exchange {
-            asked: Asked {
-                version: request.version(),
-                is_head: request.method() == http::Method::HEAD,
-                takes_trailers: head.takes_trailers,
-            },
-            closes: !head.keeps_alive,
-            expects_continue: head.expects_continue && self.input.is_empty() && feed.is_some(),
-            decoder,
-            counted: Some(Activity::count(&self.caller.activity, feed.is_none())),
-            feed,
-        };
+        self.exchange = exchange;
         self.state = State::Called(self.caller.service.answer(request));
     }
 
@@ -198,9 +174,7 @@ impl Connection {
         let response = loop {
             let waits = self.poll_request(cx)?;
             // What tells the peer to go on.
-            if !self.output.is_empty() {
-                ready!(self.output.poll_write(&mut self.io, cx))?;
-            }
+            ready!(self.output.poll_write(&mut self.io, cx))?;
             let State::Called(answer) = &mut self.state else {
                 return Poll::Ready(Ok(()));
             };
@@ -214,6 +188,14 @@ impl Connection {
     }
 
     fn put_head(&mut self, mut response: HttpResponse) {
+        if response.status().is_informational() {
+            tracing::error!(
+                status = response.status().as_u16(),
+                "a service answers with what is no answer"
+            );
+            response = HttpResponse::default();
+            *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+        }
         self.exchange.closes |=
             self.is_leaving || *self.caller.draining.borrow() || self.exchange.is_abandoned(&mut self.input);
         let framing = answer::put_head(
@@ -243,12 +225,13 @@ impl Connection {
                 put = framing.poll_put(response.body_mut(), &mut self.output, cx);
             }
             if let Poll::Ready(Put::End | Put::Broken) = put {
-                self.exchange.closes |= put == Poll::Ready(Put::Broken);
+                self.exchange.is_broken = put == Poll::Ready(Put::Broken);
                 self.state = State::Made;
                 return Poll::Ready(Ok(()));
             }
-            ready!(self.output.poll_write(&mut self.io, cx))?;
-            if put.is_pending() {
+            let written = self.output.poll_write(&mut self.io, cx)?;
+            if put.is_pending() || written.is_pending() {
+                // Who reads nothing before it has sent everything is read on.
                 ready!(self.poll_rest(waits, cx))?;
             }
         }
@@ -256,19 +239,18 @@ impl Connection {
 
     /// What comes after an answer that is written.
     fn finish(&mut self) {
-        let is_whole = self.exchange.discard(&mut self.input);
-        let closes = self.exchange.closes || self.is_leaving || !is_whole;
-        self.exchange.feed = None;
-        self.exchange.counted = None;
-        self.state = match (closes, is_whole) {
-            (false, _) => State::Idle,
-            (true, true) => State::Closing,
-            (true, false) => State::Lingering {
+        let (may_follow, may_send) = self.exchange.end(&mut self.input);
+        self.state = if may_follow && !self.is_leaving {
+            State::Idle
+        } else if may_send {
+            State::Lingering {
                 timer: Box::pin(sleep(GOODBYE)),
                 bytes: 0,
-            },
+            }
+        } else {
+            State::Closing
         };
-        if self.input.is_empty() && self.input.capacity() > INPUT_BYTES {
+        if self.input.is_empty() && std::mem::take(&mut self.has_grown) {
             self.input = BytesMut::new();
         }
     }
@@ -276,73 +258,48 @@ impl Connection {
     /// Reads on for a while, without a look: a transport that is closed while something comes may drop what the peer has
     /// not read yet of its answer (RFC 9112, 9.6).
     fn poll_lingering(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if let State::Lingering { timer, .. } = &mut self.state
+            && timer.as_mut().poll(cx).is_ready()
+        {
+            return Poll::Ready(Ok(()));
+        }
         ready!(Pin::new(&mut self.io).poll_shutdown(cx))?;
         loop {
             self.input.clear();
-            let read = self.poll_read(cx, BODY_BYTES)?;
-            let State::Lingering { timer, bytes } = &mut self.state else {
-                return Poll::Ready(Ok(()));
-            };
-            match read {
-                Poll::Ready(read) if read > 0 && *bytes < LINGER_BYTES_MAX => *bytes += read,
-                Poll::Ready(_) => return Poll::Ready(Ok(())),
-                Poll::Pending => return timer.as_mut().poll(cx).map(Ok),
+            let read = ready!(self.poll_read(cx, BODY_BYTES))?;
+            match &mut self.state {
+                State::Lingering { bytes, .. } if read > 0 && *bytes < LINGER_BYTES_MAX => *bytes += read,
+                _ => return Poll::Ready(Ok(())),
             }
         }
     }
 
-    /// Moves the body of the request to whoever asks for it. True if it waits for the peer.
-    fn poll_request(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
+    /// Moves the body of the request to whoever asks for it.
+    fn poll_request(&mut self, cx: &mut Context<'_>) -> io::Result<Waits> {
         loop {
-            let Exchange { decoder, feed, .. } = &mut self.exchange;
-            let Some(feed) = feed.as_ref().filter(|_| !decoder.has_ended()) else {
-                return Ok(false);
-            };
-            if !feed.is_asked() {
-                return Ok(false);
-            }
-            match decoder.next(&mut self.input) {
-                Ok(Next::Missing) => {}
-                Ok(next) => {
-                    let frame = match next {
-                        Next::Frame(frame) => Some(Ok(frame)),
-                        Next::End | Next::Missing => None,
-                    };
-                    feed.give(frame, decoder.has_ended());
-                    self.caller.activity.note_request(decoder.has_ended());
-                    continue;
-                }
-                Err(malformed) => {
-                    feed.give(Some(Err(malformed.into())), true);
-                    self.exchange.closes = true;
-                    return Ok(false);
-                }
+            match self.exchange.feed(&mut self.input, &self.caller.activity) {
+                Waits::Peer => {}
+                waits => return Ok(waits),
             }
             if std::mem::take(&mut self.exchange.expects_continue) {
                 self.output.bytes.extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
             }
             match self.poll_read(cx, BODY_BYTES)? {
-                Poll::Pending => return Ok(true),
-                Poll::Ready(0) => {
-                    self.exchange.break_off();
-                    return Ok(false);
-                }
+                Poll::Pending => return Ok(Waits::Peer),
+                Poll::Ready(0) => self.exchange.break_off(Broken::Closed),
                 Poll::Ready(_) => {}
             }
         }
     }
 
-    /// Rests where the answer has to be waited for; ready if its request was asked for meanwhile. `waits` says that the peer
-    /// is waited for already.
-    fn poll_rest(&mut self, waits: bool, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &self.exchange.feed {
-            _ if waits => Poll::Pending,
-            Some(feed) if !self.exchange.decoder.has_ended() => match feed.rest(cx) {
-                true => Poll::Pending,
-                false => Poll::Ready(Ok(())),
-            },
-            _ => self.poll_gone(cx),
-        }
+    /// Rests where the answer has to be waited for; ready if more of its request can be moved now.
+    fn poll_rest(&mut self, waits: Waits, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let rests = match waits {
+            Waits::Peer => true,
+            Waits::Reader => self.exchange.reader().is_none_or(|reader| reader.rest(cx)),
+            Waits::Nothing => return self.poll_gone(cx),
+        };
+        if rests { Poll::Pending } else { Poll::Ready(Ok(())) }
     }
 
     /// Waits until the peer has left. What it sends behind its request is read only as far as there is room, and with some
@@ -358,6 +315,7 @@ impl Connection {
 
     fn poll_read(&mut self, cx: &mut Context<'_>, bytes: usize) -> Poll<io::Result<usize>> {
         if self.input.capacity() - self.input.len() < bytes / 4 {
+            self.has_grown |= bytes > INPUT_BYTES || !self.input.is_empty();
             self.input.reserve(bytes);
         }
         pin!(self.io.read_buf(&mut self.input)).poll(cx)
@@ -369,64 +327,6 @@ impl Future for Connection {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.poll_to_end(cx)
-    }
-}
-
-impl Exchange {
-    /// Of nobody yet.
-    fn none() -> Self {
-        Self {
-            asked: Asked {
-                version: Version::HTTP_11,
-                is_head: false,
-                takes_trailers: false,
-            },
-            closes: false,
-            expects_continue: false,
-            decoder: Decoder::new(Length::Bytes(0)),
-            feed: None,
-            counted: None,
-        }
-    }
-
-    /// Of a request that could not be read: where it ends is not known.
-    fn refused() -> Self {
-        Self {
-            closes: true,
-            decoder: Decoder::new(Length::Chunked),
-            ..Self::none()
-        }
-    }
-
-    /// The peer has closed its side before the end of the body.
-    fn break_off(&mut self) {
-        self.closes = true;
-        if let Some(feed) = &self.feed {
-            feed.give(Some(Err(Broken::Closed)), true);
-        }
-    }
-
-    /// Whether nobody reads the request any more, of which more is to come than what is there.
-    fn is_abandoned(&mut self, input: &mut BytesMut) -> bool {
-        self.feed.as_ref().is_some_and(Feed::is_dropped) && !self.discard(input)
-    }
-
-    /// Passes over what is there of the request; whether that was all.
-    fn discard(&mut self, input: &mut BytesMut) -> bool {
-        while let Ok(Next::Frame(_)) = self.decoder.next(input) {}
-        self.decoder.has_ended()
-    }
-}
-
-/// The body that came whole with its head, if it did.
-fn whole(decoder: &mut Decoder, input: &mut BytesMut) -> Option<RequestBody> {
-    let left = decoder.left().filter(|left| *left > 0)?;
-    if left > input.len() as u64 {
-        return None;
-    }
-    match decoder.next(input) {
-        Ok(Next::Frame(frame)) => frame.into_data().ok().map(|data| RequestBody::new(Full::new(data))),
-        _ => None,
     }
 }
 

@@ -1,6 +1,6 @@
-//! An answer's body over HTTP/2 that knows for whom it waits. hyper asks for the next piece only when the peer has room for it; h2
-//! keeps what it cannot send yet, and the body is dropped as soon as its last piece is handed out. So a body waits for
-//! the peer while nobody asks for its next piece, and while a piece that was handed out is not written.
+//! An answer's body over HTTP/2 that knows for whom it waits. hyper asks for the next piece only when the peer has room for
+//! it; h2 keeps what it cannot send yet, and the body is dropped as soon as its last piece is handed out. So a body waits
+//! for the peer while nobody asks for its next piece, and while a piece that was handed out is not written.
 
 use std::pin::Pin;
 use std::sync::Arc;

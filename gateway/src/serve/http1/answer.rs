@@ -21,6 +21,15 @@ pub(super) struct Asked {
     pub(super) takes_trailers: bool,
 }
 
+impl Asked {
+    /// Of a request that could not be read.
+    pub(super) const NOTHING: Self = Self {
+        version: Version::HTTP_11,
+        is_head: false,
+        takes_trailers: false,
+    };
+}
+
 /// How the end of an answer is told.
 #[derive(Debug)]
 pub(super) enum Framing {
@@ -124,7 +133,7 @@ pub(super) fn put_head(
 ) -> Framing {
     let has_no_body = status.is_informational() || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
     put_status(out, asked.version, status);
-    let (mut trailers, mut given_length, mut has_date) = (Vec::new(), None, false);
+    let (mut given_length, mut has_date, mut has_trailers) = (None, false, false);
     for (name, value) in headers {
         match *name {
             // Of the connection, and of the body's framing: said below.
@@ -137,7 +146,10 @@ pub(super) fn put_head(
                 *closes |= has_token(value, "close");
                 continue;
             }
-            header::TRAILER if asked.takes_trailers => trailers.extend(listed(value)),
+            header::TRAILER => {
+                has_trailers = asked.takes_trailers;
+                continue;
+            }
             header::DATE => has_date = true,
             _ => {}
         }
@@ -147,14 +159,15 @@ pub(super) fn put_head(
         _ if has_no_body => Framing::None,
         // As the answer to GET would have it, if the service knows.
         _ if asked.is_head => {
-            if let Some(length) = given_length {
-                put_line(out, "content-length", length.as_bytes());
+            match (given_length, length) {
+                (Some(given), _) => put_line(out, "content-length", given.as_bytes()),
+                (None, Some(length @ 1..)) => put_length(out, length),
+                (None, _) => {}
             }
             Framing::None
         }
         Some(length) => {
-            // Into a vector nothing fails.
-            let _ = write!(out, "content-length: {length}\r\n");
+            put_length(out, length);
             Framing::Length(length)
         }
         None if asked.version == Version::HTTP_10 => {
@@ -163,7 +176,13 @@ pub(super) fn put_head(
         }
         None => {
             out.extend_from_slice(b"transfer-encoding: chunked\r\n");
-            Framing::Chunked { trailers }
+            let announced = headers.get_all(header::TRAILER).iter().filter(|_| has_trailers);
+            Framing::Chunked {
+                trailers: announced
+                    .inspect(|names| put_line(out, "trailer", names.as_bytes()))
+                    .flat_map(listed)
+                    .collect(),
+            }
         }
     };
     match (*closes, asked.version) {
@@ -191,14 +210,9 @@ pub(super) fn put_refusal(out: &mut Vec<u8>, refusal: Refusal, date: &mut Date) 
     let mut headers = HeaderMap::with_capacity(2);
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    let asked = Asked {
-        version: Version::HTTP_11,
-        is_head: false,
-        takes_trailers: false,
-    };
     put_head(
         out,
-        asked,
+        Asked::NOTHING,
         refusal.status,
         &headers,
         Some(body.len() as u64),
@@ -206,6 +220,11 @@ pub(super) fn put_refusal(out: &mut Vec<u8>, refusal: Refusal, date: &mut Date) 
         date,
     );
     out.extend_from_slice(body.as_bytes());
+}
+
+fn put_length(out: &mut Vec<u8>, length: u64) {
+    // Into a vector nothing fails.
+    let _ = write!(out, "content-length: {length}\r\n");
 }
 
 fn put_status(out: &mut Vec<u8>, version: Version, status: StatusCode) {
@@ -234,7 +253,27 @@ fn put_line(out: &mut Vec<u8>, name: &str, value: &[u8]) {
 
 fn listed(names: &HeaderValue) -> impl Iterator<Item = HeaderName> {
     let names = names.as_bytes().split(|byte| *byte == b',');
-    names.filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok())
+    let names = names.filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok());
+    names.filter(|name| !is_of_the_head(name))
+}
+
+/// Whether a header has to come before the body, so that it is no trailer (RFC 9110, 6.5.1).
+fn is_of_the_head(name: &HeaderName) -> bool {
+    matches!(
+        *name,
+        header::AUTHORIZATION
+            | header::CACHE_CONTROL
+            | header::CONNECTION
+            | header::CONTENT_ENCODING
+            | header::CONTENT_LENGTH
+            | header::CONTENT_RANGE
+            | header::CONTENT_TYPE
+            | header::HOST
+            | header::SET_COOKIE
+            | header::TE
+            | header::TRAILER
+            | header::TRANSFER_ENCODING
+    )
 }
 
 /// The date as HTTP says it, written once a second.

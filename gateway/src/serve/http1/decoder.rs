@@ -31,6 +31,8 @@ enum State {
     ChunkEnd,
     Trailers,
     Ended,
+    /// Its end cannot be known.
+    Malformed,
 }
 
 /// What is there next.
@@ -59,6 +61,14 @@ impl Decoder {
         }
     }
 
+    /// Of a request that could not be read.
+    pub(super) fn without_end() -> Self {
+        Self {
+            state: State::Malformed,
+            extension_bytes: 0,
+        }
+    }
+
     pub(super) fn has_ended(&self) -> bool {
         self.state == State::Ended
     }
@@ -72,11 +82,20 @@ impl Decoder {
         }
     }
 
-    /// Takes what is next off the front of what came.
+    /// Takes what is next off the front of what came. After an error there is only that.
     pub(super) fn next(&mut self, input: &mut BytesMut) -> Result<Next, Malformed> {
+        let next = self.step(input);
+        if next.is_err() {
+            self.state = State::Malformed;
+        }
+        next
+    }
+
+    fn step(&mut self, input: &mut BytesMut) -> Result<Next, Malformed> {
         loop {
             match self.state {
                 State::Ended => return Ok(Next::End),
+                State::Malformed => return Err(Malformed("their end is not known")),
                 State::Length(_) | State::Chunk(_) if input.is_empty() => return Ok(Next::Missing),
                 State::Length(left) => {
                     let data = up_to(input, left);
@@ -128,7 +147,8 @@ impl Decoder {
         if self.extension_bytes > EXTENSION_BYTES_MAX {
             return Err(Malformed("their extensions are longer than 16 KiB"));
         }
-        match extension.trim_ascii_start() {
+        let blank = extension.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+        match extension[blank..] {
             [] | [b';', ..] if !extension.contains(&b'\r') => {}
             _ => return Err(Malformed("a size is no hexadecimal number")),
         }
@@ -288,6 +308,8 @@ mod tests {
             "0\r\nx: 1\n\r\n",
             "0\r\nx\r\n\r\n",
             "0\r\n x: 1\r\n\r\n",
+            "0\r\nGET / HTTP/1.1\r\n\r\n",
+            "1\x0c\r\na\r\n",
             "0\r\n\n",
             &long,
             &much,

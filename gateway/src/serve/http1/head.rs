@@ -2,7 +2,7 @@
 
 use std::mem::MaybeUninit;
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, Version, header};
 
 /// Bytes of a head.
@@ -58,9 +58,8 @@ impl Refusal {
 /// `headers` is empty, and used for its memory.
 pub(super) fn take(input: &mut BytesMut, looked: &mut usize, headers: &mut HeaderMap) -> Result<Option<Head>, Refusal> {
     // Empty lines before a request are passed over (RFC 9112, 2.2).
-    let blank = input.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
-    if blank > 0 {
-        let _ = input.split_to(blank);
+    while let [b'\n', ..] | [b'\r', b'\n', ..] = input[..] {
+        input.advance(if input[0] == b'\n' { 1 } else { 2 });
         *looked = 0;
     }
     let Some(end) = end(input, *looked) else {
@@ -112,7 +111,10 @@ fn read(bytes: Bytes, mut headers: HeaderMap) -> Result<Head, Refusal> {
         .map_err(|_| Refusal::malformed("the request target is malformed"))?;
     let version = if minor == 0 { Version::HTTP_10 } else { Version::HTTP_11 };
     headers.reserve(parsed.headers.len());
-    let mut said = Said::of(version);
+    let mut said = Said {
+        is_http11: version == Version::HTTP_11,
+        ..Said::default()
+    };
     for line in parsed.headers.iter() {
         let name = HeaderName::from_bytes(line.name.as_bytes())
             .map_err(|_| Refusal::malformed("the name of a header is malformed"))?;
@@ -122,7 +124,8 @@ fn read(bytes: Bytes, mut headers: HeaderMap) -> Result<Head, Refusal> {
             headers.append(name, value);
         }
     }
-    if said.drops_length {
+    if said.is_chunked.is_some() && said.length.is_some() {
+        // Beside a coding it says nothing.
         headers.remove(header::CONTENT_LENGTH);
     }
     let body = said.body()?;
@@ -160,6 +163,7 @@ fn of_parser(error: httparse::Error, head: &[u8]) -> Refusal {
 }
 
 /// What headers say of the connection and of the body.
+#[derive(Default)]
 struct Said {
     is_http11: bool,
     closes: bool,
@@ -167,28 +171,11 @@ struct Said {
     length: Option<u64>,
     /// Whether the last coding of the body is `chunked`, if it has codings.
     is_chunked: Option<bool>,
-    /// Whether a length came before a coding, which alone counts.
-    drops_length: bool,
-    has_length: bool,
     expects_continue: bool,
     takes_trailers: bool,
 }
 
 impl Said {
-    fn of(version: Version) -> Self {
-        Self {
-            is_http11: version == Version::HTTP_11,
-            closes: false,
-            asks_to_stay: false,
-            length: None,
-            is_chunked: None,
-            drops_length: false,
-            has_length: false,
-            expects_continue: false,
-            takes_trailers: false,
-        }
-    }
-
     /// Takes a header in; whether it is kept.
     fn take(&mut self, name: &HeaderName, value: &HeaderValue) -> Result<bool, Refusal> {
         match *name {
@@ -201,7 +188,6 @@ impl Said {
                 if !self.is_http11 {
                     return Err(Refusal::malformed("HTTP/1.0 has no header `transfer-encoding`"));
                 }
-                self.drops_length |= self.length.is_some();
                 let last = value.as_bytes().rsplit(|byte| *byte == b',').next().unwrap_or_default();
                 self.is_chunked = Some(last.trim_ascii().eq_ignore_ascii_case(b"chunked"));
             }
@@ -221,14 +207,11 @@ impl Said {
         let length: u64 = digits
             .and_then(|digits| str::from_utf8(digits).ok()?.parse().ok())
             .ok_or(malformed)?;
-        self.has_length = true;
         match self.length.replace(length) {
             Some(before) if before != length => {
                 Err(Refusal::malformed("headers `content-length` contradict each other"))
             }
-            Some(_) => Ok(false),
-            // Beside a coding it says nothing.
-            None => Ok(self.is_chunked.is_none()),
+            before => Ok(before.is_none()),
         }
     }
 
@@ -245,7 +228,7 @@ impl Said {
     }
 
     fn keeps_alive(&self) -> bool {
-        let is_ambiguous = self.is_chunked.is_some() && self.has_length;
+        let is_ambiguous = self.is_chunked.is_some() && self.length.is_some();
         (self.is_http11 || self.asks_to_stay) && !self.closes && !is_ambiguous
     }
 }
@@ -374,6 +357,7 @@ mod tests {
             ("GET  / HTTP/1.1", 400),
             ("G\u{e4}T / HTTP/1.1", 400),
             ("GET / HTTP/1.1 ", 400),
+            ("\r\rGET / HTTP/1.1", 400),
             ("GET / http/1.1", 400),
             ("GET / HTTP/2.0", 505),
             ("GET / HTTP/1.2", 505),

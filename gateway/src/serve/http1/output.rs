@@ -93,3 +93,80 @@ impl Output {
         self.tail = &self.tail[written - of_bytes - of_piece..];
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Takes so many bytes at a time.
+    struct Narrow {
+        bytes_max: usize,
+        took: Vec<u8>,
+        flushes: usize,
+    }
+
+    impl AsyncWrite for Narrow {
+        fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+            let bytes = &bytes[..bytes.len().min(self.bytes_max)];
+            self.took.extend_from_slice(bytes);
+            Poll::Ready(Ok(bytes.len()))
+        }
+
+        fn poll_write_vectored(
+            self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+            parts: &[IoSlice<'_>],
+        ) -> Poll<io::Result<usize>> {
+            let all: Vec<u8> = parts.iter().flat_map(|part| part.to_vec()).collect();
+            self.poll_write(cx, &all)
+        }
+
+        fn is_write_vectored(&self) -> bool {
+            true
+        }
+
+        fn poll_flush(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            self.flushes += 1;
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[test]
+    fn whatever_a_transport_takes_all_is_written_in_order_and_flushed_once() {
+        let large = Bytes::from(b"0123456789".repeat(COPIED_BYTES_MAX / 10 + 1));
+        let expected = [b"head", &large[..], b"\r\n"].concat();
+        for bytes_max in [1, 3, 4, 5, large.len(), large.len() + 3, large.len() + 5, usize::MAX] {
+            let mut io = Narrow {
+                bytes_max,
+                took: Vec::new(),
+                flushes: 0,
+            };
+            let mut output = Output::default();
+            output.bytes.extend_from_slice(b"head");
+            output.put(large.clone(), b"\r\n");
+            assert!(!output.has_room() && !output.is_empty());
+            let mut cx = Context::from_waker(std::task::Waker::noop());
+            for _ in 0..2 {
+                assert!(matches!(output.poll_write(&mut io, &mut cx), Poll::Ready(Ok(()))));
+            }
+            assert!(
+                io.took == expected && output.is_empty() && output.has_room(),
+                "{bytes_max}"
+            );
+            assert_eq!(io.flushes, 1);
+        }
+        let mut closed = Narrow {
+            bytes_max: 0,
+            took: Vec::new(),
+            flushes: 0,
+        };
+        let mut output = Output::default();
+        output.put(Bytes::from_static(b"1"), b"");
+        let polled = output.poll_write(&mut closed, &mut Context::from_waker(std::task::Waker::noop()));
+        assert!(matches!(polled, Poll::Ready(Err(_))));
+    }
+}

@@ -219,6 +219,7 @@ async fn what_is_said_of_the_body_of_an_answer() {
         (old, 200, stream, "x", "y", CLOSING, "12345"),
         (old, 200, full, "x", "y", "content-length: 5\r\n", "12345"),
         (head, 200, full, "content-length", "9", "content-length: 9\r\n", ""),
+        (head, 200, full, "x", "y", "content-length: 5\r\n", ""),
         (head, 200, stream, "x", "y", "x: y\r\n", ""),
         (get, 204, full, "content-length", "9", CLOSING, ""),
         (get, 304, full, "etag", "a", "etag: a\r\n", ""),
@@ -301,16 +302,20 @@ async fn trailers_go_to_who_takes_them_if_they_were_announced() {
         let mut trailers = HeaderMap::new();
         trailers.insert("x-a", HeaderValue::from_static("1"));
         trailers.insert("x-b", HeaderValue::from_static("2"));
+        trailers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("3"));
         let mut response = Response::new(frames(vec![data("123"), Frame::trailers(trailers)], true));
         response
             .headers_mut()
-            .insert(header::TRAILER, HeaderValue::from_static("x-a, x-c"));
+            .insert(header::TRAILER, HeaderValue::from_static("x-a, x-c, Content-Length"));
         response
     };
     let heard = said(answer, "GET / HTTP/1.1\r\nte: trailers\r\nconnection: close\r\n\r\n").await;
     assert!(heard.ends_with("3\r\n123\r\n0\r\nx-a: 1\r\n\r\n"), "{heard}");
     let heard = said(answer, "GET / HTTP/1.1\r\nconnection: close\r\n\r\n").await;
-    assert!(heard.ends_with("3\r\n123\r\n0\r\n\r\n"), "{heard}");
+    assert!(
+        heard.ends_with("3\r\n123\r\n0\r\n\r\n") && !heard.contains("trailer"),
+        "{heard}"
+    );
 }
 
 #[tokio::test]
@@ -444,6 +449,55 @@ async fn a_call_whose_peer_leaves_is_dropped() {
             .unwrap_err();
         assert_eq!(Arc::strong_count(&held), 1, "the call is dropped");
     }
+}
+
+#[tokio::test]
+async fn a_peer_that_reads_nothing_before_it_has_sent_everything_gets_on() {
+    const BYTES: usize = 200_000;
+    let answer = |request: HttpRequest| async {
+        tokio::spawn(async move {
+            let body = request.into_body().collect().await.unwrap();
+            assert_eq!(body.to_bytes().len(), BYTES);
+        });
+        Response::new(ResponseBody::full("x".repeat(BYTES)))
+    };
+    let mut peer = peer(answer);
+    let sent = async {
+        peer.say(&format!(
+            "POST / HTTP/1.1\r\nconnection: close\r\ncontent-length: {BYTES}\r\n\r\n"
+        ))
+        .await;
+        peer.say(&"y".repeat(BYTES)).await;
+    };
+    tokio::time::timeout(PATIENCE, sent).await.expect("it is read");
+    assert!(peer.hears_all().await.ends_with(&"x".repeat(BYTES)));
+}
+
+#[tokio::test]
+async fn behind_a_body_without_end_nothing_is_read() {
+    let next = "GET / HTTP/1.1\r\nconnection: close\r\n\r\n";
+    for body in ["0\r\nGET / HTTP/1.1\r\n\r\n", "x\r\n\r\n", "1\r\nab\r\n0\r\n\r\n"] {
+        let heard = said(
+            refuse,
+            &format!("POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n{body}{next}"),
+        )
+        .await;
+        assert_eq!(heard.matches("HTTP/1.1 ").count(), 1, "{body}: {heard}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_answer_is_an_error() {
+    let answer = |_: HttpRequest| async {
+        let mut response = Response::new(ResponseBody::full("x"));
+        *response.status_mut() = StatusCode::EARLY_HINTS;
+        response
+    };
+    let heard = said(answer, "GET / HTTP/1.1\r\nconnection: close\r\n\r\n").await;
+    assert!(
+        heard.starts_with("HTTP/1.1 500 ") && heard.ends_with("\r\n\r\n"),
+        "{heard}"
+    );
 }
 
 #[tokio::test]

@@ -1,12 +1,14 @@
 //! The timers of a connection on a clock that moves only when all wait: the transport is a pipe in memory.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
-use tokio::io::DuplexStream;
+use tokio::io::{AsyncWrite, DuplexStream, ReadBuf};
 use tokio::time::Instant;
 
 use super::super::connection::{GOODBYE, LAST_CALL};
-use super::super::transport::HALF_CLOSED_MAX;
+use super::super::transport::{HALF_CLOSED_MAX, Io};
 use super::*;
 
 const PEER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 1);
@@ -32,12 +34,16 @@ struct Pipe {
 }
 
 async fn pipe(limits: ConnectionLimits, bytes: &[u8]) -> Pipe {
+    pipe_over(limits, bytes, |io| Box::new(io)).await
+}
+
+async fn pipe_over(limits: ConnectionLimits, bytes: &[u8], transport: fn(DuplexStream) -> Box<dyn Io>) -> Pipe {
     let (mut peer, io) = tokio::io::duplex(PIPE_BYTES);
     let (drain, draining) = watch::channel(false);
     let stage = Stage::new();
     let since = Instant::now();
     let serving = tokio::spawn(connection(
-        Box::new(io),
+        transport(io),
         PEER,
         stage.service(),
         Arc::new(http2(&limits)),
@@ -152,6 +158,36 @@ async fn a_peer_that_takes_nothing_is_cut() {
         let after = no_window.ended().await;
         assert!(at(after, limits.unread), "{path}: {after:?}");
     }
+}
+
+/// Takes whatever is written and sends nothing of it, as TLS does for a while.
+struct Unsent(DuplexStream);
+
+impl AsyncRead for Unsent {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Unsent {
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Pending
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Pending
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_transport_took_and_does_not_send_is_unread() {
+    let pipe = pipe_over(limits(), GET, |io| Box::new(Unsent(io))).await;
+    let after = pipe.ended().await;
+    assert!(at(after, limits().unread), "{after:?}");
 }
 
 #[tokio::test(start_paused = true)]
