@@ -21,6 +21,7 @@ use std::time::Duration;
 use http::HeaderValue;
 use hyper::server::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -156,6 +157,21 @@ pub async fn serve_over<H: Handshake>(
         serving.one(stream, peer).map(|served| connections.spawn(served));
     }
     finish(connections, drain_max).await;
+}
+
+/// Serves one connection over any transport, such as a pipe or a Unix socket, with the limits of one connection. Returns at
+/// its end.
+pub async fn serve_connection<I>(
+    io: I,
+    peer: SocketAddr,
+    service: HttpService,
+    limits: ConnectionLimits,
+    draining: watch::Receiver<bool>,
+) where
+    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let http2 = Arc::new(http2(&limits));
+    connection(Box::new(io), peer, service, http2, limits, draining).await;
 }
 
 /// What all connections of a listener have in common.

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use tokio::io::{AsyncWrite, DuplexStream, ReadBuf};
+use tokio::io::{DuplexStream, ReadBuf};
 use tokio::time::Instant;
 
 use super::super::connection::{GOODBYE, LAST_CALL};
