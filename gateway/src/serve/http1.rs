@@ -38,7 +38,7 @@ use crate::gateway::{Answer, HttpService};
 use answer::{Date, Framing, Put};
 use body::Broken;
 use exchange::{Exchange, Waits};
-use head::Head;
+use head::{Head, Looked};
 use output::Output;
 
 /// Bytes that are read at once, and which a connection keeps while it waits.
@@ -63,8 +63,7 @@ pub(super) struct Connection {
     input: BytesMut,
     /// Whether that has more room than is kept.
     has_grown: bool,
-    /// How much of it was looked at, and is no whole head.
-    looked: usize,
+    looked: Looked,
     output: Output,
     state: State,
     exchange: Exchange,
@@ -101,7 +100,7 @@ impl Connection {
             caller,
             input: BytesMut::new(),
             has_grown: false,
-            looked: 0,
+            looked: Looked::default(),
             output: Output::default(),
             state: State::Idle,
             exchange: Exchange::none(),
@@ -302,10 +301,10 @@ impl Connection {
         if rests { Poll::Pending } else { Poll::Ready(Ok(())) }
     }
 
-    /// Waits until the peer has left. What it sends behind its request is read only as far as there is room, and with some
-    /// of it there, it is not looked any further.
+    /// Waits until the peer has left, for which what it sends behind its request has to be read; with some of that there, it
+    /// is not looked any further.
     fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while self.input.is_empty() {
+        while self.input.len() < INPUT_BYTES {
             if ready!(self.poll_read(cx, INPUT_BYTES))? == 0 {
                 return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
             }

@@ -54,16 +54,34 @@ impl Refusal {
     }
 }
 
-/// Takes a head off the front of what came, if it is all there. `looked` is how much of it was looked at in vain before;
+/// How far a head that is not all there was looked at.
+#[derive(Debug, Default)]
+pub(super) struct Looked {
+    /// For its end.
+    end: usize,
+    /// For what makes it none.
+    sense: usize,
+}
+
+/// Takes a head off the front of what came, if it is all there. What can be none is refused as soon as that is seen.
 /// `headers` is empty, and used for its memory.
-pub(super) fn take(input: &mut BytesMut, looked: &mut usize, headers: &mut HeaderMap) -> Result<Option<Head>, Refusal> {
+pub(super) fn take(
+    input: &mut BytesMut,
+    looked: &mut Looked,
+    headers: &mut HeaderMap,
+) -> Result<Option<Head>, Refusal> {
     // Empty lines before a request are passed over (RFC 9112, 2.2).
     while let [b'\n', ..] | [b'\r', b'\n', ..] = input[..] {
         input.advance(if input[0] == b'\n' { 1 } else { 2 });
-        *looked = 0;
+        *looked = Looked::default();
     }
-    let Some(end) = end(input, *looked) else {
-        *looked = input.len();
+    let Some(end) = end(input, looked.end) else {
+        looked.end = input.len();
+        // By twice as much each time: a head that comes by single bytes costs no more than twice one that comes at once.
+        if input.len() > 2 * looked.sense {
+            looked.sense = input.len();
+            parse(input, &mut [const { MaybeUninit::uninit() }; HEADERS_MAX])?;
+        }
         return match input.len() {
             HEAD_BYTES_MAX.. if memchr::memchr(b'\n', input).is_none() => Err(Refusal {
                 status: StatusCode::URI_TOO_LONG,
@@ -73,7 +91,7 @@ pub(super) fn take(input: &mut BytesMut, looked: &mut usize, headers: &mut Heade
             _ => Ok(None),
         };
     };
-    *looked = 0;
+    *looked = Looked::default();
     if end > HEAD_BYTES_MAX {
         return Err(Refusal::too_large("the headers are longer than 64 KiB"));
     }
@@ -96,12 +114,10 @@ fn end(bytes: &[u8], looked: usize) -> Option<usize> {
 
 fn read(bytes: Bytes, mut headers: HeaderMap) -> Result<Head, Refusal> {
     let mut lines = [const { MaybeUninit::uninit() }; HEADERS_MAX];
-    let mut parsed = httparse::Request::new(&mut []);
-    match parsed.parse_with_uninit_headers(&bytes, &mut lines) {
-        // The empty line was found where it ends.
-        Ok(httparse::Status::Complete(length)) if length == bytes.len() => {}
-        Ok(_) => return Err(Refusal::malformed("the request's head is malformed")),
-        Err(error) => return Err(of_parser(error, &bytes)),
+    let (parsed, length) = parse(&bytes, &mut lines)?;
+    // The empty line was found where it ends.
+    if length != Some(bytes.len()) {
+        return Err(Refusal::malformed("the request's head is malformed"));
     }
     let (Some(method), Some(target), Some(minor)) = (parsed.method, parsed.path, parsed.version) else {
         return Err(Refusal::malformed("the request line is malformed"));
@@ -143,11 +159,27 @@ fn read(bytes: Bytes, mut headers: HeaderMap) -> Result<Head, Refusal> {
     })
 }
 
+/// What is there of a head, and its length if that is all.
+fn parse<'h, 'b>(
+    bytes: &'b [u8],
+    lines: &'h mut [MaybeUninit<httparse::Header<'b>>],
+) -> Result<(httparse::Request<'h, 'b>, Option<usize>), Refusal> {
+    let mut parsed = httparse::Request::new(&mut []);
+    match parsed.parse_with_uninit_headers(bytes, lines) {
+        Ok(httparse::Status::Complete(length)) => Ok((parsed, Some(length))),
+        Ok(httparse::Status::Partial) => Ok((parsed, None)),
+        Err(error) => Err(of_parser(error, bytes)),
+    }
+}
+
 fn of_parser(error: httparse::Error, head: &[u8]) -> Refusal {
     let is_another_version = || {
         let line = head.split(|byte| *byte == b'\n').next().unwrap_or_default();
         let mut parts = line.trim_ascii_end().split(|byte| *byte == b' ');
-        parts.nth(2).is_some_and(|version| version.starts_with(b"HTTP/")) && parts.next().is_none()
+        let version = parts.nth(2).and_then(|version| version.strip_prefix(b"HTTP/"));
+        let is_version =
+            matches!(version, Some([major, b'.', minor]) if major.is_ascii_digit() && minor.is_ascii_digit());
+        is_version && parts.next().is_none()
     };
     match error {
         httparse::Error::TooManyHeaders => Refusal::too_large("there are more than 100 headers"),
@@ -246,7 +278,7 @@ mod tests {
     use super::*;
 
     fn take_all(text: &str) -> Result<Option<Head>, Refusal> {
-        take(&mut BytesMut::from(text), &mut 0, &mut HeaderMap::new())
+        take(&mut BytesMut::from(text), &mut Looked::default(), &mut HeaderMap::new())
     }
 
     fn with(headers: &str) -> Result<Head, Refusal> {
@@ -256,7 +288,9 @@ mod tests {
     #[test]
     fn a_head_is_read_and_what_is_behind_it_stays() {
         let mut input = BytesMut::from("\r\n\r\nGET /a?b=%20 HTTP/1.1\r\nHost: a\r\nX-Y:  1 2\t\r\nx-y:\r\n\r\nGET /b");
-        let head = take(&mut input, &mut 0, &mut HeaderMap::new()).unwrap().unwrap();
+        let head = take(&mut input, &mut Looked::default(), &mut HeaderMap::new())
+            .unwrap()
+            .unwrap();
         assert_eq!(&input[..], b"GET /b");
         assert_eq!(
             (head.request.method(), head.request.uri()),
@@ -361,6 +395,7 @@ mod tests {
             ("GET / http/1.1", 400),
             ("GET / HTTP/2.0", 505),
             ("GET / HTTP/1.2", 505),
+            ("GET / HTTP/11", 400),
             ("GET a b HTTP/1.1", 400),
             ("\0", 400),
         ] {
@@ -377,13 +412,31 @@ mod tests {
         assert_eq!(take_all(&many(HEADERS_MAX + 1)).unwrap_err().status, 431);
     }
 
+    #[test]
+    fn what_can_be_no_head_is_refused_before_its_end() {
+        for (start, status) in [
+            ("\x16\x03\x01", 400),
+            ("EHLO x\r\n", 400),
+            ("\r\r", 400),
+            ("GET /\r\n", 400),
+            ("GET / HTTP/2.0\r\n", 505),
+            ("GET / HTTP/1.1\r\na b: c\r\n", 400),
+            (
+                &format!("GET / HTTP/1.1\r\n{}", "a: b\r\n".repeat(HEADERS_MAX + 1)),
+                431,
+            ),
+        ] {
+            assert_eq!(take_all(start).unwrap_err().status, status, "{start:?}");
+        }
+    }
+
     proptest! {
         /// However it is cut, and with whatever line ends, a head is the same one, found at its last byte.
         #[test]
         fn a_head_that_comes_in_parts_is_the_same(cuts in prop::collection::vec(1_usize..9, 0..40), bare in any::<[bool; 4]>()) {
             let lines = ["GET /a HTTP/1.1", "host: a", "x: y", ""];
             let text: String = lines.iter().zip(bare).map(|(line, bare)| format!("{line}{}", if bare { "\n" } else { "\r\n" })).collect();
-            let (mut input, mut looked, mut headers) = (BytesMut::new(), 0, HeaderMap::new());
+            let (mut input, mut looked, mut headers) = (BytesMut::new(), Looked::default(), HeaderMap::new());
             let mut cuts = cuts.into_iter();
             let mut rest = text.as_bytes();
             while !rest.is_empty() {
@@ -400,7 +453,7 @@ mod tests {
         #[test]
         fn no_bytes_panic(bytes in prop::collection::vec(any::<u8>(), 0..200), text in "[ -~\r\n]{0,200}") {
             for bytes in [bytes.as_slice(), text.as_bytes(), format!("GET / HTTP/1.1\r\n{text}\r\n\r\n").as_bytes()] {
-                let _ = take(&mut BytesMut::from(bytes), &mut 0, &mut HeaderMap::new());
+                let _ = take(&mut BytesMut::from(bytes), &mut Looked::default(), &mut HeaderMap::new());
             }
         }
     }

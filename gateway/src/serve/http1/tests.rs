@@ -427,6 +427,8 @@ async fn a_body_may_be_read_by_another_task_while_the_answer_goes_out() {
 async fn a_call_whose_peer_leaves_is_dropped() {
     for request in [
         "GET / HTTP/1.1\r\n\r\n",
+        "GET / HTTP/1.1\r\n\r\nG",
+        "GET / HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\n\r\n",
         "POST / HTTP/1.1\r\ncontent-length: 3\r\n\r\nabc",
     ] {
         let held = Arc::new(Semaphore::new(0));
