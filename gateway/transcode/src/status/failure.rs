@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use prost::Message;
-use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::bind::BindError;
@@ -25,39 +24,6 @@ pub const DETAILS_BYTES_MAX: usize = 4 * 1024;
 pub const JSON: &str = "application/json";
 /// Content type of [`Failure::problem_json`].
 pub const PROBLEM_JSON: &str = "application/problem+json";
-
-/// `google.rpc.Status`, in the order of its fields.
-#[derive(Serialize)]
-struct StatusBody<'a> {
-    code: i32,
-    message: &'a str,
-    details: Vec<Value>,
-}
-
-/// A problem document: RFC 9457's members, then ours.
-#[derive(Serialize)]
-struct Problem<'a> {
-    #[serde(rename = "type")]
-    kind: &'static str,
-    title: String,
-    status: u16,
-    detail: &'a str,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    instance: &'a str,
-    code: &'static str,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    reason: String,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    domain: String,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    violations: Vec<Violation>,
-}
-
-#[derive(Serialize)]
-struct Violation {
-    field: String,
-    description: String,
-}
 
 /// A failed call, ready to be sent over HTTP.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -234,13 +200,9 @@ impl Failure {
     pub fn status_json(&self, schema: &Schema) -> Vec<u8> {
         let (message, details) = self.bounded();
         let details: Vec<Value> = details.iter().map(|detail| detail_json(detail, schema)).collect();
-        let body = StatusBody {
-            code: row(self.code).0,
-            message: &message,
-            details,
-        };
-        // Strings, numbers and objects always serialise.
-        serde_json::to_vec(&body).unwrap_or_default()
+        // In the order of the message's fields.
+        let body = json!({"code": row(self.code).0, "message": message, "details": details});
+        body.to_string().into_bytes()
     }
 
     /// A problem document (RFC 9457). `instance` is the request id; empty leaves it out.
@@ -256,24 +218,29 @@ impl Failure {
             .detail::<BadRequest>(BAD_REQUEST)
             .unwrap_or_default()
             .field_violations;
-        let problem = Problem {
-            kind: "about:blank",
-            title: title(self.code),
-            status,
-            detail: &message,
-            instance,
-            code: code_name(self.code),
-            reason: reason.unwrap_or_default(),
-            domain: domain.unwrap_or_default(),
-            violations: violations
-                .into_iter()
-                .map(|bad| Violation {
-                    field: bad.field,
-                    description: bad.description,
-                })
-                .collect(),
-        };
-        serde_json::to_vec(&problem).unwrap_or_default()
+        // RFC 9457's members, then ours; what says nothing is left out.
+        let mut problem = json!({
+            "type": "about:blank",
+            "title": title(self.code),
+            "status": status,
+            "detail": message,
+        });
+        if !instance.is_empty() {
+            problem["instance"] = json!(instance);
+        }
+        problem["code"] = json!(code_name(self.code));
+        for (member, text) in [("reason", reason), ("domain", domain)] {
+            if let Some(text) = text.filter(|text| !text.is_empty()) {
+                problem[member] = json!(text);
+            }
+        }
+        if !violations.is_empty() {
+            let listed = violations
+                .iter()
+                .map(|bad| json!({"field": bad.field, "description": bad.description}));
+            problem["violations"] = listed.collect();
+        }
+        problem.to_string().into_bytes()
     }
 
     /// Message and details under the limits; what is left out is counted in the message.
