@@ -54,6 +54,7 @@ impl RequestBody {
     }
 
     /// All of it, if that is there; else the body.
+    #[cfg(feature = "standalone")]
     pub(crate) fn into_whole(self) -> Result<Bytes, Self> {
         match self.0 {
             Content::Whole(bytes) => Ok(bytes),

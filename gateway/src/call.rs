@@ -48,11 +48,6 @@ pub(crate) struct Added {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct AnswersInStream;
 
-/// The header of where a call came from.
-pub(crate) const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-/// How many headers [`CallRecord::added`] says at most.
-pub(crate) const ADDED_MAX: usize = 3;
-
 /// The domain of the gateway's own reasons, unless set: it refused the call, not the API behind it.
 pub(crate) const ERROR_DOMAIN: &str = "gateway";
 
@@ -60,6 +55,8 @@ pub(crate) const ERROR_DOMAIN: &str = "gateway";
 pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// The header of its trace context.
 pub(crate) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+/// The header of where a call came from.
+pub(crate) const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// Stands for a text that no header can say.
 const NOTHING: HeaderValue = HeaderValue::from_static("");

@@ -137,7 +137,12 @@ impl Rest {
         record: &Arc<CallRecord>,
         error: RouteError,
     ) -> Result<HttpResponse, Failure> {
-        let (parts, _) = std::mem::take(request).into_parts();
+        let (mut parts, _) = std::mem::take(request).into_parts();
+        // An embedder finds of the call what an inner service would.
+        parts
+            .headers
+            .extend(record.added().map(|(name, value)| (name, value.clone())));
+        parts.extensions.insert(Arc::clone(record));
         let response = match &error {
             RouteError::MethodNotAllowed { allow } if parts.method == Method::OPTIONS => Some(allowed(allow)),
             RouteError::NotFound { .. } => match self.builtin.get(&parts) {

@@ -95,12 +95,12 @@ impl Call {
     async fn head_of_answer(&mut self) -> Result<Begun, Fault> {
         let (mut unsent, mut was_refused) = (0, false);
         loop {
-            let mut lease = match self.shared.pool.lease_now() {
-                Some(lease) => lease,
-                None => self.lease().await?,
+            let (mut lease, has_waited) = match self.shared.pool.lease_now() {
+                Some(lease) => (lease, false),
+                None => (self.lease().await?, true),
             };
             lease.lend(&mut self.life.timer);
-            let left = self.life.left(&self.shared);
+            let left = self.life.left(&self.shared, has_waited);
             let mut sent = match Sent::new(&mut lease, &self.head, &left, std::mem::take(&mut self.body)) {
                 Ok(sent) => sent,
                 Err((error, back)) if unsent < UNSENT_MAX => {

@@ -5,13 +5,16 @@ use http::header::{CONNECTION, CONTENT_TYPE};
 use http::{HeaderName, HeaderValue, Request};
 
 use crate::answer::GRPC;
-use crate::call::{ADDED_MAX, CallRecord};
+use crate::call::CallRecord;
 use crate::deadline::GRPC_TIMEOUT;
 use crate::edge::is_reserved_by_grpc;
 use crate::metadata::{AllowList, LENIENT, is_binary_name};
 use crate::upstream::fault::Fault;
 use crate::upstream::hop::{is_of_the_hop, strip_hop};
 use crate::upstream::http2::Block;
+
+/// How many headers the record of a call adds at most: only room is made for them.
+const ADDED_MAX: usize = 3;
 
 /// What the server is to know of a call, and what of its head is for the gateway.
 pub(super) struct Head {

@@ -63,10 +63,14 @@ impl Life {
         })
     }
 
-    /// What is left of it, as `grpc-timeout`.
-    pub(super) fn left(&mut self, shared: &Shared) -> HeaderValue {
+    /// What is left of it, as `grpc-timeout`, for a call that has waited since it began, or has not.
+    pub(super) fn left(&mut self, shared: &Shared, has_waited: bool) -> HeaderValue {
+        let whole = match self.whole.take() {
+            Some(whole) if !has_waited => return whole,
+            whole => whole,
+        };
         let left = self.ends.saturating_duration_since(Instant::now());
-        match self.whole.take() {
+        match whole {
             // The gateway itself ends the call in time.
             Some(whole) if left + HASTE >= shared.settings.deadline => whole,
             _ => deadline::to_grpc(left),
