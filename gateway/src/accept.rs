@@ -35,7 +35,6 @@ const RANGES_MAX: usize = 32;
 const USUAL: [&str; 2] = ["application/json", "*/*"];
 
 /// The ranges of a request.
-#[derive(Default)]
 pub(crate) struct Accept<'h> {
     ranges: SmallVec<[Range<'h>; 4]>,
 }
@@ -56,15 +55,17 @@ enum Fit {
 }
 
 impl<'h> Accept<'h> {
+    /// Whether there is one `Accept` header, and it says what most do: JSON, for answers and errors.
+    pub(crate) fn is_usual(headers: &HeaderMap) -> bool {
+        let mut values = headers.get_all(header::ACCEPT).iter();
+        match (values.next(), values.next()) {
+            (Some(only), None) => USUAL.into_iter().any(|usual| only.as_bytes() == usual.as_bytes()),
+            _ => false,
+        }
+    }
+
     /// Reads every `Accept` header. None, or none that can be read, accepts anything.
     pub(crate) fn of(headers: &'h HeaderMap) -> Self {
-        let mut values = headers.get_all(header::ACCEPT).iter();
-        if let (Some(only), None) = (values.next(), values.next())
-            && let Some(name) = USUAL.into_iter().find(|usual| only.as_bytes() == usual.as_bytes())
-        {
-            let ranges = SmallVec::from_iter([Range { name, q: 1000 }]);
-            return Self { ranges };
-        }
         let values = headers.get_all(header::ACCEPT).iter();
         let ranges = values
             .filter_map(|value| value.to_str().ok())
@@ -237,6 +238,7 @@ mod tests {
                 (problem, json),
                 "{values:?}"
             );
+            assert!(!Accept::is_usual(&headers) || (json && !problem), "{values:?}");
         }
     }
 

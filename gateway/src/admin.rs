@@ -24,7 +24,7 @@ use crate::admin::hosts::Hosts;
 use crate::answer::{Answers, Shape};
 use crate::body::{HttpResponse, ResponseBody};
 use crate::call::CallRecord;
-use crate::edge::{check_head, every_name, is_loopback_authority};
+use crate::edge::{Names, check_head, every_name, is_loopback_authority};
 use crate::error::Failure;
 use crate::gateway::{Gateway, HttpService};
 use crate::probes::Probes;
@@ -161,7 +161,8 @@ impl Answering {
         };
         let answer = answer.unwrap_or_else(|refusal| {
             let record = CallRecord::of(request.extensions());
-            self.answers.answer(&Shape::of(request), &refusal, &record)
+            let shape = Shape::of(request, Names::of(request.headers()));
+            self.answers.answer(&shape, &refusal, &record)
         });
         if request.method() == Method::HEAD {
             without_body(answer)

@@ -11,6 +11,7 @@ use crate::accept::{Accept, Media};
 use crate::body::{HttpResponse, ResponseBody};
 use crate::call::CallRecord;
 use crate::door::Door;
+use crate::edge::Names;
 use crate::error::Failure;
 
 /// The content type of gRPC.
@@ -19,7 +20,10 @@ pub(crate) const GRPC: &str = "application/grpc";
 /// The shape in which a caller expects an error: read from the request before a door takes it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Shape {
+    door: Door,
     form: Form,
+    /// Whether the caller takes JSON as an answer, as nearly all do; of others and of streams [`Accept`] says more.
+    takes_json: bool,
     /// No body is sent.
     head: bool,
 }
@@ -34,37 +38,57 @@ enum Form {
 
 impl Shape {
     /// Reads the door and, for REST, `Accept`.
-    pub(crate) fn of<B>(request: &http::Request<B>) -> Self {
+    pub(crate) fn of<B>(request: &http::Request<B>, names: Names) -> Self {
         let headers = request.headers();
-        let form = match Door::of(headers) {
+        let door = Door::of(headers, names);
+        let (of_rest, takes_json) = Form::of_rest(headers, names);
+        let form = match door {
             // Over HTTP/1.1 the caller cannot read trailers, which is why it is refused.
             Door::Grpc if request.version() == Version::HTTP_2 => Form::Grpc,
             Door::GrpcWeb => Form::GrpcWeb {
                 text: crate::web::is_text(headers),
             },
-            _ => Form::of_rest(headers),
+            _ => of_rest,
         };
         Self {
+            door,
             form,
+            takes_json,
             head: request.method() == Method::HEAD,
         }
     }
 
     /// The shape of a refusal that a gRPC caller could not read as gRPC: the one of REST.
-    pub(crate) fn of_rest<B>(request: &http::Request<B>) -> Self {
+    pub(crate) fn of_rest<B>(request: &http::Request<B>, names: Names) -> Self {
+        let (form, takes_json) = Form::of_rest(request.headers(), names);
         Self {
-            form: Form::of_rest(request.headers()),
+            door: Door::Rest,
+            form,
+            takes_json,
             head: request.method() == Method::HEAD,
         }
+    }
+
+    /// The door that the request asks for.
+    pub(crate) fn door(&self) -> Door {
+        self.door
+    }
+
+    /// Whether it is known that JSON will do.
+    pub(crate) fn takes_json(&self) -> bool {
+        self.takes_json
     }
 }
 
 impl Form {
-    fn of_rest(headers: &HeaderMap) -> Self {
-        if Accept::wants_problem(headers) {
-            Self::Problem
+    /// The form of errors over REST, and whether an answer may be JSON for all that a glance at `Accept` shows.
+    fn of_rest(headers: &HeaderMap, names: Names) -> (Self, bool) {
+        if !names.have(Names::ACCEPT) || Accept::is_usual(headers) {
+            (Self::Json, true)
+        } else if Accept::wants_problem(headers) {
+            (Self::Problem, false)
         } else {
-            Self::Json
+            (Self::Json, false)
         }
     }
 }

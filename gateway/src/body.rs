@@ -1,5 +1,5 @@
-//! Bodies on the HTTP side. A request body is tonic's own boxed body, so that the gRPC doors pass it on without another
-//! box; a response body is [`ResponseBody`], one type for every door, with an exact size where the answer is whole.
+//! Bodies on the HTTP side, one type each way for every door. What is there as a whole is kept as it is: only what is
+//! still on its way is in a box.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -7,7 +7,8 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
-use http_body_util::StreamBody;
+use http_body_util::{Full, StreamBody};
+use tonic::Status;
 use tracing::Span;
 
 use crate::edge::Ended;
@@ -18,7 +19,98 @@ use crate::rest::Held;
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// The body of a request: `request.map(RequestBody::new)` takes any `http_body::Body<Data = Bytes>`.
-pub type RequestBody = tonic::body::Body;
+#[derive(Debug)]
+pub struct RequestBody(Content);
+
+#[derive(Debug)]
+enum Content {
+    /// All of it; nothing if it was handed out.
+    Whole(Bytes),
+    /// tonic's own box, so that the gRPC doors pass it on without another.
+    Streamed(tonic::body::Body),
+}
+
+impl RequestBody {
+    /// Any body.
+    pub fn new<B>(body: B) -> Self
+    where
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        match body.is_end_stream() {
+            true => Self::empty(),
+            false => tonic::body::Body::new(body).into(),
+        }
+    }
+
+    /// No body at all.
+    pub fn empty() -> Self {
+        Self::whole(Bytes::new())
+    }
+
+    /// A body of which all is there.
+    pub(crate) fn whole(bytes: Bytes) -> Self {
+        Self(Content::Whole(bytes))
+    }
+
+    /// All of it, if that is there; else the body.
+    #[cfg(feature = "standalone")]
+    pub(crate) fn into_whole(self) -> Result<Bytes, Self> {
+        match self.0 {
+            Content::Whole(bytes) => Ok(bytes),
+            streamed @ Content::Streamed(_) => Err(Self(streamed)),
+        }
+    }
+}
+
+impl Default for RequestBody {
+    fn default() -> Self {
+        Self::empty()
+    }
+}
+
+impl From<tonic::body::Body> for RequestBody {
+    fn from(body: tonic::body::Body) -> Self {
+        Self(Content::Streamed(body))
+    }
+}
+
+impl From<RequestBody> for tonic::body::Body {
+    fn from(body: RequestBody) -> Self {
+        match body.0 {
+            Content::Whole(bytes) if bytes.is_empty() => Self::empty(),
+            Content::Whole(bytes) => Self::new(Full::new(bytes)),
+            Content::Streamed(body) => body,
+        }
+    }
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        match &mut self.0 {
+            Content::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
+            Content::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
+            Content::Streamed(body) => Pin::new(body).poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.0 {
+            Content::Whole(bytes) => bytes.is_empty(),
+            Content::Streamed(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.0 {
+            Content::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Content::Streamed(body) => body.size_hint(),
+        }
+    }
+}
 
 /// A request as the edge layers and doors see it.
 pub type HttpRequest = http::Request<RequestBody>;

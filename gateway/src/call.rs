@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicI32, AtomicU8, AtomicU16, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use http::{HeaderValue, Method, Uri};
+use http::{HeaderName, HeaderValue, Method, Uri};
 use tokio::time::Instant;
 use tonic::Code;
 
@@ -30,15 +30,33 @@ pub struct CallRecord {
     user: OnceLock<u64>,
     error_domain: Option<Arc<str>>,
     relaxed_by: OnceLock<&'static str>,
+    added: Added,
 }
 
-/// In the extensions of a request: the RPC's server streams, and so the call may last. Whoever is inside knows no
-/// schema.
+/// What goes inwards with a call although the headers of its request do not say it.
+#[derive(Debug, Default)]
+pub(crate) struct Added {
+    /// The id was drawn here.
+    pub(crate) request_id: bool,
+    /// The trace context was made here.
+    pub(crate) traceparent: bool,
+    /// Where the call came from, by `X-Forwarded-For`.
+    pub(crate) forwarded_for: Option<HeaderValue>,
+}
+
+/// In the extensions of a request to a tower service: the RPC's server streams, and so the call may last.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct AnswersInStream;
 
 /// The domain of the gateway's own reasons, unless set: it refused the call, not the API behind it.
 pub(crate) const ERROR_DOMAIN: &str = "gateway";
+
+/// The header of a call's id, on the way in and out.
+pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// The header of its trace context.
+pub(crate) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+/// The header of where a call came from.
+pub(crate) const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// Stands for a text that no header can say.
 const NOTHING: HeaderValue = HeaderValue::from_static("");
@@ -56,6 +74,7 @@ impl CallRecord {
             Method::default(),
             Uri::default(),
             None,
+            Added::default(),
         )
     }
 
@@ -66,6 +85,7 @@ impl CallRecord {
         http_method: Method,
         uri: Uri,
         error_domain: Option<Arc<str>>,
+        added: Added,
     ) -> Arc<Self> {
         Arc::new(Self {
             started: Instant::now(),
@@ -81,6 +101,7 @@ impl CallRecord {
             user: OnceLock::new(),
             error_domain,
             relaxed_by: OnceLock::new(),
+            added,
         })
     }
 
@@ -100,6 +121,22 @@ impl CallRecord {
     /// The W3C trace context that goes inwards.
     pub fn traceparent(&self) -> &str {
         self.traceparent.to_str().unwrap_or("")
+    }
+
+    /// The headers that go inwards besides those of the request, which has none of these. Whoever makes the inner call
+    /// says them: to put them into the map of the others costs more than all else that is done with them.
+    pub(crate) fn added(&self) -> impl Iterator<Item = (HeaderName, &HeaderValue)> {
+        let Added {
+            request_id,
+            traceparent,
+            forwarded_for,
+        } = &self.added;
+        let all = [
+            (X_REQUEST_ID, request_id.then_some(&self.request_id)),
+            (TRACEPARENT, traceparent.then_some(&self.traceparent)),
+            (X_FORWARDED_FOR, forwarded_for.as_ref()),
+        ];
+        all.into_iter().filter_map(|(name, value)| Some((name, value?)))
     }
 
     /// The method of the HTTP request.

@@ -8,6 +8,7 @@ use http::{HeaderMap, HeaderValue, Method, Version, header};
 use crate::answer::{GRPC, Shape};
 use crate::body::{HttpRequest, HttpResponse, ResponseBody};
 use crate::call::CallRecord;
+use crate::edge::Names;
 use crate::error::Failure;
 use crate::gateway::Gateway;
 use crate::inner::Inner;
@@ -53,7 +54,10 @@ impl Door {
     }
 
     /// The door that a request asks for: one of gRPC, gRPC-Web, REST.
-    pub(crate) fn of(headers: &HeaderMap) -> Self {
+    pub(crate) fn of(headers: &HeaderMap, names: Names) -> Self {
+        if !names.have(Names::CONTENT_TYPE) {
+            return Self::Rest;
+        }
         let mut types = headers.get_all(header::CONTENT_TYPE).iter();
         // Of two types each reader may believe another; REST refuses them.
         let (Some(Ok(content_type)), None) = (types.next().map(HeaderValue::to_str), types.next()) else {
@@ -97,8 +101,14 @@ impl Doors {
     }
 
     /// Answers a call, whose caller expects an error in this shape.
-    pub(crate) async fn answer(&self, request: HttpRequest, shape: Shape, record: &Arc<CallRecord>) -> HttpResponse {
-        let door = Door::of(request.headers());
+    pub(crate) async fn answer(
+        &self,
+        request: &mut HttpRequest,
+        names: Names,
+        shape: Shape,
+        record: &Arc<CallRecord>,
+    ) -> HttpResponse {
+        let door = shape.door();
         record.set_door(door);
         let refuse = |shape: &Shape, failure: &Failure| self.gateway.answers().answer(shape, failure, record);
         match door {
@@ -112,16 +122,16 @@ impl Doors {
                 } else {
                     Failure::method_not_allowed("POST")
                 };
-                refuse(&Shape::of_rest(&request), &failure)
+                refuse(&Shape::of_rest(request, names), &failure)
             }
             Door::Grpc => {
                 self.gateway.name_call(request.uri().path(), record);
-                let Ok(reply) = self.inner.forward(request).await;
+                let Ok(reply) = self.inner.forward(std::mem::take(request), record).await;
                 reply.map(ResponseBody::grpc)
             }
             Door::GrpcWeb => {
                 self.gateway.name_call(request.uri().path(), record);
-                match web::send(self.inner.clone(), request) {
+                match web::send(self.inner.clone(), std::mem::take(request), record) {
                     Ok(reply) => {
                         // Boxed: its room would be taken by the calls of every other door too.
                         let Ok(reply) = Box::pin(reply).await;
@@ -130,7 +140,7 @@ impl Doors {
                     Err((shape, failure)) => refuse(&shape, &failure),
                 }
             }
-            Door::Rest | Door::Builtin | Door::Edge => self.rest.answer(request, shape, record).await,
+            Door::Rest | Door::Builtin | Door::Edge => self.rest.answer(request, names, shape, record).await,
         }
     }
 }
@@ -155,14 +165,15 @@ mod tests {
         ];
         for (content_type, expected) in table {
             let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static(content_type))]);
-            assert_eq!(Door::of(&headers), expected, "{content_type}");
+            assert_eq!(Door::of(&headers, Names::of(&headers)), expected, "{content_type}");
         }
-        assert_eq!(Door::of(&HeaderMap::new()), Door::Rest);
+        let none = HeaderMap::new();
+        assert_eq!(Door::of(&none, Names::of(&none)), Door::Rest);
         let two =
             ["application/grpc-web", "application/json"].map(|of| (header::CONTENT_TYPE, HeaderValue::from_static(of)));
         let mut both = HeaderMap::new();
         both.extend(two);
-        assert_eq!(Door::of(&both), Door::Rest);
+        assert_eq!(Door::of(&both, Names::of(&both)), Door::Rest);
         for door in [Door::Edge, Door::Grpc, Door::GrpcWeb, Door::Rest, Door::Builtin] {
             assert_eq!(Door::from_u8(door as u8), door);
         }

@@ -1,7 +1,6 @@
 //! The edge: what every call passes on its way to a door, whichever door it is. `Layers`, below, is the list, in order;
 //! each layer is a file of its own beside it. What the gateway refuses by itself passes the same layers.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use http::{HeaderValue, Version, header};
@@ -9,13 +8,12 @@ use tracing::Instrument;
 
 use crate::answer::{Answers, Shape};
 use crate::body::{HttpRequest, HttpResponse};
+use crate::call::{Added, X_REQUEST_ID};
 use crate::door::Doors;
 use crate::error::Failure;
 use crate::gateway::{Answer, Answering, Gateway};
 use crate::metadata::AllowList;
 use catch_panic::Catching;
-use names::Names;
-use request_id::{Given, X_REQUEST_ID};
 
 mod catch_panic;
 mod claims;
@@ -39,7 +37,7 @@ pub(crate) use headers::is_reserved_by_grpc;
 pub use host::HostPolicy;
 pub(crate) use host::{every_name, is_loopback_authority, is_port};
 pub use metrics::Metrics;
-pub(crate) use names::is_of_trusted_hops;
+pub(crate) use names::{Names, is_of_trusted_hops};
 pub use request_id::hex_id;
 
 /// Draws a new id: a function, because randomness is the caller's.
@@ -83,7 +81,7 @@ pub(crate) struct Layers {
     answers: Answers,
     error_domain: Arc<str>,
     forwarding: Forwarding,
-    listed: AllowList,
+    listed: Arc<AllowList>,
     cors: Option<cors::Rules>,
     doors: Doors,
 }
@@ -101,39 +99,47 @@ impl Layers {
         }
     }
 
-    /// The call's record, in the extensions of its request.
-    fn opened(&self, request: &mut HttpRequest, names: Names, given: &Given) -> Arc<CallRecord> {
-        let own = given.id.as_ref().filter(|_| given.is_new);
-        let seed = || match own.map(HeaderValue::to_str) {
-            Some(Ok(own)) => Cow::Borrowed(own),
-            // Of a caller's id every call that has it would have the same trace.
-            _ => Cow::Owned((self.edge.request_id)()),
+    /// The call's record, and its id.
+    fn opened(&self, request: &mut HttpRequest, names: Names) -> (Arc<CallRecord>, Option<HeaderValue>) {
+        let sent = request_id::taken_over(request.headers_mut(), names);
+        let traced = trace::taken_over(request.headers_mut(), names);
+        let mut added = Added {
+            request_id: false,
+            traceparent: traced.is_none(),
+            forwarded_for: self.forwarding.added(request.extensions(), names),
         };
-        let traceparent = trace::context(request.headers_mut(), names, seed);
+        let (id, traceparent) = match (sent, traced) {
+            (Some(sent), Some(traced)) => (Some(sent), traced),
+            (sent, traced) => {
+                // For a trace alone too: of a caller's id every call that has it would have the same trace.
+                let (drawn, made) = request_id::drawn(&(self.edge.request_id)());
+                added.request_id = sent.is_none() && drawn.is_some();
+                (sent.or(drawn), traced.unwrap_or(made))
+            }
+        };
         let (method, uri) = (request.method().clone(), request.uri().clone());
-        let id = given.id.clone().unwrap_or(HeaderValue::from_static(""));
+        let said = id.clone().unwrap_or(HeaderValue::from_static(""));
         let domain = Some(self.error_domain.clone());
-        let record = CallRecord::opened(id, traceparent, method, uri, domain);
-        request.extensions_mut().insert(record.clone());
-        record
+        let record = CallRecord::opened(said, traceparent, method, uri, domain, added);
+        (record, id)
     }
 
     /// The layers that refuse, and the doors.
     async fn answer_inside(
         &self,
-        mut request: HttpRequest,
-        names: Names,
+        request: &mut HttpRequest,
+        mut names: Names,
         shape: Shape,
         record: &Arc<CallRecord>,
     ) -> HttpResponse {
         // Head: one that two readers may take for two things is taken for none.
         let has_host = names.have(Names::HOST) || request.version() != Version::HTTP_11;
         if (!has_host || names.have(Names::REPEATED | Names::TRANSFER_ENCODING))
-            && let Err(refusal) = head::check(&request)
+            && let Err(refusal) = head::check(request)
         {
             // HTTP asks for its own status here, whoever calls; over HTTP/2 gRPC reads only its own.
             let shape = if request.version() < Version::HTTP_2 {
-                Shape::of_rest(&request)
+                Shape::of_rest(request, names)
             } else {
                 shape
             };
@@ -141,22 +147,26 @@ impl Layers {
         }
         // Host: before anything looks at the request: a page under a foreign name (DNS rebinding) learns nothing, CORS
         // included.
-        if !self.edge.hosts.allows(&request) {
+        if !self.edge.hosts.allows(request) {
             return self.answers.answer(&shape, &Failure::host_not_allowed(), record);
         }
         // CORS: answers preflights, which carry no credential and no content type by which a door could be told.
         if let Some(cors) = &self.cors
             && names.have(Names::ORIGIN)
-            && cors::is_preflight(&request)
+            && cors::is_preflight(request)
         {
-            return cors.preflight(request, record);
+            return cors.preflight(request, names, record);
         }
         let origin = names
             .have(Names::ORIGIN)
             .then(|| request.headers().get(header::ORIGIN).cloned());
         // Headers: last, so that no door ever sees a header that only a trusted hop may set.
-        headers::apply(&mut request, names, &self.forwarding, &self.listed);
-        let mut response = self.doors.answer(request, shape, record).await;
+        headers::apply(request, names, &self.forwarding, &self.listed);
+        if names.have(Names::CONNECTION) {
+            // What it named is there no more.
+            names = Names::of(request.headers());
+        }
+        let mut response = self.doors.answer(request, names, shape, record).await;
         cors::open_to(self.cors.as_ref(), origin.flatten(), response.headers_mut());
         response
     }
@@ -167,20 +177,20 @@ impl Answering for Layers {
     fn answer(self: Arc<Self>, mut request: HttpRequest) -> Answer {
         // Names: what is not there need not be looked for below.
         let names = Names::of(request.headers());
-        // Request id: first, so that everything below, refusals included, has an id to name and to echo.
-        let given = request_id::give(request.headers_mut(), names, &self.edge.request_id);
-        // Trace: the call's record and span. What ends with the call is in `ended`, outside all that can end it: its one
-        // log line, and its one measurement, so that a call is in both or in neither.
-        let record = self.opened(&mut request, names, &given);
+        // Request id and trace: first, so that everything below, refusals included, has an id to name and to echo. What
+        // ends with the call is in `ended`, outside all that can end it: its one log line, and its one measurement, so
+        // that a call is in both or in neither.
+        let (record, id) = self.opened(&mut request, names);
         let ended = Ended::new(record.clone(), self.edge.metrics.clone());
         let span = trace::span(&record);
         let of_body = span.clone();
-        let shape = Shape::of(&request);
+        let shape = Shape::of(&request, names);
         // Room comes before the future that is written there, and no wrapper after it: else it is moved, and it is large.
         let room = Box::new_uninit();
         let call = async move {
             // Catch-panic: inside the two above, so that a panic is logged and counted as INTERNAL.
-            let answered = Catching::new(self.answer_inside(request, names, shape, &record).instrument(span)).await;
+            let answered =
+                Catching::new(self.answer_inside(&mut request, names, shape, &record).instrument(span)).await;
             let mut response = answered.unwrap_or_else(|| {
                 of_body.in_scope(|| {
                     catch_panic::log(&record);
@@ -188,7 +198,7 @@ impl Answering for Layers {
                 })
             });
             record.set_http_status(response.status().as_u16());
-            if let Some(id) = given.id {
+            if let Some(id) = id {
                 response.headers_mut().insert(X_REQUEST_ID, id);
             }
             response.body_mut().within(of_body);

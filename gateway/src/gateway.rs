@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
-use millrace_transcode::{Alias, Schema};
+use millrace_transcode::{Alias, Matched, Schema};
 use tower::Service;
 use tower::util::BoxCloneSyncService;
 
@@ -25,6 +25,8 @@ use crate::inner::Inner;
 use crate::metadata::{AllowList, HeaderNames};
 use crate::rest::{Memory, Rest};
 use crate::upload::Uploads;
+#[cfg(feature = "standalone")]
+use crate::upstream::Table;
 pub use builder::{BODY_BYTES_MAX, Builder};
 
 /// A gRPC service over HTTP messages, boxed: tonic's routes in process, or a channel to an upstream.
@@ -109,7 +111,9 @@ struct Shared {
     uri_bytes_max: usize,
     /// Every RPC by its full name: the name as logs share it, and the path inwards.
     rpcs: HashMap<Arc<str>, Uri>,
-    request_headers: AllowList,
+    /// The same for each route, in their order.
+    of_routes: Vec<(Arc<str>, Uri)>,
+    request_headers: Arc<AllowList>,
     header_names: HeaderNames,
     www_authenticate: HeaderValue,
     error_domain: Arc<str>,
@@ -147,6 +151,12 @@ impl Gateway {
         self.serve_inner(Inner::new(inner, self.uploads().clone()), edge)
     }
 
+    /// The same around upstreams, which are called as they are: a tower service around them would cost each call more.
+    #[cfg(feature = "standalone")]
+    pub fn serve_upstreams(&self, upstreams: &Table, edge: Edge) -> HttpService {
+        self.serve_calls(upstreams.calls_but(|_| None), edge)
+    }
+
     /// The same around what is no tower service.
     #[cfg(feature = "standalone")]
     pub(crate) fn serve_calls(&self, calls: impl Calls + 'static, edge: Edge) -> HttpService {
@@ -177,7 +187,7 @@ impl Gateway {
         &self.shared.error_domain
     }
 
-    pub(crate) fn request_headers(&self) -> &AllowList {
+    pub(crate) fn request_headers(&self) -> &Arc<AllowList> {
         &self.shared.request_headers
     }
 
@@ -230,12 +240,19 @@ impl Gateway {
         name.is_some_and(|name| self.shared.rpcs.contains_key(name))
     }
 
-    /// Writes the RPC's name into the record, if the schema knows the path `/pkg.Service/Method`; returns the path as a
-    /// URI.
-    pub(crate) fn name_call(&self, grpc_path: &str, record: &CallRecord) -> Option<Uri> {
-        let (name, uri) = self.shared.rpcs.get_key_value(grpc_path.strip_prefix('/')?)?;
+    /// Writes the name of a route's RPC into the record; returns the path inwards. The route is of this schema.
+    pub(crate) fn name_route(&self, route: &Matched<'_>, record: &CallRecord) -> &Uri {
+        let (name, uri) = &self.shared.of_routes[route.index()];
         record.set_rpc_method(name.clone());
-        Some(uri.clone())
+        uri
+    }
+
+    /// Writes the RPC's name into the record, if the schema knows the path `/pkg.Service/Method`.
+    pub(crate) fn name_call(&self, grpc_path: &str, record: &CallRecord) {
+        let name = grpc_path.strip_prefix('/');
+        if let Some((name, _)) = name.and_then(|name| self.shared.rpcs.get_key_value(name)) {
+            record.set_rpc_method(name.clone());
+        }
     }
 }
 

@@ -10,30 +10,84 @@ use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue, header};
 use http_body::{Body, Frame, SizeHint};
 use tonic::{Code, Status};
 use tower::{Service, ServiceExt};
 
-use crate::body::RequestBody;
+use crate::answer::GRPC;
+use crate::body::{HttpRequest, RequestBody};
 use crate::call::{AnswersInStream, CallRecord};
+use crate::deadline::GRPC_TIMEOUT;
 use crate::error::Failure;
 use crate::gateway::GrpcService;
+use crate::metadata::{self, AllowList};
 use crate::reply::GRPC_STATUS;
 use crate::upload::Uploads;
+
+/// A call on its way to the inner service.
+pub(crate) struct InnerCall {
+    /// Without what is the same in all calls: a content type that it does not say is gRPC's.
+    pub(crate) request: HttpRequest,
+    /// Which of the headers go inwards, if not all of them; `grpc-timeout` does, listed or not. To take the others out
+    /// would cost more than to pass over them where the headers are read.
+    pub(crate) listed: Option<Arc<AllowList>>,
+    pub(crate) record: Arc<CallRecord>,
+    /// Whether what the record adds to the headers is still to be said. A tower service gets it among them.
+    pub(crate) adds: bool,
+    /// Whether the RPC's server streams, and so the call may last. Whoever is inside knows no schema.
+    pub(crate) streams: bool,
+}
+
+impl InnerCall {
+    /// A call as the tower service of an upstream gets it.
+    #[cfg(feature = "standalone")]
+    pub(crate) fn of(request: http::Request<tonic::body::Body>) -> Self {
+        let extensions = request.extensions();
+        Self {
+            record: CallRecord::of(extensions),
+            streams: extensions.get::<AnswersInStream>().is_some(),
+            request: request.map(RequestBody::from),
+            listed: None,
+            adds: false,
+        }
+    }
+
+    /// The same for a tower service, which knows of the call what is in its request.
+    fn into_request(self) -> http::Request<tonic::body::Body> {
+        let mut request = self.request.map(tonic::body::Body::from);
+        let headers = request.headers_mut();
+        if let Some(list) = self.listed {
+            metadata::remove(headers, |name, _| !list.lists(name) && *name != GRPC_TIMEOUT);
+        }
+        if !headers.contains_key(header::CONTENT_TYPE) {
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(GRPC));
+            headers.insert(header::TE, HeaderValue::from_static("trailers"));
+        }
+        if self.adds {
+            headers.extend(self.record.added().map(|(name, value)| (name, value.clone())));
+        }
+        let extensions = request.extensions_mut();
+        if self.streams {
+            extensions.insert(AnswersInStream);
+        }
+        extensions.insert(self.record);
+        request
+    }
+}
 
 /// What answers the calls of all doors at once, without a turn to wait for.
 pub(crate) trait Calls: Send + Sync {
     /// Answers a call.
-    fn call(&self, request: http::Request<RequestBody>) -> Called;
+    fn call(&self, call: InnerCall) -> Called;
 }
 
 /// The answer to a call, on its way.
 pub(crate) type Called = BoxFuture<'static, Result<http::Response<tonic::body::Body>, Infallible>>;
 
-impl<F: Fn(http::Request<RequestBody>) -> Called + Send + Sync> Calls for F {
-    fn call(&self, request: http::Request<RequestBody>) -> Called {
-        self(request)
+impl<F: Fn(InnerCall) -> Called + Send + Sync> Calls for F {
+    fn call(&self, call: InnerCall) -> Called {
+        self(call)
     }
 }
 
@@ -41,7 +95,8 @@ impl<F: Fn(http::Request<RequestBody>) -> Called + Send + Sync> Calls for F {
 struct Tower(GrpcService);
 
 impl Calls for Tower {
-    fn call(&self, request: http::Request<RequestBody>) -> Called {
+    fn call(&self, call: InnerCall) -> Called {
+        let request = call.into_request();
         let mut service = self.0.clone();
         match service.poll_ready(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(_) => service.call(request),
@@ -69,33 +124,31 @@ impl Inner {
     }
 
     /// Calls it once, with a body that is still on its way.
-    pub(crate) fn forward(&self, request: http::Request<RequestBody>) -> Reply {
-        let record = CallRecord::of(request.extensions());
+    pub(crate) fn forward(&self, request: HttpRequest, record: &Arc<CallRecord>) -> Reply {
         let (head, body) = request.into_parts();
         let body = self.uploads.timed(&head.uri, body, record.started());
         let streams = self.uploads.is_answered_in_stream(&head.uri);
-        self.send(http::Request::from_parts(head, body), &record, streams)
+        self.send(InnerCall {
+            request: http::Request::from_parts(head, body),
+            listed: None,
+            record: record.clone(),
+            adds: true,
+            streams,
+        })
     }
 
-    /// Calls it once; whether the RPC's server streams is the caller's to know.
-    pub(crate) fn send(
-        &self,
-        mut request: http::Request<RequestBody>,
-        record: &Arc<CallRecord>,
-        streams: bool,
-    ) -> Reply {
-        if streams {
-            request.extensions_mut().insert(AnswersInStream);
-        }
+    /// Calls it once.
+    pub(crate) fn send(&self, call: InnerCall) -> Reply {
+        let record = call.record.clone();
         Reply {
-            future: self.service.call(request),
-            record: record.clone(),
+            future: self.service.call(call),
+            record,
         }
     }
 }
 
 /// For tonic-web, which wants a service.
-impl Service<http::Request<RequestBody>> for Inner {
+impl Service<http::Request<tonic::body::Body>> for Inner {
     type Response = http::Response<ReplyBody>;
     type Error = Infallible;
     type Future = Reply;
@@ -104,8 +157,9 @@ impl Service<http::Request<RequestBody>> for Inner {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: http::Request<RequestBody>) -> Reply {
-        self.forward(request)
+    fn call(&mut self, request: http::Request<tonic::body::Body>) -> Reply {
+        let record = CallRecord::of(request.extensions());
+        self.forward(request.map(RequestBody::from), &record)
     }
 }
 
@@ -221,4 +275,52 @@ fn record_code(headers: &HeaderMap, record: &CallRecord) -> Option<Code> {
     let code = Code::from_bytes(headers.get(&GRPC_STATUS)?.as_bytes());
     record.set_code(code);
     Some(code)
+}
+
+#[cfg(all(test, feature = "standalone"))]
+mod tests {
+    use super::*;
+    use crate::call::{Added, TRACEPARENT, X_FORWARDED_FOR, X_REQUEST_ID};
+
+    #[test]
+    fn a_tower_service_is_told_what_goes_in_and_an_upstream_behind_it_says_it_once() {
+        let value = HeaderValue::from_static;
+        let added = Added {
+            request_id: true,
+            traceparent: true,
+            forwarded_for: Some(value("::1")),
+        };
+        let (method, uri) = (http::Method::GET, http::Uri::from_static("/v1"));
+        let record = CallRecord::opened(value("r"), value("t"), method, uri, None, added);
+        let mut request = HttpRequest::default();
+        for name in [
+            header::ACCEPT,
+            header::CONTENT_TYPE,
+            header::ACCEPT_LANGUAGE,
+            GRPC_TIMEOUT,
+        ] {
+            request.headers_mut().insert(name, value("1"));
+        }
+        let call = InnerCall {
+            request,
+            listed: Some(Arc::new(AllowList::with(&[]))),
+            record: record.clone(),
+            adds: true,
+            streams: true,
+        };
+        let told = call.into_request();
+        let expected = [
+            (header::ACCEPT_LANGUAGE, value("1")),
+            (GRPC_TIMEOUT, value("1")),
+            (header::CONTENT_TYPE, value(GRPC)),
+            (header::TE, value("trailers")),
+            (X_REQUEST_ID, value("r")),
+            (TRACEPARENT, value("t")),
+            (X_FORWARDED_FOR, value("::1")),
+        ];
+        assert_eq!(*told.headers(), HeaderMap::from_iter(expected));
+        let behind = InnerCall::of(told);
+        assert!(Arc::ptr_eq(&behind.record, &record) && behind.streams);
+        assert!(behind.listed.is_none() && !behind.adds);
+    }
 }

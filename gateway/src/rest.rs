@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, Method, Uri, Version, header};
-use http_body_util::Full;
 use millrace_transcode::{Matched as Route, RouteError, status};
 use tokio::time::Instant;
 use tonic::Code;
@@ -19,13 +18,13 @@ use crate::body::{HttpRequest, HttpResponse, RequestBody, ResponseBody};
 use crate::call::CallRecord;
 use crate::deadline;
 use crate::door::Door;
-use crate::edge::Builtin;
+use crate::edge::{Builtin, Names};
 use crate::error::Failure;
 use crate::frame::framed;
 use crate::gateway::Gateway;
 use crate::guard::Guard;
-use crate::inner::Inner;
-use crate::metadata::{self, HeaderNames};
+use crate::inner::{Inner, InnerCall};
+use crate::metadata::{self, AllowList, HeaderNames};
 use crate::reply::Messages;
 use crate::{stream, unary};
 
@@ -35,18 +34,20 @@ mod empty;
 mod headers;
 mod memory;
 mod payload;
-mod seen;
 
 pub(crate) use empty::without_body;
 use empty::{allowed, builtin_allow, nothing_more};
-use headers::{LAST_EVENT_ID, become_inner, header_fields};
+#[cfg(test)]
+pub(crate) use headers::IDEMPOTENCY_KEY;
+pub(crate) use headers::LAST_EVENT_ID;
+use headers::{become_inner, header_fields};
 pub(crate) use memory::{Held, Memory};
 use payload::{Bounds, Payload};
 pub(crate) use payload::{DISCARD_TIME_MAX, discard};
-use seen::{Known, Seen};
 
 /// Conditions on a change. Nothing here can check them, and to make the change all the same would be what they forbid.
-const CONDITIONS: [header::HeaderName; 3] = [header::IF_MATCH, header::IF_NONE_MATCH, header::IF_UNMODIFIED_SINCE];
+pub(crate) const CONDITIONS: [header::HeaderName; 3] =
+    [header::IF_MATCH, header::IF_NONE_MATCH, header::IF_UNMODIFIED_SINCE];
 
 /// The suffix of the last event's id: a stream that ended is not to be run again by a browser that reconnects.
 pub(crate) const STREAM_ENDED: &str = ";end";
@@ -68,9 +69,15 @@ impl Rest {
     }
 
     /// Answers a request, whatever happens.
-    pub(crate) async fn answer(&self, request: HttpRequest, shape: Shape, record: &Arc<CallRecord>) -> HttpResponse {
+    pub(crate) async fn answer(
+        &self,
+        request: &mut HttpRequest,
+        names: Names,
+        shape: Shape,
+        record: &Arc<CallRecord>,
+    ) -> HttpResponse {
         let is_head = request.method() == Method::HEAD;
-        match self.served(request, record).await {
+        match self.served(request, names, shape, record).await {
             Ok(response) if is_head => {
                 // A stream is over here, and was not cancelled.
                 if response.status().is_success() {
@@ -83,18 +90,29 @@ impl Rest {
         }
     }
 
-    async fn served(&self, request: HttpRequest, record: &Arc<CallRecord>) -> Result<HttpResponse, Failure> {
+    async fn served(
+        &self,
+        request: &mut HttpRequest,
+        names: Names,
+        shape: Shape,
+        record: &Arc<CallRecord>,
+    ) -> Result<HttpResponse, Failure> {
         let uri = request.uri();
         let uri_bytes_max = self.gateway.uri_bytes_max();
         if uri.path().len() + uri.query().map_or(0, str::len) > uri_bytes_max {
             return Err(Failure::uri_too_long(uri_bytes_max));
         }
-        let mut route = match self.gateway.schema().find(request.method().as_str(), uri.path()) {
+        // By the record's copy of the path: the request's own goes inwards as another.
+        let mut route = match self
+            .gateway
+            .schema()
+            .find(request.method().as_str(), record.http_path())
+        {
             Ok(route) => route,
             Err(error) => return self.unbound(request, record, error),
         };
-        let mut incoming = Incoming::new(request, record);
-        let matched = incoming.matched(&mut route, &self.gateway)?;
+        let mut incoming = Incoming { request, names, record };
+        let matched = incoming.matched(&mut route, shape, &self.gateway)?;
         if matched.is_finished_stream() {
             return Ok(nothing_more(record));
         }
@@ -103,7 +121,8 @@ impl Rest {
         let held = std::mem::take(&mut replies.held);
         let mut response = match replies.form {
             Form::Whole => unary::response(&mut replies, self.gateway.answer_memory()).await,
-            Form::Stream(media) => stream::response(replies, media, &self.gateway).await,
+            // Boxed: its room would be taken by every other call too.
+            Form::Stream(media) => Box::pin(stream::response(replies, media, &self.gateway)).await,
         }?;
         response.body_mut().hold(held);
         Ok(response)
@@ -113,11 +132,16 @@ impl Rest {
     /// by the embedder, which is asked with GET and HEAD alone.
     fn unbound(
         &self,
-        request: HttpRequest,
+        request: &mut HttpRequest,
         record: &Arc<CallRecord>,
         error: RouteError,
     ) -> Result<HttpResponse, Failure> {
-        let (parts, _) = request.into_parts();
+        let (mut parts, _) = std::mem::take(request).into_parts();
+        // An embedder finds of the call what an inner service would.
+        parts
+            .headers
+            .extend(record.added().map(|(name, value)| (name, value.clone())));
+        parts.extensions.insert(Arc::clone(record));
         let response = match &error {
             RouteError::MethodNotAllowed { allow } if parts.method == Method::OPTIONS => Some(allowed(allow)),
             RouteError::NotFound { .. } => match self.builtin.get(&parts) {
@@ -149,38 +173,34 @@ impl Rest {
 
 /// What was sent.
 pub(crate) struct Incoming<'c> {
-    request: HttpRequest,
-    seen: Seen,
+    request: &'c mut HttpRequest,
+    names: Names,
     record: &'c Arc<CallRecord>,
 }
 
 impl<'c> Incoming<'c> {
-    fn new(request: HttpRequest, record: &'c Arc<CallRecord>) -> Self {
-        let seen = Seen::of(request.headers());
-        Self { request, seen, record }
-    }
-
     /// Reads what the headers say about the call, before its body.
     fn matched<'i, 's>(
         &'i mut self,
         route: &'i mut Route<'s>,
-        gateway: &Gateway,
+        shape: Shape,
+        gateway: &'s Gateway,
     ) -> Result<Matched<'i, 'c, 's>, Failure> {
         let method = route.method();
-        let inner_uri = gateway.name_call(method.grpc_path(), self.record).unwrap_or_default();
-        let (headers, seen) = (self.request.headers(), self.seen);
-        if seen.has(Known::Condition)
+        let inner_uri = gateway.name_route(route, self.record);
+        let (headers, names) = (self.request.headers(), self.names);
+        if names.have(Names::CONDITION)
             && !self.request.method().is_safe()
             && let Some(name) = CONDITIONS.iter().find(|name| headers.contains_key(*name))
         {
             return Err(Failure::unchecked_condition(name.as_str()));
         }
         let streams = method.server_streaming();
-        let form = match seen.has(Known::Accept) {
-            true => Form::of(streams, &Accept::of(headers)),
-            false => Form::of(streams, &Accept::default()),
-        }?;
-        let asked = match seen.has(Known::Timeout) {
+        let form = match shape.takes_json() && !streams {
+            true => Form::Whole,
+            false => Form::of(streams, &Accept::of(headers))?,
+        };
+        let asked = match names.have(Names::TIMEOUT) {
             true => deadline::from_headers(headers),
             false => Ok(None),
         };
@@ -240,14 +260,14 @@ pub(crate) struct Matched<'i, 'c, 's> {
     /// The caller's own, from the head of the request on.
     deadline: Option<Duration>,
     /// `/pkg.Service/Method`.
-    inner_uri: Uri,
+    inner_uri: &'s Uri,
 }
 
 impl<'i, 'c, 's> Matched<'i, 'c, 's> {
     /// Whether an `EventSource` asks again for what is over: it reconnects after every end, and only a 204 stops it. A
     /// route that cannot resume would run the whole call again.
     fn is_finished_stream(&self) -> bool {
-        if self.form != Form::Stream(Media::EventStream) || !self.incoming.seen.has(Known::LastEventId) {
+        if self.form != Form::Stream(Media::EventStream) || !self.incoming.names.have(Names::LAST_EVENT_ID) {
             return false;
         }
         let resumes = self.route.method().sse_last_event_id_field().is_some();
@@ -262,7 +282,7 @@ impl<'i, 'c, 's> Matched<'i, 'c, 's> {
 
     /// Whether the caller reads trailers.
     fn takes_trailers(&self) -> bool {
-        self.incoming.seen.has(Known::Te) && metadata::takes_trailers(self.incoming.request.headers())
+        self.incoming.names.have(Names::TE) && metadata::takes_trailers(self.incoming.request.headers())
     }
 
     /// Reads the body and makes the request message of path, query, body and headers.
@@ -272,8 +292,8 @@ impl<'i, 'c, 's> Matched<'i, 'c, 's> {
             return Box::pin(self.bound_stream(gateway)).await;
         }
         let ends = self.ends();
-        let Incoming { request, seen, record } = &mut *self.incoming;
-        let (seen, record) = (*seen, *record);
+        let Incoming { request, names, record } = &mut *self.incoming;
+        let (names, record) = (*names, *record);
         let body = std::mem::take(request.body_mut());
         let settings = self.route.method().settings();
         let bounds = Bounds {
@@ -282,9 +302,9 @@ impl<'i, 'c, 's> Matched<'i, 'c, 's> {
             time_max: gateway.uploads().time_max().min(self.deadline.unwrap_or(Duration::MAX)),
             memory: gateway.body_memory(),
         };
-        let read = payload::read(request.headers(), seen, body, &bounds).await;
+        let read = payload::read(request.headers(), names, body, &bounds).await;
         let Payload { bytes: body, held } = read.map_err(|failure| failure.closing(request.version()))?;
-        let fields = header_fields(request.headers(), seen, self.form)?;
+        let fields = header_fields(request.headers(), names, self.form)?;
         if !body.is_empty()
             && let Some(alias) = gateway.alias(request.headers())
         {
@@ -294,23 +314,30 @@ impl<'i, 'c, 's> Matched<'i, 'c, 's> {
             .route
             .bind(request.uri().query(), &body, &fields)
             .map_err(|error| Failure::unbindable(&error, record))?;
-        *request.body_mut() = RequestBody::new(Full::new(framed(&message)));
+        *request.body_mut() = RequestBody::whole(framed(&message));
         let takes_trailers = self.takes_trailers();
-        become_inner(self.incoming.request.headers_mut(), self.deadline, record, gateway)?;
-        Ok(self.into_bound(Guard::until(ends), takes_trailers, held))
+        let listed = become_inner(self.incoming.request.headers_mut(), self.deadline, record, gateway)?;
+        Ok(self.into_bound(Guard::until(ends), listed, takes_trailers, held))
     }
 
     /// The next phase, of a request whose body and headers are the inner one's already.
-    fn into_bound(self, guard: Guard, takes_trailers: bool, held: Held) -> Bound<'i, 'c, 's> {
-        let request = &mut self.incoming.request;
+    fn into_bound(
+        self,
+        guard: Guard,
+        listed: Option<Arc<AllowList>>,
+        takes_trailers: bool,
+        held: Held,
+    ) -> Bound<'i, 'c, 's> {
+        let request = &mut *self.incoming.request;
         *request.method_mut() = Method::POST;
         *request.version_mut() = Version::HTTP_2;
-        *request.uri_mut() = self.inner_uri;
+        *request.uri_mut() = self.inner_uri.clone();
         Bound {
             incoming: self.incoming,
             route: self.route,
             form: self.form,
             guard,
+            listed,
             takes_trailers,
             held,
         }
@@ -325,6 +352,8 @@ pub(crate) struct Bound<'i, 'c, 's> {
     route: &'i Route<'s>,
     form: Form,
     guard: Guard,
+    /// Which of its headers go inwards, if not all of them.
+    listed: Option<Arc<AllowList>>,
     /// Whether the caller reads trailers.
     takes_trailers: bool,
     held: Held,
@@ -336,14 +365,19 @@ impl<'i, 'c, 's> Bound<'i, 'c, 's> {
         let names = gateway.header_names();
         let mut guard = self.guard;
         let record = self.incoming.record;
-        let request = std::mem::take(&mut self.incoming.request);
+        let call = InnerCall {
+            request: std::mem::take(self.incoming.request),
+            listed: self.listed,
+            record: Arc::clone(record),
+            adds: true,
+            streams: self.route.method().server_streaming(),
+        };
         if !gateway.answer_memory().has_room() {
-            drop(request);
+            drop(call);
             guard.read_on().await;
             return Err(Failure::no_memory_for_call());
         }
-        let streams = self.route.method().server_streaming();
-        let answered = match guard.during(inner.send(request, record, streams)).await {
+        let answered = match guard.during(inner.send(call)).await {
             Ok(Ok(response)) => Messages::of(response, guard, names),
             Err(failure) => Err((failure, guard)),
         };

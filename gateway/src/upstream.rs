@@ -37,6 +37,7 @@ use tower::util::BoxCloneSyncService;
 
 use crate::deadline;
 use crate::gateway::GrpcService;
+use crate::inner::InnerCall;
 use address::Address;
 use bell::Bell;
 use connect::Dialer;
@@ -126,7 +127,7 @@ impl Upstream {
     pub fn service(&self) -> GrpcService {
         let shared = self.shared.clone();
         BoxCloneSyncService::new(tower::service_fn(move |request| {
-            call::answer(Ok(shared.clone()), request)
+            call::answer(Ok(shared.clone()), InnerCall::of(request))
         }))
     }
 

@@ -3,6 +3,7 @@
 
 use std::convert::Infallible;
 use std::future::Future;
+use std::sync::Arc;
 
 use http::{HeaderMap, HeaderValue, Method, header};
 use http_body_util::BodyExt;
@@ -10,8 +11,9 @@ use tonic_web::GrpcWebLayer;
 use tower::{Layer, ServiceExt};
 
 use crate::answer::Shape;
-use crate::body::{HttpRequest, HttpResponse, RequestBody, ResponseBody};
+use crate::body::{HttpRequest, HttpResponse, ResponseBody};
 use crate::call::CallRecord;
+use crate::edge::Names;
 use crate::error::Failure;
 use crate::inner::Inner;
 
@@ -27,8 +29,12 @@ const CONTENT_TYPES: [&str; 4] = [
 pub(crate) fn send(
     inner: Inner,
     mut request: HttpRequest,
+    record: &Arc<CallRecord>,
 ) -> Result<impl Future<Output = Result<HttpResponse, Infallible>> + Send + 'static, (Shape, Failure)> {
-    let refuse = |request: &HttpRequest, failure| Err((Shape::of_rest(request), failure));
+    let refuse = |request: &HttpRequest, failure| {
+        let names = Names::of(request.headers());
+        Err((Shape::of_rest(request, names), failure))
+    };
     if request.method() != Method::POST {
         return refuse(&request, Failure::method_not_allowed("POST"));
     }
@@ -45,9 +51,13 @@ pub(crate) fn send(
     request
         .headers_mut()
         .insert(header::ACCEPT, HeaderValue::from_static(accept));
+    // tonic-web hands on what is in a request, and nothing beside it.
+    request.extensions_mut().insert(record.clone());
     let is_text = content_type.contains("text");
     let inner = inner.map_request(move |request| if is_text { decoded(request) } else { request });
-    let reply = GrpcWebLayer::new().layer(inner).oneshot(request);
+    let reply = GrpcWebLayer::new()
+        .layer(inner)
+        .oneshot(request.map(tonic::body::Body::from));
     Ok(async move {
         let response = reply.await?;
         Ok(response.map(|body| ResponseBody::stream(body.map_err(Into::into))))
@@ -55,10 +65,10 @@ pub(crate) fn send(
 }
 
 /// A body that tonic-web decodes from text: where it cannot, that is the caller's fault.
-fn decoded(request: HttpRequest) -> HttpRequest {
+fn decoded(request: http::Request<tonic::body::Body>) -> http::Request<tonic::body::Body> {
     let record = CallRecord::of(request.extensions());
     request.map(|body| {
-        RequestBody::new(body.map_err(move |_| {
+        tonic::body::Body::new(body.map_err(move |_| {
             let failure = Failure::invalid("the body is not whole messages in base64", &[]);
             failure.to_status(record.error_domain())
         }))

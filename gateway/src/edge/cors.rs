@@ -13,6 +13,7 @@ use crate::body::{HttpRequest, HttpResponse, ResponseBody};
 use crate::call::CallRecord;
 use crate::edge::Builtin;
 use crate::edge::host::is_loopback_authority;
+use crate::edge::names::Names;
 use crate::error::Failure;
 use crate::gateway::Gateway;
 
@@ -116,9 +117,9 @@ impl Rules {
     }
 
     /// The answer to a preflight.
-    pub(super) fn preflight(&self, request: HttpRequest, record: &CallRecord) -> HttpResponse {
-        let shape = Shape::of_rest(&request);
-        let (parts, _) = request.into_parts();
+    pub(super) fn preflight(&self, request: &mut HttpRequest, names: Names, record: &CallRecord) -> HttpResponse {
+        let shape = Shape::of_rest(request, names);
+        let (parts, _) = std::mem::take(request).into_parts();
         let refuse = |failure: &Failure| self.gateway.answers().answer(&shape, failure, record);
         let origin = parts.headers.get(header::ORIGIN);
         let Some(origin) = origin.filter(|origin| self.policy.allows(origin.as_bytes())) else {

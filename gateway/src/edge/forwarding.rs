@@ -4,16 +4,16 @@
 use std::net::IpAddr;
 use std::str::FromStr;
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{Extensions, HeaderMap, HeaderValue};
 
 use crate::body::HttpRequest;
+use crate::call::X_FORWARDED_FOR;
 use crate::edge::claims::{dashed, is_claim};
 use crate::edge::headers::remove_all;
 use crate::edge::names::Names;
 use crate::metadata::AllowList;
 use crate::serve::RemoteAddress;
 
-const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 /// Headers by which proxies tell where a call came from.
 const PREFIXES: [&str; 2] = ["x-forwarded-", "x-envoy-"];
 const NAMES: [&str; 6] = [
@@ -47,27 +47,36 @@ impl Forwarding {
         }
     }
 
+    /// What goes inwards as `X-Forwarded-For` with a request that came without.
+    pub(super) fn added(&self, extensions: &Extensions, names: Names) -> Option<HeaderValue> {
+        match self {
+            Self::Rewritten { .. } if !names.have(Names::X_FORWARDED_FOR) => {
+                extensions.get::<RemoteAddress>().map(|peer| peer.said().clone())
+            }
+            _ => None,
+        }
+    }
+
     /// Rewrites the headers of a request. What a proxy claims besides is kept from all if the operator listed it as a
     /// header that goes in.
     pub(super) fn apply(&self, request: &mut HttpRequest, names: Names, listed: &AllowList) {
+        if !names.have(Names::OF_TRUSTED_HOPS) {
+            return;
+        }
         let peer = request.extensions().get::<RemoteAddress>().cloned();
         let headers = request.headers_mut();
-        if names.have(Names::OF_TRUSTED_HOPS) {
-            let peer = peer.as_ref().map(|peer| peer.address().ip());
-            let is_trusted = peer.is_some_and(|peer| self.trusts(peer));
-            remove_all(headers, |name| {
-                let said = dashed(name);
-                let is_of_proxies = is_forwarding(&said) || (is_claim(&said) && !listed.has(name));
-                // A proxy says it with `-`; the other spelling is what it has let through.
-                is_of_proxies && (!is_trusted || name != said)
-            });
-        }
-        match (self, peer) {
-            (Self::Rewritten { .. }, Some(peer)) if names.have(Names::X_FORWARDED_FOR) => append(headers, peer.said()),
-            (Self::Rewritten { .. }, Some(peer)) => {
-                headers.insert(X_FORWARDED_FOR, peer.said().clone());
-            }
-            _ => {}
+        let address = peer.as_ref().map(|peer| peer.address().ip());
+        let is_trusted = address.is_some_and(|address| self.trusts(address));
+        remove_all(headers, |name| {
+            let said = dashed(name);
+            let is_of_proxies = is_forwarding(&said) || (is_claim(&said) && !listed.has(name));
+            // A proxy says it with `-`; the other spelling is what it has let through.
+            is_of_proxies && (!is_trusted || name != said)
+        });
+        if let (Self::Rewritten { .. }, Some(peer)) = (self, peer)
+            && names.have(Names::X_FORWARDED_FOR)
+        {
+            append(headers, peer.said());
         }
     }
 
@@ -235,6 +244,13 @@ mod tests {
                 expected.into_iter().collect::<Vec<_>>(),
                 "{forwarding:?} {peer:?}"
             );
+            assert_eq!(
+                forwarding.added(request.extensions(), names),
+                None,
+                "it is in the headers"
+            );
+            let added = forwarding.added(request.extensions(), Names::of(&HeaderMap::new()));
+            assert_eq!(added.is_some(), expected.is_some(), "{forwarding:?} {peer:?}");
             for name in others {
                 assert_eq!(
                     request.headers().contains_key(name),

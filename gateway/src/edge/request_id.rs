@@ -1,15 +1,18 @@
 //! Gives each call its id: a sane `x-request-id` of the caller's, else a new one; echoed in every answer.
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue};
+use smallvec::SmallVec;
 
-use crate::edge::NewId;
+use crate::call::X_REQUEST_ID;
 use crate::edge::names::Names;
-
-/// The header, on the way in and out.
-pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+use crate::edge::trace;
 
 /// Bytes of an id that is taken from outside.
 const ID_BYTES_MAX: usize = 128;
+
+/// Bytes of an id as [`hex_id`] makes it, and of a trace context.
+const BOTH_BYTES: usize = 32 + 55;
 
 /// An id of 32 hexadecimal digits, which is also the form of a trace id.
 pub fn hex_id(random: u128) -> String {
@@ -23,31 +26,45 @@ pub fn hex_id(random: u128) -> String {
 
 /// The digits of a number.
 pub(super) fn hex(number: u64) -> [u8; 16] {
-    std::array::from_fn(|digit| b"0123456789abcdef"[(number >> (60 - 4 * digit)) as usize & 0xf])
-}
-
-/// The id of one call.
-pub(super) struct Given {
-    /// The id. One of the generator's that is no header value is the embedder's mistake; the call goes on without.
-    pub(super) id: Option<HeaderValue>,
-    /// Whether it was drawn here, and so is nobody else's.
-    pub(super) is_new: bool,
-}
-
-/// Takes or draws the id of a call; the request's headers say it afterwards.
-pub(super) fn give(headers: &mut HeaderMap, names: Names, new_id: &NewId) -> Given {
-    let sent = names.have(Names::REQUEST_ID).then(|| headers.get(X_REQUEST_ID));
-    let sane = sent
-        .flatten()
-        .filter(|value| value.to_str().is_ok_and(is_sane))
-        .cloned();
-    let is_new = sane.is_none();
-    let id = sane.or_else(|| HeaderValue::try_from(new_id()).ok());
-    match &id {
-        Some(id) => headers.insert(X_REQUEST_ID, id.clone()),
-        None => headers.remove(X_REQUEST_ID),
+    // All at once: each half byte gets a byte of its own, the first digit in the highest.
+    let spread = |half: u32| {
+        let quarters = (u64::from(half) | u64::from(half) << 16) & 0x0000_ffff_0000_ffff;
+        let bytes = (quarters | quarters << 8) & 0x00ff_00ff_00ff_00ff;
+        let digits = (bytes | bytes << 4) & 0x0f0f_0f0f_0f0f_0f0f;
+        // A digit from 10 on has its fifth bit set if 6 is added, and is a letter.
+        let letters = ((digits + 0x0606_0606_0606_0606) >> 4) & 0x0101_0101_0101_0101;
+        (digits + 0x3030_3030_3030_3030 + letters * u64::from(b'a' - b'9' - 1)).to_be_bytes()
     };
-    Given { id, is_new }
+    let mut text = [0; 16];
+    text[..8].copy_from_slice(&spread((number >> 32) as u32));
+    text[8..].copy_from_slice(&spread(number as u32));
+    text
+}
+
+/// The caller's id if it is sane; what is not is taken out of the headers. Of several the first counts, and is the only
+/// one that goes on.
+pub(super) fn taken_over(headers: &mut HeaderMap, names: Names) -> Option<HeaderValue> {
+    if !names.have(Names::REQUEST_ID) {
+        return None;
+    }
+    let sent = headers.remove(X_REQUEST_ID);
+    let sane = sent.filter(|value| value.to_str().is_ok_and(is_sane))?;
+    headers.insert(X_REQUEST_ID, sane.clone());
+    Some(sane)
+}
+
+/// A drawn id, and a trace context of it, in one piece of memory, since a call mostly needs both. An id that is no header
+/// value is the embedder's mistake; the call goes on without.
+pub(super) fn drawn(id: &str) -> (Option<HeaderValue>, HeaderValue) {
+    let mut both = SmallVec::<[u8; BOTH_BYTES]>::from_slice(id.as_bytes());
+    both.extend_from_slice(&trace::made(id));
+    let both = Bytes::from_owner(both);
+    let (id, traceparent) = (both.slice(..id.len()), both.slice(id.len()..));
+    (
+        HeaderValue::from_maybe_shared(id).ok(),
+        // Hexadecimal digits are fit for any header.
+        HeaderValue::from_maybe_shared(traceparent).unwrap_or(HeaderValue::from_static("")),
+    )
 }
 
 /// An id is echoed, logged and searched for: letters, digits and the punctuation of common id formats, nothing else.
@@ -65,6 +82,19 @@ mod tests {
         for number in [0, 1, 0xabc << 64, u128::MAX, 0x0123_4567_89ab_cdef_0123_4567_89ab_cdef] {
             assert_eq!(hex_id(number), format!("{number:032x}"));
         }
+    }
+
+    #[test]
+    fn an_id_and_its_trace_context_lie_together() {
+        for id in ["", "an-id", &hex_id(7), &"x".repeat(200)] {
+            let (value, traceparent) = drawn(id);
+            assert_eq!(
+                (value.unwrap(), traceparent.as_bytes()),
+                (id.parse().unwrap(), &trace::made(id)[..])
+            );
+        }
+        let (value, traceparent) = drawn("a\nb");
+        assert_eq!((value, traceparent.len()), (None, 55));
     }
 
     #[test]

@@ -1,16 +1,12 @@
 //! Takes or makes the W3C trace context of a call, opens its span, and writes its one log line.
 
-use std::borrow::Cow;
-
-use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tracing::Span;
 
-use crate::call::{CallRecord, code_name};
+use crate::call::{CallRecord, TRACEPARENT, code_name};
 use crate::edge::names::Names;
 use crate::edge::request_id::hex;
 
-const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
 /// Bytes of a path in a log line.
@@ -51,37 +47,33 @@ pub(super) fn log(record: &CallRecord, ms: f64) {
     );
 }
 
-/// The caller's `traceparent` if it is well formed, else a new one, of the seed; the request's headers say the same
-/// afterwards.
+/// The caller's `traceparent` if it is well formed. What is not is taken out of the headers, and its state with it.
 ///
 /// One that is taken over goes inwards unchanged: the gateway exports no span of its own that could stand between.
-pub(super) fn context<'s>(headers: &mut HeaderMap, names: Names, seed: impl FnOnce() -> Cow<'s, str>) -> HeaderValue {
-    let sent = names
-        .have(Names::TRACEPARENT)
-        .then(|| headers.get(TRACEPARENT))
-        .flatten();
-    if let Some(sent) = sent.filter(|value| value.to_str().is_ok_and(is_traceparent)) {
-        return sent.clone();
+pub(super) fn taken_over(headers: &mut HeaderMap, names: Names) -> Option<HeaderValue> {
+    if names.have(Names::TRACEPARENT) {
+        let sent = headers.get(TRACEPARENT);
+        if let Some(sent) = sent.filter(|value| value.to_str().is_ok_and(is_traceparent)) {
+            return Some(sent.clone());
+        }
+        headers.remove(TRACEPARENT);
     }
     // The state belongs to the trace that was refused.
     if names.have(Names::TRACESTATE) {
         headers.remove(TRACESTATE);
     }
-    let made = make_traceparent(&seed());
-    headers.insert(TRACEPARENT, made.clone());
-    made
+    None
 }
 
 /// A trace context from a random seed: unsampled is for the caller to say, so the flag is "sampled".
-fn make_traceparent(seed: &str) -> HeaderValue {
+pub(super) fn made(seed: &str) -> [u8; 55] {
     let mut text = *b"00-00000000000000000000000000000000-0000000000000000-01";
     for (salt, at) in [(1, 3), (2, 19), (3, 36)] {
         // All zeros would be an invalid id.
         let word = mixed(seed, salt).max(1);
         text[at..at + 16].copy_from_slice(&hex(word));
     }
-    // Hexadecimal digits are fit for any header. Shared at once, for it is cloned.
-    HeaderValue::from_maybe_shared(Bytes::from_owner(text)).unwrap_or_else(|_| HeaderValue::from_static(""))
+    text
 }
 
 /// A word of a seed, another for each salt. What is mixed is random, and no caller's, so nothing keyed is needed: the
@@ -148,14 +140,13 @@ mod tests {
             "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00",
             "01-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-more",
         ];
-        let seed = || Cow::Borrowed("seed");
         for text in good {
             let mut headers = HeaderMap::new();
             headers.insert(TRACEPARENT, HeaderValue::from_static(text));
             headers.insert(TRACESTATE, HeaderValue::from_static("a=b"));
             let names = Names::of(&headers);
-            assert_eq!(context(&mut headers, names, seed), text);
-            assert!(headers.contains_key(TRACESTATE));
+            assert_eq!(taken_over(&mut headers, names).unwrap(), text);
+            assert!(headers.contains_key(TRACEPARENT) && headers.contains_key(TRACESTATE));
         }
         let bad = [
             "",
@@ -172,10 +163,8 @@ mod tests {
             headers.insert(TRACEPARENT, HeaderValue::from_static(text));
             headers.insert(TRACESTATE, HeaderValue::from_static("a=b"));
             let names = Names::of(&headers);
-            let made = context(&mut headers, names, seed);
-            assert!(is_traceparent(made.to_str().unwrap()) && made != text, "{text}");
-            assert_eq!(headers[TRACEPARENT], made);
-            assert!(!headers.contains_key(TRACESTATE), "{text}");
+            assert_eq!(taken_over(&mut headers, names), None, "{text}");
+            assert!(headers.is_empty(), "{text}");
         }
     }
 
@@ -209,7 +198,7 @@ mod tests {
 
         #[test]
         fn what_is_made_is_well_formed(seed: String) {
-            prop_assert!(is_traceparent(make_traceparent(&seed).to_str().unwrap()));
+            prop_assert!(is_traceparent(std::str::from_utf8(&made(&seed)).unwrap()));
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What a gateway is built from: descriptors, options and limits, each limit with its default.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -238,15 +239,22 @@ impl Builder {
             let uri = Uri::try_from(method.grpc_path()).ok()?;
             Some((Arc::from(method.full_name()), uri))
         });
+        let rpcs: HashMap<Arc<str>, Uri> = rpcs.collect();
+        let of_routes = schema.routes().map(|route| {
+            let found = rpcs.get_key_value(route.method().full_name());
+            found.map(|(name, uri)| (name.clone(), uri.clone())).unwrap_or_default()
+        });
+        let request_headers = AllowList::with(&self.request_headers)
+            .refusing_unsayable(self.header_text_refused)
+            .renaming(self.header_names);
         Ok(Gateway {
             shared: Arc::new(Shared {
-                rpcs: rpcs.collect(),
+                of_routes: of_routes.collect(),
+                rpcs,
                 uri_bytes_max: self.uri_bytes_max,
                 uploads: Uploads::new(&schema, self.body_time_max, self.error_domain.clone()),
                 schema: Arc::new(schema),
-                request_headers: AllowList::with(&self.request_headers)
-                    .refusing_unsayable(self.header_text_refused)
-                    .renaming(self.header_names),
+                request_headers: Arc::new(request_headers),
                 header_names: self.header_names,
                 www_authenticate: self.www_authenticate,
                 error_domain: self.error_domain,

@@ -21,14 +21,15 @@ use tokio::time::{Sleep, sleep};
 
 use crate::body::{BoxError, RequestBody};
 use crate::call::CallRecord;
+use crate::edge::Names;
 use crate::error::Failure;
 use crate::frame::put_frame;
 use crate::gateway::Gateway;
 use crate::guard::{Guard, UploadEnd};
+use crate::metadata::AllowList;
 use crate::rest::elements::{ElementError, Elements, Notation};
 use crate::rest::headers::{become_inner, header_fields};
 use crate::rest::memory::{Held, Memory};
-use crate::rest::seen::Seen;
 use crate::rest::{Bound, Incoming, Matched, payload};
 
 /// Messages that are there go inwards together, up to this size: an HTTP/2 peer has but a small budget for small
@@ -59,16 +60,16 @@ impl<'i, 'c, 's> Matched<'i, 'c, 's> {
     }
 
     /// All that is known before the body is read; the request's headers become those of the inner call.
-    fn prepared(&mut self, gateway: &Gateway) -> Result<(Notation, Binder), Failure> {
-        let Incoming { request, seen, record } = &mut *self.incoming;
-        let notation = notation(request.headers(), *seen, !request.body().is_end_stream())?;
-        let fields = header_fields(request.headers(), *seen, self.form)?;
+    fn prepared(&mut self, gateway: &Gateway) -> Result<(Notation, Binder, Option<Arc<AllowList>>), Failure> {
+        let Incoming { request, names, record } = &mut *self.incoming;
+        let notation = notation(request.headers(), *names, !request.body().is_end_stream())?;
+        let fields = header_fields(request.headers(), *names, self.form)?;
         let binder = self
             .route
             .binder(gateway.shared_schema().clone(), request.uri().query(), &fields)
             .map_err(|error| Failure::unbindable(&error, record))?;
-        become_inner(request.headers_mut(), self.deadline, record, gateway)?;
-        Ok((notation, binder))
+        let listed = become_inner(request.headers_mut(), self.deadline, record, gateway)?;
+        Ok((notation, binder, listed))
     }
 
     /// Makes the stream of request messages; none of them is read yet.
@@ -77,12 +78,12 @@ impl<'i, 'c, 's> Matched<'i, 'c, 's> {
         let takes_trailers = self.takes_trailers();
         self.route.set_alias(gateway.alias(self.incoming.request.headers()));
         let prepared = self.prepared(gateway);
-        let Incoming { request, seen, record } = &mut *self.incoming;
-        let (seen, version) = (*seen, request.version());
+        let Incoming { request, names, record } = &mut *self.incoming;
+        let (names, version) = (*names, request.version());
         let body = std::mem::take(request.body_mut());
-        let (notation, binder) = match prepared {
+        let (notation, binder, listed) = match prepared {
             Ok(prepared) => prepared,
-            Err(failure) => return Err(payload::refuse(failure, seen, version, body).await),
+            Err(failure) => return Err(payload::refuse(failure, names, version, body).await),
         };
         let time_max = gateway.uploads().time_max();
         let own_max = self.route.method().settings().body_bytes_max;
@@ -97,17 +98,17 @@ impl<'i, 'c, 's> Matched<'i, 'c, 's> {
         let begun = tokio::time::timeout(time_max.min(self.deadline.unwrap_or(Duration::MAX)), stream.begun());
         let begun = begun.await.unwrap_or_else(|_| Err(Failure::body_too_slow(time_max)));
         if let Err(failure) = begun {
-            return Err(payload::refuse(failure, seen, version, stream.into_left()).await);
+            return Err(payload::refuse(failure, names, version, stream.into_left()).await);
         }
         *request.body_mut() = RequestBody::new(stream);
         let guard = Guard::until(ends).with_upload(end, version);
-        Ok(self.into_bound(guard, takes_trailers, Held::default()))
+        Ok(self.into_bound(guard, listed, takes_trailers, Held::default()))
     }
 }
 
 /// The notation that the headers announce.
-fn notation(headers: &HeaderMap, seen: Seen, has_body: bool) -> Result<Notation, Failure> {
-    payload::refuse_compressed(headers, seen)?;
+fn notation(headers: &HeaderMap, names: Names, has_body: bool) -> Result<Notation, Failure> {
+    payload::refuse_compressed(headers, names)?;
     let types: Vec<_> = headers.get_all(header::CONTENT_TYPE).iter().collect();
     let all = |known: &[&str]| !types.is_empty() && types.iter().all(|sent| payload::is_utf8_of(known, sent));
     if all(&LINES) {
@@ -362,9 +363,9 @@ mod tests {
         for (sent, expected) in table {
             let headers = sent.iter().map(|sent| HeaderValue::from_str(sent).unwrap());
             let headers = headers.map(|value| (header::CONTENT_TYPE, value)).collect();
-            assert_eq!(notation(&headers, Seen::of(&headers), true).ok(), expected, "{sent:?}");
+            assert_eq!(notation(&headers, Names::of(&headers), true).ok(), expected, "{sent:?}");
         }
         let none = HeaderMap::new();
-        assert_eq!(notation(&none, Seen::of(&none), false).ok(), Some(Notation::Array));
+        assert_eq!(notation(&none, Names::of(&none), false).ok(), Some(Notation::Array));
     }
 }

@@ -12,9 +12,9 @@ use http_body_util::BodyExt;
 use tokio::time::{Instant, sleep};
 
 use crate::body::RequestBody;
+use crate::edge::Names;
 use crate::error::Failure;
 use crate::rest::memory::{Held, Memory};
-use crate::rest::seen::{Known, Seen};
 
 /// JSON, or the same as a patch.
 pub(super) const JSON: [&str; 2] = ["application/json", "application/merge-patch+json"];
@@ -43,19 +43,19 @@ pub(super) struct Payload {
 /// Reads the body, which must be JSON if it is there at all.
 pub(super) async fn read(
     headers: &HeaderMap,
-    seen: Seen,
+    names: Names,
     mut body: RequestBody,
     bounds: &Bounds<'_>,
 ) -> Result<Payload, Failure> {
     if body.is_end_stream() {
         return Ok(Payload::default());
     }
-    let in_time = within(bounds, read_json(headers, seen, &mut body, bounds)).await;
+    let in_time = within(bounds, read_json(headers, names, &mut body, bounds)).await;
     let Some(read) = in_time else {
         return Err(Failure::body_too_slow(bounds.time_max));
     };
     // A client that asked first, by `Expect`, has sent nothing yet.
-    if read.is_err() && !seen.has(Known::Expect) {
+    if read.is_err() && !names.have(Names::EXPECT) {
         discard(body).await;
     }
     read
@@ -78,8 +78,8 @@ async fn within<F: Future>(bounds: &Bounds<'_>, reading: F) -> Option<F::Output>
 
 /// A refusal that was decided before the body was read: the body is read on first, unless the caller waits to be asked
 /// or was too slow already.
-pub(super) async fn refuse(failure: Failure, seen: Seen, version: Version, body: RequestBody) -> Failure {
-    if !seen.has(Known::Expect) && !failure.is_too_slow() {
+pub(super) async fn refuse(failure: Failure, names: Names, version: Version, body: RequestBody) -> Failure {
+    if !names.have(Names::EXPECT) && !failure.is_too_slow() {
         discard(body).await;
     }
     failure.closing(version)
@@ -102,11 +102,11 @@ pub(crate) async fn discard(mut body: RequestBody) {
 
 async fn read_json(
     headers: &HeaderMap,
-    seen: Seen,
+    names: Names,
     body: &mut RequestBody,
     bounds: &Bounds<'_>,
 ) -> Result<Payload, Failure> {
-    refuse_compressed(headers, seen)?;
+    refuse_compressed(headers, names)?;
     // Of two types a proxy may have believed either, so both must be fine.
     let types = headers
         .get_all(header::CONTENT_TYPE)
@@ -157,8 +157,8 @@ async fn collect(body: &mut RequestBody, bounds: &Bounds<'_>) -> Result<Payload,
 }
 
 /// Refuses a body that is not as it is meant.
-pub(super) fn refuse_compressed(headers: &HeaderMap, seen: Seen) -> Result<(), Failure> {
-    if !seen.has(Known::ContentEncoding) {
+pub(super) fn refuse_compressed(headers: &HeaderMap, names: Names) -> Result<(), Failure> {
+    if !names.have(Names::CONTENT_ENCODING) {
         return Ok(());
     }
     let mut codings = headers.get_all(header::CONTENT_ENCODING).iter();

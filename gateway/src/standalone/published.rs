@@ -8,7 +8,6 @@ use std::sync::Arc;
 use super::schema::is_served;
 use super::settings::{Grpc, Settings};
 use crate::Door;
-use crate::edge::CallRecord;
 use crate::inner::Calls;
 use crate::reflection::is_exposed;
 use crate::transcode::Schema;
@@ -78,10 +77,10 @@ impl Published {
     /// The upstreams as one service, refusing what is not published.
     pub(super) fn around(self, upstreams: &Table) -> impl Calls + 'static {
         let published = Arc::new(self);
-        upstreams.calls_but(move |request| {
-            let is_grpc = matches!(CallRecord::of(request.extensions()).door(), Door::Grpc | Door::GrpcWeb);
+        upstreams.calls_but(move |call| {
+            let is_grpc = matches!(call.record.door(), Door::Grpc | Door::GrpcWeb);
             // One answer for what is hidden and what is not there.
-            let is_refused = is_grpc && !published.has(request.uri().path());
+            let is_refused = is_grpc && !published.has(call.request.uri().path());
             is_refused.then(|| tonic::Status::unimplemented("this RPC is not served here").into_http())
         })
     }

@@ -49,12 +49,12 @@ impl Answer {
 impl Live {
     /// The next frame; `None` at the end.
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Frame<Bytes>>, Fault>> {
-        let polled = self.poll_stream(cx);
-        // Also a stream that is never silent has its end.
-        let is_over = self.life.is_over() || (polled.is_pending() && Pin::new(&mut self.life).poll(cx).is_ready());
-        match polled {
-            Poll::Ready(Ok(Some(frame))) if frame.is_data() && is_over => Poll::Ready(Err(self.life.fault())),
-            Poll::Pending if is_over => {
+        match self.poll_stream(cx) {
+            // Also a stream that is never silent has its end.
+            Poll::Ready(Ok(Some(frame))) if frame.is_data() && self.life.is_over() => {
+                Poll::Ready(Err(self.life.fault()))
+            }
+            Poll::Pending if Pin::new(&mut self.life).poll(cx).is_ready() => {
                 self.lease.suspect_silence();
                 Poll::Ready(Err(self.life.fault()))
             }

@@ -6,16 +6,18 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use tonic::body::Body;
 
+use crate::body::RequestBody;
 use crate::call::CallRecord;
+use crate::inner::InnerCall;
 use crate::reply::{self, GRPC_STATUS};
 use crate::upstream::Shared;
 use crate::upstream::answer::{Answer, Live};
 use crate::upstream::fault::Fault;
 use crate::upstream::framing::Framing;
-use crate::upstream::head;
+use crate::upstream::head::Head;
 use crate::upstream::hop::strip_hop_if_any;
 use crate::upstream::http2::{self, Block, Error};
 use crate::upstream::life::Life;
@@ -33,9 +35,9 @@ const HANDED_OVER_BYTES_MAX: usize = 65_535;
 /// here and not in the future, which is moved about before it begins.
 pub(super) fn answer(
     found: Result<Arc<Shared>, Box<Response<Body>>>,
-    request: Request<Body>,
+    call: InnerCall,
 ) -> impl Future<Output = Result<Response<Body>, Infallible>> + Send + use<> {
-    let mut call = found.and_then(|shared| Call::of(shared, request));
+    let mut call = found.and_then(|shared| Call::of(shared, call));
     async move {
         let head = match &mut call {
             Ok(call) => call.head_of_answer().await,
@@ -66,12 +68,19 @@ struct Begun {
 
 impl Call {
     /// A call that begins, or how it failed.
-    fn of(shared: Arc<Shared>, request: Request<Body>) -> Result<Self, Box<Response<Body>>> {
-        let record = CallRecord::of(request.extensions());
+    fn of(shared: Arc<Shared>, call: InnerCall) -> Result<Self, Box<Response<Body>>> {
+        let InnerCall {
+            mut request,
+            listed,
+            record,
+            adds,
+            streams,
+        } = call;
         let refusal = |fault: Fault| Box::new(failed(&fault, &shared, &record));
-        let life = Life::of(&request, &shared).map_err(refusal)?;
-        let (head, body) = request.into_parts();
-        let head = head::block(head).map_err(refusal)?;
+        let body = std::mem::take(request.body_mut());
+        let Head { block: head, timeout } =
+            Head::of(request, listed.as_deref(), adds.then_some(&*record)).map_err(refusal)?;
+        let life = Life::of(timeout.as_ref(), streams, &shared).map_err(refusal)?;
         let body = Outgoing::of(body).map_err(|status| refusal(Fault::Upload(status)))?;
         Ok(Self {
             shared,
@@ -86,12 +95,12 @@ impl Call {
     async fn head_of_answer(&mut self) -> Result<Begun, Fault> {
         let (mut unsent, mut was_refused) = (0, false);
         loop {
-            let mut lease = match self.shared.pool.lease_now() {
-                Some(lease) => lease,
-                None => self.lease().await?,
+            let (mut lease, has_waited) = match self.shared.pool.lease_now() {
+                Some(lease) => (lease, false),
+                None => (self.lease().await?, true),
             };
             lease.lend(&mut self.life.timer);
-            let left = self.life.left(&self.shared);
+            let left = self.life.left(&self.shared, has_waited);
             let mut sent = match Sent::new(&mut lease, &self.head, &left, std::mem::take(&mut self.body)) {
                 Ok(sent) => sent,
                 Err((error, back)) if unsent < UNSENT_MAX => {
@@ -211,7 +220,7 @@ impl Sent {
                 let mut progress = lease.progress();
                 // One call at a time tries a connection on which the last had no answer.
                 progress.set_stalled(lease.is_questioned());
-                let upload = Upload::start(Some(bytes.clone()), Body::empty(), stream.body(), progress);
+                let upload = Upload::start(Some(bytes.clone()), RequestBody::empty(), stream.body(), progress);
                 (Some(upload), Some(bytes))
             }
             Outgoing::Stream(first, body) => (Some(Upload::start(first, body, stream.body(), lease.progress())), None),

@@ -1,63 +1,92 @@
 //! The head of a call as the server sees it, made in one look at the caller's.
 
 use base64::Engine;
-use http::HeaderName;
-use http::header::CONNECTION;
-use http::request::Parts;
+use http::header::{CONNECTION, CONTENT_TYPE};
+use http::{HeaderName, HeaderValue, Request};
 
+use crate::answer::GRPC;
+use crate::call::CallRecord;
 use crate::deadline::GRPC_TIMEOUT;
 use crate::edge::is_reserved_by_grpc;
-use crate::metadata::{LENIENT, is_binary_name};
+use crate::metadata::{AllowList, LENIENT, is_binary_name};
 use crate::upstream::fault::Fault;
 use crate::upstream::hop::{is_of_the_hop, strip_hop};
 use crate::upstream::http2::Block;
 
-/// All of a head but what is left of the deadline, and what is common to all calls to the server.
-///
-/// What is no base64 where it must be is refused: servers on gRPC's C core remember of a name in the connection's table
-/// that its value was malformed, and refuse each later call that says the name, whoever makes it.
-pub(super) fn block(mut head: Parts) -> Result<Block, Fault> {
-    if head.headers.contains_key(CONNECTION) {
-        strip_hop(&mut head.headers);
-    }
-    // Without a query, of which gRPC knows nothing: whoever decided that this call may pass has looked at the path, and a
-    // server that takes the method from behind the last `/` would find another one in `?/Other`.
-    let mut block = Block::new(head.uri.path(), head.headers.len());
-    for (name, value) in &head.headers {
-        if is_of_the_hop(name) || is_reserved_by_grpc(name.as_str()) || *name == GRPC_TIMEOUT {
-            continue;
+/// How many headers the record of a call adds at most: only room is made for them.
+const ADDED_MAX: usize = 3;
+
+/// What the server is to know of a call, and what of its head is for the gateway.
+pub(super) struct Head {
+    /// All but what is left of the deadline, and what is common to all calls to the server.
+    pub(super) block: Block,
+    /// The caller's deadline, as `grpc-timeout`.
+    pub(super) timeout: Option<HeaderValue>,
+}
+
+impl Head {
+    /// Reads the head of a request.
+    ///
+    /// What is no base64 where it must be is refused: servers on gRPC's C core remember of a name in the connection's
+    /// table that its value was malformed, and refuse each later call that says the name, whoever makes it.
+    pub(super) fn of<B>(
+        mut request: Request<B>,
+        listed: Option<&AllowList>,
+        adds: Option<&CallRecord>,
+    ) -> Result<Self, Fault> {
+        if request.headers().keys().any(|name| *name == CONNECTION) {
+            strip_hop(request.headers_mut());
         }
-        if !is_binary_name(name) {
-            block.put(name, value);
-            continue;
-        }
-        // Binary values may be joined (gRPC over HTTP/2, `Custom-Metadata`), and not all servers take them apart.
-        for part in value.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii) {
-            if LENIENT.decode(part).is_err() {
-                return Err(Fault::MalformedBinary(HeaderName::clone(name)));
+        // Without a query, of which gRPC knows nothing: whoever decided that this call may pass has looked at the path,
+        // and a server that takes the method from behind the last `/` would find another one in `?/Other`.
+        let mut block = Block::new(request.uri().path(), request.headers().len() + ADDED_MAX);
+        let (mut timeout, mut is_typed) = (None, false);
+        for (name, value) in request.headers() {
+            let text = name.as_str();
+            if text == GRPC_TIMEOUT.as_str() {
+                // Of several the first counts.
+                timeout.get_or_insert_with(|| value.clone());
+                continue;
             }
-            block.put_bytes(name, part, value.is_sensitive());
+            if listed.is_some_and(|list| !list.lists(name)) || is_of_the_hop(name) || is_reserved_by_grpc(text) {
+                continue;
+            }
+            is_typed |= *name == CONTENT_TYPE;
+            if !is_binary_name(name) {
+                block.put(name, value);
+                continue;
+            }
+            // Binary values may be joined (gRPC over HTTP/2, `Custom-Metadata`), and not all servers take them apart.
+            for part in value.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii) {
+                if LENIENT.decode(part).is_err() {
+                    return Err(Fault::MalformedBinary(HeaderName::clone(name)));
+                }
+                block.put_bytes(name, part, value.is_sensitive());
+            }
         }
+        if !is_typed {
+            block.put_bytes(&CONTENT_TYPE, GRPC.as_bytes(), false);
+        }
+        for (name, value) in adds.into_iter().flat_map(CallRecord::added) {
+            block.put(&name, value);
+        }
+        Ok(Self { block, timeout })
     }
-    Ok(block)
 }
 
 #[cfg(test)]
 mod tests {
-    use http::{HeaderMap, HeaderValue};
+    use http::HeaderMap;
 
     use super::*;
 
     fn block_of(headers: &[(&'static str, &str)]) -> Result<Block, Fault> {
-        let (mut parts, ()) = http::Request::get("http://caller/a.A/Get?/Other")
-            .body(())
-            .unwrap()
-            .into_parts();
-        parts.headers = headers
+        let mut request = Request::get("http://caller/a.A/Get?/Other").body(()).unwrap();
+        *request.headers_mut() = headers
             .iter()
             .map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap()))
             .collect();
-        block(parts)
+        Head::of(request, None, None).map(|head| head.block)
     }
 
     /// What the server reads, by name; of each name in order.
@@ -107,12 +136,13 @@ mod tests {
 
     #[test]
     fn a_mark_that_a_value_is_sensitive_stays() {
-        let (mut parts, ()) = http::Request::get("/").body(()).unwrap().into_parts();
+        let mut request = Request::get("/").body(()).unwrap();
         let mut secret = HeaderValue::from_bytes(b"caf\xc3\xa9").unwrap();
         secret.set_sensitive(true);
-        parts.headers.insert("authorization", secret.clone());
-        parts.headers.insert("x-a", HeaderValue::from_static("1"));
-        let headers = block(parts).unwrap().headers();
+        request.headers_mut().insert("authorization", secret.clone());
+        request.headers_mut().insert("x-a", HeaderValue::from_static("1"));
+        let head = Head::of(request, None, None).unwrap();
+        let headers = head.block.headers();
         assert_eq!(headers["authorization"], secret);
         assert!(headers["authorization"].is_sensitive() && !headers["x-a"].is_sensitive());
     }

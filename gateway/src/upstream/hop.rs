@@ -1,22 +1,24 @@
 //! Headers that belong to one connection, and not to the message that came over it: they go no further, whichever way
 //! they came.
 
-use http::header::{self, CONNECTION};
+use http::header::CONNECTION;
 use http::{HeaderMap, HeaderName};
 
 /// Whether a header belongs to one connection, or is one that HTTP/2 writes itself.
 pub(super) fn is_of_the_hop(name: &HeaderName) -> bool {
     matches!(
-        *name,
-        header::CONNECTION
-            | header::CONTENT_LENGTH
-            | header::HOST
-            | header::PROXY_AUTHENTICATE
-            | header::PROXY_AUTHORIZATION
-            | header::TE
-            | header::TRANSFER_ENCODING
-            | header::UPGRADE
-    ) || matches!(name.as_str(), "keep-alive" | "proxy-connection")
+        name.as_str(),
+        "connection"
+            | "content-length"
+            | "host"
+            | "keep-alive"
+            | "proxy-authenticate"
+            | "proxy-authorization"
+            | "proxy-connection"
+            | "te"
+            | "transfer-encoding"
+            | "upgrade"
+    )
 }
 
 /// Takes out what belongs to the connection on which a message came.

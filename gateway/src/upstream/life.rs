@@ -5,12 +5,10 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use http::{HeaderValue, Request};
+use http::HeaderValue;
 use tokio::time::Instant;
-use tonic::body::Body;
 
-use crate::call::AnswersInStream;
-use crate::deadline::{self, GRPC_TIMEOUT};
+use crate::deadline;
 use crate::upstream::Shared;
 use crate::upstream::bell::Cut;
 use crate::upstream::fault::Fault;
@@ -34,10 +32,11 @@ pub(super) struct Life {
 
 impl Life {
     /// It begins now: what a REST body took to arrive is no part of a deadline that nobody asked for.
-    pub(super) fn of(request: &Request<Body>, shared: &Shared) -> Result<Self, Fault> {
+    ///
+    /// `timeout` is what the caller said of it, as `grpc-timeout`.
+    pub(super) fn of(timeout: Option<&HeaderValue>, is_stream: bool, shared: &Shared) -> Result<Self, Fault> {
         let now = Instant::now();
-        let is_stream = request.extensions().get::<AnswersInStream>().is_some();
-        let (ends, is_stream_limit, whole) = match request.headers().get(GRPC_TIMEOUT) {
+        let (ends, is_stream_limit, whole) = match timeout {
             Some(timeout) => {
                 let timeout = timeout.to_str().ok().and_then(deadline::parse_grpc);
                 (now.checked_add(timeout.ok_or(Fault::MalformedTimeout)?), false, None)
@@ -64,10 +63,14 @@ impl Life {
         })
     }
 
-    /// What is left of it, as `grpc-timeout`.
-    pub(super) fn left(&mut self, shared: &Shared) -> HeaderValue {
+    /// What is left of it, as `grpc-timeout`, for a call that has waited since it began, or has not.
+    pub(super) fn left(&mut self, shared: &Shared, has_waited: bool) -> HeaderValue {
+        let whole = match self.whole.take() {
+            Some(whole) if !has_waited => return whole,
+            whole => whole,
+        };
         let left = self.ends.saturating_duration_since(Instant::now());
-        match self.whole.take() {
+        match whole {
             // The gateway itself ends the call in time.
             Some(whole) if left + HASTE >= shared.settings.deadline => whole,
             _ => deadline::to_grpc(left),

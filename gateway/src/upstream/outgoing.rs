@@ -15,8 +15,8 @@ use http_body_util::BodyExt;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 use tonic::Status;
-use tonic::body::Body;
 
+use crate::body::RequestBody;
 use crate::upstream::http2;
 use crate::upstream::pool::Progress;
 
@@ -28,7 +28,7 @@ pub(super) enum Outgoing {
     /// All of it.
     Whole(Bytes),
     /// What is there of it, and the rest.
-    Stream(Option<Bytes>, Body),
+    Stream(Option<Bytes>, RequestBody),
 }
 
 impl Default for Outgoing {
@@ -39,7 +39,11 @@ impl Default for Outgoing {
 
 impl Outgoing {
     /// Looks at what is there, and waits for nothing.
-    pub(super) fn of(mut body: Body) -> Result<Self, Status> {
+    pub(super) fn of(body: RequestBody) -> Result<Self, Status> {
+        let mut body = match body.into_whole() {
+            Ok(bytes) => return Ok(Self::Whole(bytes)),
+            Err(body) => body,
+        };
         if body.is_end_stream() {
             return Ok(Self::Whole(Bytes::new()));
         }
@@ -83,7 +87,7 @@ impl Told {
 
 impl Upload {
     /// Starts to pump. While the server's window is closed, the connection is told so.
-    pub(super) fn start(first: Option<Bytes>, body: Body, stream: http2::Body, progress: Progress) -> Self {
+    pub(super) fn start(first: Option<Bytes>, body: RequestBody, stream: http2::Body, progress: Progress) -> Self {
         let told = Arc::new(Told::default());
         let tells = told.clone();
         let pump = tokio::spawn(async move {
@@ -124,7 +128,7 @@ impl Drop for Upload {
 }
 
 struct Pump {
-    body: Body,
+    body: RequestBody,
     stream: http2::Body,
     progress: Progress,
     told: Arc<Told>,
@@ -215,24 +219,28 @@ mod tests {
             _ => None,
         };
         assert_eq!(
-            whole(Outgoing::of(Body::new(Full::new(Bytes::from_static(b"abc"))))),
+            whole(Outgoing::of(RequestBody::new(Full::new(Bytes::from_static(b"abc"))))),
             Some("abc".into())
         );
         assert_eq!(
-            whole(Outgoing::of(Body::new(Empty::<Bytes>::new()))),
+            whole(Outgoing::of(RequestBody::whole("abc".into()))),
+            Some("abc".into())
+        );
+        assert_eq!(
+            whole(Outgoing::of(RequestBody::new(Empty::<Bytes>::new()))),
             Some(Bytes::new())
         );
-        assert_eq!(whole(Outgoing::of(Body::empty())), Some(Bytes::new()));
+        assert_eq!(whole(Outgoing::of(RequestBody::empty())), Some(Bytes::new()));
         let pending = futures_util::stream::pending::<Result<Frame<Bytes>, Status>>();
         assert!(matches!(
-            Outgoing::of(Body::new(StreamBody::new(pending))),
+            Outgoing::of(RequestBody::new(StreamBody::new(pending))),
             Ok(Outgoing::Stream(None, _))
         ));
         let first = futures_util::stream::iter([Ok::<_, Status>(Frame::data(Bytes::from_static(b"a")))]);
-        let outgoing = Outgoing::of(Body::new(StreamBody::new(first)));
+        let outgoing = Outgoing::of(RequestBody::new(StreamBody::new(first)));
         assert!(matches!(outgoing, Ok(Outgoing::Stream(Some(bytes), _)) if bytes == "a"));
         let failed = futures_util::stream::iter([Err::<Frame<Bytes>, _>(Status::cancelled("gone"))]);
-        assert!(Outgoing::of(Body::new(StreamBody::new(failed))).is_err());
+        assert!(Outgoing::of(RequestBody::new(StreamBody::new(failed))).is_err());
     }
 
     #[tokio::test]
@@ -253,7 +261,7 @@ mod tests {
         let sent = lease.take_sender().unwrap().open(&call, &timeout, Bytes::new(), false);
         let answer = sent.unwrap();
         let bytes = Bytes::from(vec![0; 200_000]);
-        let _upload = Upload::start(Some(bytes), Body::empty(), answer.body(), lease.progress());
+        let _upload = Upload::start(Some(bytes), RequestBody::empty(), answer.body(), lease.progress());
         let (mut body, _answer) = server.await.unwrap();
         while !joined.gauge.is_stalled() {
             tokio::task::yield_now().await;

@@ -3,15 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use http::{Request, Response};
+use http::Response;
 use tonic::body::Body;
 use tower::util::BoxCloneSyncService;
 
 use crate::answer::{GRPC, trailers_only};
-use crate::call::CallRecord;
 use crate::error::Failure;
 use crate::gateway::GrpcService;
-use crate::inner::Called;
+use crate::inner::{Called, InnerCall};
 use crate::upstream::{Upstream, call};
 
 /// Upstreams by service.
@@ -79,26 +78,26 @@ impl Table {
 
     /// All of them as one inner service. An RPC whose service none has is UNIMPLEMENTED.
     pub fn service(&self) -> GrpcService {
-        BoxCloneSyncService::new(tower::service_fn(self.calls_but(|_| None)))
+        let calls = self.calls_but(|_| None);
+        BoxCloneSyncService::new(tower::service_fn(move |request| calls(InnerCall::of(request))))
     }
 
     /// The same as it is, for whoever puts more around it, and but for calls that `refused` answers.
-    pub(crate) fn calls_but<R>(&self, refused: R) -> impl Fn(Request<Body>) -> Called + Clone + Send + Sync + use<R>
+    pub(crate) fn calls_but<R>(&self, refused: R) -> impl Fn(InnerCall) -> Called + Clone + Send + Sync + use<R>
     where
-        R: Fn(&Request<Body>) -> Option<Response<Body>> + Clone + Send + Sync,
+        R: Fn(&InnerCall) -> Option<Response<Body>> + Clone + Send + Sync,
     {
         let by_service = self.by_service.clone();
-        move |request: Request<Body>| -> Called {
-            let found = match (refused(&request), by_service.get(service_of(request.uri().path()))) {
+        move |call: InnerCall| -> Called {
+            let found = match (refused(&call), by_service.get(service_of(call.request.uri().path()))) {
                 (Some(refusal), _) => Err(Box::new(refusal)),
                 (None, Some(upstream)) => Ok(upstream.shared.clone()),
                 (None, None) => {
-                    let record = CallRecord::of(request.extensions());
                     let failure = Failure::no_upstream();
-                    Err(Box::new(trailers_only(&failure, GRPC, record.error_domain())))
+                    Err(Box::new(trailers_only(&failure, GRPC, call.record.error_domain())))
                 }
             };
-            Box::pin(call::answer(found, request))
+            Box::pin(call::answer(found, call))
         }
     }
 }
@@ -111,6 +110,7 @@ fn service_of(path: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use http::Request;
     use tower::ServiceExt;
 
     use super::*;

@@ -10,10 +10,11 @@ use ::http::{HeaderName, HeaderValue};
 use http_body_util::BodyExt;
 use millrace_gateway::edge::{CorsPolicy, Edge, Forwarding, HostPolicy, Metrics, NoBuiltin};
 use millrace_gateway::serve::{self, ConnectionLimits};
-use millrace_gateway::upstream::{self, Upstream};
-use millrace_gateway::{Gateway, GrpcService, HttpService, LoadError, ResponseBody};
+use millrace_gateway::upstream::{self, Table, Upstream};
+use millrace_gateway::{Gateway, HttpRequest, HttpService, LoadError, ResponseBody};
 use prometheus_client::registry::Registry;
 use tokio::sync::watch;
+use tonic::body::Body;
 use tower::ServiceExt;
 
 use crate::case::{Call, Case, Setup, What};
@@ -99,11 +100,8 @@ async fn problems(case: &Case, mode: Mode, stages: &mut HashMap<String, Result<S
     }
 }
 
-/// The inner service of a mode: the upstream itself, or connections to it.
-fn inner(mode: Mode, upstream: &Recorder, setup: &Setup, stop: &watch::Sender<bool>) -> GrpcService {
-    if mode == Mode::InProcess {
-        return upstream.service();
-    }
+/// Connections to the upstream, which has all services.
+fn proxied(gateway: &Gateway, upstream: &Recorder, setup: &Setup, stop: &watch::Sender<bool>) -> Table {
     let address = if setup.unreachable {
         let listener = serve::listen(LOOPBACK).unwrap();
         // Free again when the listener is dropped.
@@ -111,8 +109,8 @@ fn inner(mode: Mode, upstream: &Recorder, setup: &Setup, stop: &watch::Sender<bo
     } else {
         let service = upstream.service();
         let answered = service.map_response(|answer| answer.map(|body| ResponseBody::stream(body.map_err(Into::into))));
-        let answer = move |request| {
-            let answer = answered.clone().oneshot(request);
+        let answer = move |request: HttpRequest| {
+            let answer = answered.clone().oneshot(request.map(Body::from));
             async { answer.await.unwrap_or_else(|never| match never {}) }
         };
         serve(HttpService::from_fn(answer), stop)
@@ -120,7 +118,9 @@ fn inner(mode: Mode, upstream: &Recorder, setup: &Setup, stop: &watch::Sender<bo
     let proxied = Upstream::new(upstream::Settings::new(format!("http://{address}"), 1)).unwrap();
     let (kept, stopping) = (proxied.clone(), stop.subscribe());
     tokio::spawn(async move { kept.run(stopping).await });
-    proxied.service()
+    let services = gateway.schema().methods();
+    let services = services.map(|method| method.descriptor().parent_service().full_name().to_owned());
+    Table::new(vec![(proxied, services.collect())])
 }
 
 fn gateway(setup: &Setup) -> Result<Gateway, LoadError> {
@@ -155,7 +155,6 @@ impl Stage {
         })?;
         let upstream = Recorder::new();
         let stop = watch::Sender::new(false);
-        let inner = inner(mode, &upstream, setup, &stop);
         let mut registry = Registry::default();
         let edge = Edge {
             request_id: Arc::new(|| "id".to_owned()),
@@ -164,7 +163,10 @@ impl Stage {
             hosts: HostPolicy::Any,
             builtin: Arc::new(NoBuiltin),
         };
-        let service = gateway.serve(inner, edge);
+        let service = match mode {
+            Mode::InProcess => gateway.serve(upstream.service(), edge),
+            Mode::Proxy => gateway.serve_upstreams(&proxied(&gateway, &upstream, setup, &stop), edge),
+        };
         Ok(Self {
             address: serve(service, &stop),
             upstream,

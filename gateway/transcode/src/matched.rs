@@ -28,8 +28,10 @@ const RESOURCE_NAME: &str = "name";
 pub struct Matched<'s> {
     pub(crate) schema: &'s Schema,
     pub(crate) route: &'s Route,
+    /// Its place in [`Schema::routes`].
+    pub(crate) index: usize,
     /// Decoded, as `route.captures`.
-    pub(crate) values: Values,
+    pub(crate) values: Values<'s>,
     pub(crate) alias: Option<Alias>,
 }
 
@@ -49,10 +51,15 @@ impl<'s> Matched<'s> {
         self.route
     }
 
+    /// The place of the route in [`Schema::routes`], for whoever keeps something beside each of them.
+    pub fn index(&self) -> usize {
+        self.index
+    }
+
     /// The decoded variables of the path: field path and value.
     pub fn captures(&self) -> impl Iterator<Item = (String, &str)> {
         let captures = self.route.template.captures.iter().zip(self.values.iter());
-        captures.map(|(capture, value)| (capture.field_path.join("."), value))
+        captures.map(|(capture, value)| (capture.field_path.join("."), &**value))
     }
 
     /// Makes the request message, on the wire and without a frame, from path, raw query, headers and JSON body.
@@ -163,9 +170,10 @@ impl<'s> Matched<'s> {
         };
         let name = text_at_top(message, field.number()).filter(|name| !name.is_empty())?;
         let path = format!("/{}/{}", percent::encode_path(version), percent::encode_path(name));
-        let readable = self.schema.find("GET", &path).ok()?;
-        let returns_it = readable.method().output() == self.method().output();
-        (returns_it && readable.values.iter().any(|value| value == name)).then_some(path)
+        let is_readable = self.schema.find("GET", &path).is_ok_and(|readable| {
+            readable.method().output() == self.method().output() && readable.values.iter().any(|value| value == name)
+        });
+        is_readable.then_some(path)
     }
 }
 

@@ -11,6 +11,8 @@
 mod search;
 mod similar;
 
+use std::borrow::Cow;
+
 use smallvec::SmallVec;
 
 use crate::percent;
@@ -314,25 +316,25 @@ fn add_end(ends: &mut Vec<End>, verb: Option<&str>, method: usize, route: usize)
     Ok(())
 }
 
-/// Appends the decoded values of a template's captures; `None` if one is not UTF-8. A plain path has no `%`.
-pub(crate) fn capture(
+/// The decoded values of a path's variables, as they stand in the path where it is plain: has no `%`.
+pub(crate) type Values<'p> = SmallVec<[Cow<'p, str>; 3]>;
+
+/// The decoded values of a template's captures; `None` if one is not UTF-8. `segments` are those of the path.
+pub(crate) fn capture<'p>(
     template: &Template,
+    raw_path: &'p str,
     segments: &[&str],
     is_plain: bool,
     decoding: PathDecoding,
-    values: &mut Values,
-) -> Option<()> {
-    if template.captures.is_empty() {
-        return Some(());
-    }
+) -> Option<Values<'p>> {
     let many = template.many();
     // Segments after `**` are counted from the end of the path.
     let place = |at: usize| match many {
         Some(many) if at > many => (at + segments.len()).saturating_sub(template.segments.len()),
         _ => at,
     };
-    values.reserve(segments.iter().map(|segment| segment.len() + 1).sum());
-    for capture in &template.captures {
+    let bytes_of = |segments: &[&str]| segments.iter().map(|segment| segment.len() + 1).sum::<usize>();
+    let values = template.captures.iter().map(|capture| {
         let (start, end) = (place(capture.start), place(capture.end));
         let taken = segments.get(start..end)?;
         // The verb was cut off the last segment: `:` and its text.
@@ -340,60 +342,23 @@ pub(crate) fn capture(
             Some(verb) if end == segments.len() && start < end => verb.len() + 1,
             _ => 0,
         };
+        // There is a `/` before each segment. What takes none may stand where the path has ended.
+        let from = bytes_of(&segments[..start]) + 1;
+        let to = from + bytes_of(taken).saturating_sub(1 + cut);
+        let raw = raw_path.get(from..to).unwrap_or_default();
         match is_plain {
-            true => values.push(taken, cut),
-            false => values.push_text(&decoded(taken, cut, capture, decoding)?),
+            true => Some(Cow::Borrowed(raw)),
+            false => decoded(raw, capture, decoding),
         }
-    }
-    Some(())
+    });
+    values.collect()
 }
 
-fn decoded(taken: &[&str], cut: usize, capture: &Capture, decoding: PathDecoding) -> Option<String> {
-    let mut raw = taken.join("/");
-    raw.truncate(raw.len().saturating_sub(cut));
-    let decoded = match decoding {
-        PathDecoding::Slash if capture.multi => percent::decode_but(&raw, percent::SLASH),
-        PathDecoding::Reserved if capture.multi => percent::decode_but(&raw, percent::RESERVED),
-        _ => percent::decode_all(&raw),
-    };
-    decoded.map(|value| value.into_owned())
-}
-
-/// The values of a path's variables, one after the other in one text.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Values {
-    text: String,
-    /// Where each of them ends.
-    ends: SmallVec<[usize; 6]>,
-}
-
-impl Values {
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &str> {
-        let starts = std::iter::once(0).chain(self.ends.iter().copied());
-        starts.zip(&self.ends).map(|(start, end)| &self.text[start..*end])
-    }
-
-    fn reserve(&mut self, bytes: usize) {
-        self.text.reserve(bytes);
-    }
-
-    fn push_text(&mut self, value: &str) {
-        self.text.push_str(value);
-        self.ends.push(self.text.len());
-    }
-
-    /// Segments with `/` between them, without so many bytes at their end.
-    fn push(&mut self, segments: &[&str], cut: usize) {
-        let start = self.text.len();
-        for (at, segment) in segments.iter().enumerate() {
-            if at > 0 {
-                self.text.push('/');
-            }
-            self.text.push_str(segment);
-        }
-        let end = self.text.len().saturating_sub(cut).max(start);
-        self.text.truncate(end);
-        self.ends.push(end);
+fn decoded<'p>(raw: &'p str, capture: &Capture, decoding: PathDecoding) -> Option<Cow<'p, str>> {
+    match decoding {
+        PathDecoding::Slash if capture.multi => percent::decode_but(raw, percent::SLASH),
+        PathDecoding::Reserved if capture.multi => percent::decode_but(raw, percent::RESERVED),
+        _ => percent::decode_all(raw),
     }
 }
 

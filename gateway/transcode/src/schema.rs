@@ -17,7 +17,7 @@ use crate::openapi;
 use crate::percent;
 use crate::reason::{ReasonInfo, Reasons};
 use crate::report::Report;
-use crate::route::{self, Lookup, Router, SEGMENT_EDITS_MAX, Values};
+use crate::route::{self, Lookup, Router, SEGMENT_EDITS_MAX};
 use crate::rule::Route;
 use crate::settings::Options;
 use crate::suggest;
@@ -132,9 +132,9 @@ impl Schema {
     ///
     /// # Errors
     /// See [`RouteError`].
-    pub fn find<'s>(&'s self, method: &str, raw_path: &str) -> Result<Matched<'s>, RouteError> {
-        let (relative, is_plain) = relative(raw_path).ok_or(RouteError::BadPath)?;
-        let mut segments = split(relative);
+    pub fn find<'s>(&'s self, method: &str, raw_path: &'s str) -> Result<Matched<'s>, RouteError> {
+        let mut segments = Segments::new();
+        let is_plain = split(raw_path, &mut segments).ok_or(RouteError::BadPath)?;
         let mut lookup = self.router.find(method, &segments, is_plain);
         if lookup == Lookup::Nothing && self.strips_slash && segments.last() == Some(&"") {
             segments.pop();
@@ -144,13 +144,12 @@ impl Schema {
             Lookup::Route(index) => {
                 let route = &self.routes[index];
                 let decoding = route.settings().path_decoding;
-                let mut values = Values::default();
-                route::capture(&route.template, &segments, is_plain, decoding, &mut values)
-                    .ok_or(RouteError::BadPath)?;
+                let values = route::capture(&route.template, raw_path, &segments, is_plain, decoding);
                 Ok(Matched {
                     schema: self,
                     route,
-                    values,
+                    index,
+                    values: values.ok_or(RouteError::BadPath)?,
                     alias: None,
                 })
             }
@@ -173,8 +172,8 @@ impl Schema {
     /// The HTTP methods for which a raw path is bound, in the order of `Allow` but without OPTIONS, HEAD with GET; `*`
     /// is any. `None` if it is bound for none.
     pub fn methods_at(&self, raw_path: &str) -> Option<String> {
-        let (relative, is_plain) = relative(raw_path)?;
-        let mut segments = split(relative);
+        let mut segments = Segments::new();
+        let is_plain = split(raw_path, &mut segments)?;
         let mut methods = self.router.methods(&segments);
         if methods.is_empty() && self.strips_slash && segments.last() == Some(&"") {
             segments.pop();
@@ -297,34 +296,36 @@ fn template_distance(template: &Template, segments: &[&str]) -> Option<usize> {
     Some(edits).filter(|edits| *edits <= 3)
 }
 
-/// A raw path without its `/`, and whether it is plain: it has no `%`. `None` for one that is malformed or absurdly
-/// long.
-fn relative(raw_path: &str) -> Option<(&str, bool)> {
-    // One pass without a branch: most paths have neither.
-    let (mut percents, mut zeros) = (0_u8, 0_u8);
-    for byte in raw_path.bytes() {
-        percents |= u8::from(byte == b'%');
-        zeros |= u8::from(byte == 0);
-    }
-    let is_plain = percents == 0;
-    let well_formed = zeros == 0 && (is_plain || percent::is_well_formed(raw_path) && !raw_path.contains("%00"));
-    let relative = raw_path.strip_prefix('/');
-    let relative = relative.filter(|_| well_formed && raw_path.len() <= PATH_BYTES_MAX)?;
-    Some((relative, is_plain))
-}
-
 /// The segments of a path. Very long paths are rare, and cost an allocation.
-fn split(relative: &str) -> SmallVec<[&str; 16]> {
-    let mut segments = SmallVec::new();
-    let mut start = 0;
-    for (at, byte) in relative.bytes().enumerate() {
-        if byte == b'/' {
-            segments.push(&relative[start..at]);
-            start = at + 1;
+type Segments<'p> = SmallVec<[&'p str; 16]>;
+
+/// Splits a raw path, and says whether it is plain: it has no `%`. `None` for one that is malformed or absurdly long.
+fn split<'p>(raw_path: &'p str, segments: &mut Segments<'p>) -> Option<bool> {
+    let relative = raw_path.strip_prefix('/')?;
+    if raw_path.len() > PATH_BYTES_MAX {
+        return None;
+    }
+    let mut is_plain = true;
+    let mut rest = relative;
+    let mut at = 0;
+    while let Some(byte) = rest.as_bytes().get(at) {
+        at += 1;
+        // All that means anything here is at most that: one look tells most bytes.
+        if *byte > b'/' {
+            continue;
+        }
+        match byte {
+            b'/' => {
+                segments.push(&rest[..at - 1]);
+                (rest, at) = (&rest[at..], 0);
+            }
+            b'%' => is_plain = false,
+            0 => return None,
+            _ => {}
         }
     }
-    segments.push(&relative[start..]);
-    segments
+    segments.push(rest);
+    (is_plain || percent::is_well_formed(raw_path) && !raw_path.contains("%00")).then_some(is_plain)
 }
 
 /// The value of `Allow`: OPTIONS is always there.

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use bytes::BytesMut;
 use http::{Method, Request};
-use http_body_util::Full;
 
 use super::answer::Asked;
 use super::body::{self, Broken, Feed, Reader};
@@ -162,7 +161,7 @@ fn whole(decoder: &mut Decoder, input: &mut BytesMut) -> Option<RequestBody> {
         return None;
     }
     match decoder.next(input) {
-        Ok(Next::Frame(frame)) => frame.into_data().ok().map(|data| RequestBody::new(Full::new(data))),
+        Ok(Next::Frame(frame)) => frame.into_data().ok().map(RequestBody::whole),
         _ => None,
     }
 }

@@ -93,7 +93,7 @@ pub(super) fn bind(
 
 /// What the path says, on the wire.
 fn bound(matched: &Matched<'_>, captures: &[PlainCapture]) -> Result<Vec<u8>, BindError> {
-    let text = |capture: &PlainCapture| matched.values.iter().nth(capture.index).unwrap_or_default();
+    let text = |capture: &PlainCapture| matched.values.get(capture.index).map_or("", |value| &**value);
     let room = captures.iter().map(|capture| capture.room(text(capture))).sum();
     let mut out = Vec::with_capacity(room);
     for capture in captures {

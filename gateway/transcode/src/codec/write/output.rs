@@ -8,8 +8,9 @@ use super::text;
 
 /// Bytes of a word.
 const WORD: usize = 16;
-/// Room is filled with zeros step by step, not all at once: what is written next is then in the cache.
-const STEP: usize = 1_024;
+/// Room is filled with zeros step by step, not all at once: what is written next is then in the cache. A step is half of
+/// what is written already, as far as the buffer has room, and at least so many bytes.
+const STEP: usize = 256;
 
 /// A buffer and how much of it is written.
 #[derive(Debug, Default)]
@@ -109,7 +110,9 @@ impl Output {
     #[cold]
     #[inline(never)]
     fn grow(&mut self, count: usize) {
-        self.bytes.resize(self.at + count + STEP, 0);
+        let needed = self.at + count;
+        let spare = self.bytes.capacity().saturating_sub(needed);
+        self.bytes.resize(needed + (self.at / 2).min(spare).max(STEP), 0);
     }
 
     #[inline(always)]
