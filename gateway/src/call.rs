@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use tonic::Code;
 
 use crate::door::Door;
+use crate::serve::RemoteAddress;
 
 /// The label of an RPC that no schema knows: a name from outside never becomes a label.
 pub const OTHER_METHOD: &str = "_OTHER";
@@ -42,6 +43,8 @@ pub(crate) struct Added {
     pub(crate) traceparent: bool,
     /// Where the call came from, by `X-Forwarded-For`.
     pub(crate) forwarded_for: Option<HeaderValue>,
+    /// The same, which is no header.
+    pub(crate) remote: Option<RemoteAddress>,
 }
 
 /// In the extensions of a request to a tower service: the RPC's server streams, and so the call may last.
@@ -118,6 +121,11 @@ impl CallRecord {
         self.request_id.to_str().unwrap_or("")
     }
 
+    /// The other end of the connection by which the call came, if it came by one.
+    pub fn remote_address(&self) -> Option<&RemoteAddress> {
+        self.added.remote.as_ref()
+    }
+
     /// The W3C trace context that goes inwards.
     pub fn traceparent(&self) -> &str {
         self.traceparent.to_str().unwrap_or("")
@@ -130,6 +138,7 @@ impl CallRecord {
             request_id,
             traceparent,
             forwarded_for,
+            ..
         } = &self.added;
         let all = [
             (X_REQUEST_ID, request_id.then_some(&self.request_id)),

@@ -13,6 +13,7 @@ use crate::door::Doors;
 use crate::error::Failure;
 use crate::gateway::{Answer, Answering, Gateway};
 use crate::metadata::AllowList;
+use crate::serve::RemoteAddress;
 use catch_panic::Catching;
 
 mod catch_panic;
@@ -100,13 +101,19 @@ impl Layers {
     }
 
     /// The call's record, and its id.
-    fn opened(&self, request: &mut HttpRequest, names: Names) -> (Arc<CallRecord>, Option<HeaderValue>) {
+    fn opened(
+        &self,
+        request: &mut HttpRequest,
+        names: Names,
+        remote: Option<&RemoteAddress>,
+    ) -> (Arc<CallRecord>, Option<HeaderValue>) {
         let sent = request_id::taken_over(request.headers_mut(), names);
         let traced = trace::taken_over(request.headers_mut(), names);
         let mut added = Added {
             request_id: false,
             traceparent: traced.is_none(),
-            forwarded_for: self.forwarding.added(request.extensions(), names),
+            forwarded_for: self.forwarding.added(remote, names),
+            remote: remote.cloned(),
         };
         let (id, traceparent) = match (sent, traced) {
             (Some(sent), Some(traced)) => (Some(sent), traced),
@@ -161,7 +168,13 @@ impl Layers {
             .have(Names::ORIGIN)
             .then(|| request.headers().get(header::ORIGIN).cloned());
         // Headers: last, so that no door ever sees a header that only a trusted hop may set.
-        headers::apply(request, names, &self.forwarding, &self.listed);
+        headers::apply(
+            request.headers_mut(),
+            names,
+            &self.forwarding,
+            &self.listed,
+            record.remote_address(),
+        );
         if names.have(Names::CONNECTION) {
             // What it named is there no more.
             names = Names::of(request.headers());
@@ -174,13 +187,13 @@ impl Layers {
 
 impl Answering for Layers {
     /// The layers, outermost first.
-    fn answer(self: Arc<Self>, mut request: HttpRequest) -> Answer {
+    fn answer(self: Arc<Self>, mut request: HttpRequest, remote: Option<&RemoteAddress>) -> Answer {
         // Names: what is not there need not be looked for below.
         let names = Names::of(request.headers());
         // Request id and trace: first, so that everything below, refusals included, has an id to name and to echo. What
         // ends with the call is in `ended`, outside all that can end it: its one log line, and its one measurement, so
         // that a call is in both or in neither.
-        let (record, id) = self.opened(&mut request, names);
+        let (record, id) = self.opened(&mut request, names, remote);
         let ended = Ended::new(record.clone(), self.edge.metrics.clone());
         let span = trace::span(&record);
         let of_body = span.clone();

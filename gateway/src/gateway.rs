@@ -24,6 +24,7 @@ use crate::inner::Calls;
 use crate::inner::Inner;
 use crate::metadata::{AllowList, HeaderNames};
 use crate::rest::{Memory, Rest};
+use crate::serve::RemoteAddress;
 use crate::upload::Uploads;
 #[cfg(feature = "standalone")]
 use crate::upstream::Table;
@@ -42,12 +43,15 @@ pub struct HttpService {
 
 /// What is inside of an [`HttpService`].
 pub(crate) trait Answering: Send + Sync {
-    /// Answers a call, whatever happens.
-    fn answer(self: Arc<Self>, request: HttpRequest) -> Answer;
+    /// Answers a call that came from there, whatever happens.
+    fn answer(self: Arc<Self>, request: HttpRequest, remote: Option<&RemoteAddress>) -> Answer;
 }
 
 impl<F: Fn(HttpRequest) -> Answer + Send + Sync> Answering for F {
-    fn answer(self: Arc<Self>, request: HttpRequest) -> Answer {
+    fn answer(self: Arc<Self>, mut request: HttpRequest, remote: Option<&RemoteAddress>) -> Answer {
+        if let Some(remote) = remote {
+            request.extensions_mut().insert(remote.clone());
+        }
         self(request)
     }
 }
@@ -74,9 +78,10 @@ impl HttpService {
         }
     }
 
-    /// Answers a call.
-    pub(crate) fn answer(&self, request: HttpRequest) -> Answer {
-        self.answering.clone().answer(request)
+    /// Answers a call that came over a connection from there: given beside the request, since its extensions would be made
+    /// for that alone.
+    pub(crate) fn answer(&self, request: HttpRequest, remote: Option<&RemoteAddress>) -> Answer {
+        self.answering.clone().answer(request, remote)
     }
 }
 
@@ -90,7 +95,8 @@ impl Service<HttpRequest> for HttpService {
     }
 
     fn call(&mut self, request: HttpRequest) -> Self::Future {
-        self.answer(request)
+        let remote = request.extensions().get().cloned();
+        self.answer(request, remote.as_ref())
     }
 }
 

@@ -71,6 +71,9 @@ impl InnerCall {
         if self.streams {
             extensions.insert(AnswersInStream);
         }
+        if let Some(remote) = self.record.remote_address() {
+            extensions.insert(remote.clone());
+        }
         extensions.insert(self.record);
         request
     }
@@ -289,6 +292,7 @@ mod tests {
             request_id: true,
             traceparent: true,
             forwarded_for: Some(value("::1")),
+            ..Added::default()
         };
         let (method, uri) = (http::Method::GET, http::Uri::from_static("/v1"));
         let record = CallRecord::opened(value("r"), value("t"), method, uri, None, added);

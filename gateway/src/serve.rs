@@ -45,8 +45,8 @@ const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 /// After the file table is full, the next attempt to accept waits this long.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// The other end of the connection by which a request came, in the request's extensions. Behind a proxy it is the
-/// proxy's.
+/// The other end of the connection by which a request came: in the call's record, and in the extensions of a request that
+/// goes to a tower service or a function. Behind a proxy it is the proxy's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RemoteAddress {
     address: SocketAddr,

@@ -4,9 +4,8 @@
 use std::net::IpAddr;
 use std::str::FromStr;
 
-use http::{Extensions, HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue};
 
-use crate::body::HttpRequest;
 use crate::call::X_FORWARDED_FOR;
 use crate::edge::claims::{dashed, is_claim};
 use crate::edge::headers::remove_all;
@@ -48,24 +47,26 @@ impl Forwarding {
     }
 
     /// What goes inwards as `X-Forwarded-For` with a request that came without.
-    pub(super) fn added(&self, extensions: &Extensions, names: Names) -> Option<HeaderValue> {
+    pub(super) fn added(&self, remote: Option<&RemoteAddress>, names: Names) -> Option<HeaderValue> {
         match self {
-            Self::Rewritten { .. } if !names.have(Names::X_FORWARDED_FOR) => {
-                extensions.get::<RemoteAddress>().map(|peer| peer.said().clone())
-            }
+            Self::Rewritten { .. } if !names.have(Names::X_FORWARDED_FOR) => remote.map(|peer| peer.said().clone()),
             _ => None,
         }
     }
 
     /// Rewrites the headers of a request. What a proxy claims besides is kept from all if the operator listed it as a
     /// header that goes in.
-    pub(super) fn apply(&self, request: &mut HttpRequest, names: Names, listed: &AllowList) {
+    pub(super) fn apply(
+        &self,
+        headers: &mut HeaderMap,
+        names: Names,
+        listed: &AllowList,
+        remote: Option<&RemoteAddress>,
+    ) {
         if !names.have(Names::OF_TRUSTED_HOPS) {
             return;
         }
-        let peer = request.extensions().get::<RemoteAddress>().cloned();
-        let headers = request.headers_mut();
-        let address = peer.as_ref().map(|peer| peer.address().ip());
+        let address = remote.map(|peer| peer.address().ip());
         let is_trusted = address.is_some_and(|address| self.trusts(address));
         remove_all(headers, |name| {
             let said = dashed(name);
@@ -73,7 +74,7 @@ impl Forwarding {
             // A proxy says it with `-`; the other spelling is what it has let through.
             is_of_proxies && (!is_trusted || name != said)
         });
-        if let (Self::Rewritten { .. }, Some(peer)) = (self, peer)
+        if let (Self::Rewritten { .. }, Some(peer)) = (self, remote)
             && names.have(Names::X_FORWARDED_FOR)
         {
             append(headers, peer.said());
@@ -231,25 +232,19 @@ mod tests {
                 .header("cf_connecting_ip", "x")
                 .body(RequestBody::empty())
                 .unwrap();
-            if let Some(peer) = peer {
-                let peer: SocketAddr = peer.parse().unwrap();
-                request.extensions_mut().insert(RemoteAddress::new(peer));
-            }
+            let remote = peer.map(|peer| RemoteAddress::new(peer.parse::<SocketAddr>().unwrap()));
+            let remote = remote.as_ref();
             let names = Names::of(request.headers());
             let listed = AllowList::with(&["x-auth-request-user".to_owned()]);
-            forwarding.apply(&mut request, names, &listed);
+            forwarding.apply(request.headers_mut(), names, &listed, remote);
             let found: Vec<_> = request.headers().get_all("x-forwarded-for").iter().collect();
             assert_eq!(
                 found,
                 expected.into_iter().collect::<Vec<_>>(),
                 "{forwarding:?} {peer:?}"
             );
-            assert_eq!(
-                forwarding.added(request.extensions(), names),
-                None,
-                "it is in the headers"
-            );
-            let added = forwarding.added(request.extensions(), Names::of(&HeaderMap::new()));
+            assert_eq!(forwarding.added(remote, names), None, "it is in the headers");
+            let added = forwarding.added(remote, Names::of(&HeaderMap::new()));
             assert_eq!(added.is_some(), expected.is_some(), "{forwarding:?} {peer:?}");
             for name in others {
                 assert_eq!(

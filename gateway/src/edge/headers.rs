@@ -4,11 +4,11 @@
 use http::header::CONNECTION;
 use http::{HeaderMap, HeaderName};
 
-use crate::body::HttpRequest;
 use crate::edge::Forwarding;
 use crate::edge::claims::dashed;
 use crate::edge::names::Names;
 use crate::metadata::AllowList;
+use crate::serve::RemoteAddress;
 
 /// Ours, and none of a caller's business: identity and routing inside the platform.
 const OWN_PREFIX: &str = "x-millrace-";
@@ -32,14 +32,20 @@ const KEPT: [&str; 6] = [
 ];
 
 /// Takes out what no door may see, and says where the call came from if it is to be said.
-pub(super) fn apply(request: &mut HttpRequest, names: Names, forwarding: &Forwarding, listed: &AllowList) {
+pub(super) fn apply(
+    headers: &mut HeaderMap,
+    names: Names,
+    forwarding: &Forwarding,
+    listed: &AllowList,
+    remote: Option<&RemoteAddress>,
+) {
     if names.have(Names::CONNECTION) {
-        leave_connection(request.headers_mut());
+        leave_connection(headers);
     }
     if names.have(Names::OF_TRUSTED_HOPS) {
-        strip(request.headers_mut());
+        strip(headers);
     }
-    forwarding.apply(request, names, listed);
+    forwarding.apply(headers, names, listed, remote);
 }
 
 /// Takes out `Connection` and what it names, before anything is added: a caller who could name what a proxy adds, as

@@ -7,6 +7,7 @@ use arc_swap::ArcSwap;
 
 use crate::body::HttpRequest;
 use crate::gateway::{Answer, Answering, HttpService};
+use crate::serve::RemoteAddress;
 
 /// A service whose inside can be exchanged; a clone shares it.
 #[derive(Clone)]
@@ -34,8 +35,8 @@ impl Swappable {
 }
 
 impl Answering for Swappable {
-    fn answer(self: Arc<Self>, request: HttpRequest) -> Answer {
-        self.current.load().answer(request)
+    fn answer(self: Arc<Self>, request: HttpRequest, remote: Option<&RemoteAddress>) -> Answer {
+        self.current.load().answer(request, remote)
     }
 }
 

@@ -71,10 +71,9 @@ pub(super) async fn connection(
     };
     match is_http2 {
         Ok(true) => {
-            let service = service_fn(move |mut request: Request<Incoming>| {
-                request.extensions_mut().insert(remote.clone());
+            let service = service_fn(move |request: Request<Incoming>| {
                 let in_progress = activity.begin();
-                let answer = service.answer(request.map(RequestBody::new));
+                let answer = service.answer(request.map(RequestBody::new), Some(&remote));
                 async move {
                     let response = answer.await?;
                     Ok::<_, Infallible>(response.map(|body| Tracked::new(body, in_progress)))

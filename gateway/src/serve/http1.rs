@@ -162,10 +162,9 @@ impl Connection {
     }
 
     fn begin(&mut self, head: Head) {
-        let (mut request, exchange) = Exchange::begin(head, &mut self.input, &self.caller.activity);
-        request.extensions_mut().insert(self.caller.remote.clone());
+        let (request, exchange) = Exchange::begin(head, &mut self.input, &self.caller.activity);
         self.exchange = exchange;
-        self.state = State::Called(self.caller.service.answer(request));
+        self.state = State::Called(self.caller.service.answer(request, Some(&self.caller.remote)));
     }
 
     /// Waits for an answer's head, and puts it.
