@@ -18,7 +18,8 @@ use crate::rest::Held;
 /// Any failure of a body, boxed.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// The body of a request: `request.map(RequestBody::new)` takes any `http_body::Body<Data = Bytes>`.
+/// The body of a request: `request.map(RequestBody::new)` takes any `http_body::Body<Data = Bytes>`. From tonic's body and
+/// into it there is a `From`.
 #[derive(Debug)]
 pub struct RequestBody(Content);
 

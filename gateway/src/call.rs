@@ -1,11 +1,11 @@
 //! What is known of one call, in one place: every door and layer writes what it learns, and the trace and metrics
-//! layers read it when the body ends. The record travels in the extensions of the request, inwards on every door.
+//! layers read it when the body ends. The record travels beside the request, and in its extensions to a tower service.
 
 use std::sync::atomic::{AtomicI32, AtomicU8, AtomicU16, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use http::{HeaderName, HeaderValue, Method, Uri};
+use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use tokio::time::Instant;
 use tonic::Code;
 
@@ -43,7 +43,7 @@ pub(crate) struct Added {
     pub(crate) traceparent: bool,
     /// Where the call came from, by `X-Forwarded-For`.
     pub(crate) forwarded_for: Option<HeaderValue>,
-    /// The same, which is no header.
+    /// The other end of the connection by which the call came.
     pub(crate) remote: Option<RemoteAddress>,
 }
 
@@ -129,6 +129,15 @@ impl CallRecord {
     /// The W3C trace context that goes inwards.
     pub fn traceparent(&self) -> &str {
         self.traceparent.to_str().unwrap_or("")
+    }
+
+    /// Says in a request what is known of its call: for whoever has nothing but the request.
+    pub(crate) fn say(self: &Arc<Self>, headers: &mut HeaderMap, extensions: &mut Extensions) {
+        headers.extend(self.added().map(|(name, value)| (name, value.clone())));
+        if let Some(remote) = self.remote_address() {
+            extensions.insert(remote.clone());
+        }
+        extensions.insert(self.clone());
     }
 
     /// The headers that go inwards besides those of the request, which has none of these. Whoever makes the inner call

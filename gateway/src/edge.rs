@@ -46,7 +46,9 @@ pub type NewId = Arc<dyn Fn() -> String + Send + Sync>;
 
 /// Answers paths that no route binds: `/`, `/health`, `/openapi.json`.
 pub trait Builtin: Send + Sync {
-    /// The answer, or `None` if the path is not one of these. HEAD comes as it is; its body is cut off outside.
+    /// The answer, or `None` if the path is not one of these. HEAD comes as it is; its body is cut off outside. The request
+    /// says of its call what one to an inner service does: its id among the headers, its [`CallRecord`] and the
+    /// [`RemoteAddress`] among the extensions.
     fn get(&self, request: &http::request::Parts) -> Option<http::Response<bytes::Bytes>>;
 }
 

@@ -157,7 +157,8 @@ impl Gateway {
         self.serve_inner(Inner::new(inner, self.uploads().clone()), edge)
     }
 
-    /// The same around upstreams, which are called as they are: a tower service around them would cost each call more.
+    /// What [`Gateway::serve`] gives, around upstreams, which are called as they are: a tower service around them would cost
+    /// each call more.
     #[cfg(feature = "standalone")]
     pub fn serve_upstreams(&self, upstreams: &Table, edge: Edge) -> HttpService {
         self.serve_calls(upstreams.calls_but(|_| None), edge)

@@ -64,18 +64,15 @@ impl InnerCall {
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(GRPC));
             headers.insert(header::TE, HeaderValue::from_static("trailers"));
         }
-        if self.adds {
-            headers.extend(self.record.added().map(|(name, value)| (name, value.clone())));
-        }
-        let extensions = request.extensions_mut();
         if self.streams {
-            extensions.insert(AnswersInStream);
+            request.extensions_mut().insert(AnswersInStream);
         }
-        if let Some(remote) = self.record.remote_address() {
-            extensions.insert(remote.clone());
+        if !self.adds {
+            return request;
         }
-        extensions.insert(self.record);
-        request
+        let (mut head, body) = request.into_parts();
+        self.record.say(&mut head.headers, &mut head.extensions);
+        http::Request::from_parts(head, body)
     }
 }
 

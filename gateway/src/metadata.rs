@@ -136,7 +136,7 @@ impl AllowList {
         self.names.iter().any(|listed| listed == name)
     }
 
-    /// Whether a header is on the list.
+    /// The same of what is a name already; by its length first, since most are on none.
     pub(crate) fn lists(&self, name: &HeaderName) -> bool {
         self.lengths & length_bit(name) != 0 && self.names.contains(name)
     }
@@ -198,8 +198,7 @@ fn length_bit(name: &HeaderName) -> u64 {
     1 << name.as_str().len().min(63)
 }
 
-/// Takes out the headers that are meant, each of whose values is looked at once; of all values of a name one is asked as
-/// the others are.
+/// Takes out each header of which a value is meant, with all its values.
 pub(crate) fn remove(headers: &mut HeaderMap, mut is_meant: impl FnMut(&HeaderName, &HeaderValue) -> bool) {
     let mut meant = SmallVec::<[HeaderName; 8]>::new();
     for (name, value) in &*headers {

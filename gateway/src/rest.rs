@@ -137,11 +137,7 @@ impl Rest {
         error: RouteError,
     ) -> Result<HttpResponse, Failure> {
         let (mut parts, _) = std::mem::take(request).into_parts();
-        // An embedder finds of the call what an inner service would.
-        parts
-            .headers
-            .extend(record.added().map(|(name, value)| (name, value.clone())));
-        parts.extensions.insert(Arc::clone(record));
+        record.say(&mut parts.headers, &mut parts.extensions);
         let response = match &error {
             RouteError::MethodNotAllowed { allow } if parts.method == Method::OPTIONS => Some(allowed(allow)),
             RouteError::NotFound { .. } => match self.builtin.get(&parts) {
@@ -346,8 +342,7 @@ impl<'i, 'c, 's> Matched<'i, 'c, 's> {
 
 /// The call as the inner service will see it.
 pub(crate) struct Bound<'i, 'c, 's> {
-    /// Its body is the request message in its frame, or the stream of them; in its extensions are the record, and what
-    /// the embedder knows of the connection.
+    /// Its body is the request message in its frame, or the stream of them.
     incoming: &'i mut Incoming<'c>,
     route: &'i Route<'s>,
     form: Form,

@@ -159,8 +159,8 @@ pub async fn serve_over<H: Handshake>(
     finish(connections, drain_max).await;
 }
 
-/// Serves one connection over any transport, such as a pipe or a Unix socket, with the limits of one connection. Returns at
-/// its end.
+/// Serves one connection over any transport, such as a pipe or a Unix socket. Of the limits those of one connection count.
+/// Returns at its end.
 pub async fn serve_connection<I>(
     io: I,
     peer: SocketAddr,

@@ -117,9 +117,10 @@ impl Rules {
     }
 
     /// The answer to a preflight.
-    pub(super) fn preflight(&self, request: &mut HttpRequest, names: Names, record: &CallRecord) -> HttpResponse {
+    pub(super) fn preflight(&self, request: &mut HttpRequest, names: Names, record: &Arc<CallRecord>) -> HttpResponse {
         let shape = Shape::of_rest(request, names);
-        let (parts, _) = std::mem::take(request).into_parts();
+        let (mut parts, _) = std::mem::take(request).into_parts();
+        record.say(&mut parts.headers, &mut parts.extensions);
         let refuse = |failure: &Failure| self.gateway.answers().answer(&shape, failure, record);
         let origin = parts.headers.get(header::ORIGIN);
         let Some(origin) = origin.filter(|origin| self.policy.allows(origin.as_bytes())) else {

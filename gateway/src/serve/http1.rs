@@ -1,7 +1,7 @@
 //! HTTP/1.1 with callers (RFC 9112): one request after the other, each answered before the next is read.
 //!
-//! Ours and not hyper's, of which it takes a third of the instructions: `ARCHITECTURE.md` says what that is of a call.
-//! Lines are read by httparse. What is particular:
+//! Ours and not hyper's, for a little over half of its instructions: `ARCHITECTURE.md` says what that is of a call. Lines
+//! are read by httparse. What is particular:
 //!
 //! - A body that came with its head, which most do, is handed on as it is; any other is read as it is asked for.
 //! - Head and body of an answer go out in one write, and what a stream has ready together.

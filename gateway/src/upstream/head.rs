@@ -79,6 +79,7 @@ mod tests {
     use http::HeaderMap;
 
     use super::*;
+    use crate::call::Added;
 
     fn block_of(headers: &[(&'static str, &str)]) -> Result<Block, Fault> {
         let mut request = Request::get("http://caller/a.A/Get?/Other").body(()).unwrap();
@@ -132,6 +133,42 @@ mod tests {
                 .collect();
             assert_eq!((said(&block), block.path()), (expected, "/a.A/Get"), "{sent:?}");
         }
+    }
+
+    #[test]
+    fn what_is_listed_goes_in_and_what_the_call_adds_once() {
+        let value = HeaderValue::from_static;
+        let added = Added {
+            request_id: true,
+            traceparent: true,
+            forwarded_for: Some(value("::1")),
+            ..Added::default()
+        };
+        let record = CallRecord::opened(
+            value("r"),
+            value("t"),
+            Default::default(),
+            Default::default(),
+            None,
+            added,
+        );
+        let mut request = Request::get("/").body(()).unwrap();
+        for name in ["accept", "x-listed", "x-other", "grpc-timeout"] {
+            request.headers_mut().insert(name, value("1S"));
+        }
+        let list = AllowList::with(&["x-listed".to_owned()]);
+        let head = Head::of(request, Some(&list), Some(&record)).unwrap();
+        let expected = [
+            ("traceparent", "t"),
+            ("x-forwarded-for", "::1"),
+            ("x-listed", "1S"),
+            ("x-request-id", "r"),
+        ];
+        let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        assert_eq!(
+            (said(&head.block), head.timeout),
+            (expected.to_vec(), Some(value("1S")))
+        );
     }
 
     #[test]

@@ -1,24 +1,31 @@
 //! A reader of an event stream over a pipe that holds nearly nothing: a socket holds more than such a stream has.
 
-use http::Request;
-use hyper::body::Incoming;
-use hyper_util::rt::TokioIo;
-use hyper_util::service::TowerToHyperService;
-use millrace_gateway::{HttpService, RequestBody};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use millrace_gateway::HttpService;
+use millrace_gateway::serve::{ConnectionLimits, serve_connection};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
-use tower::{ServiceBuilder, ServiceExt};
+use tokio::sync::watch;
+
+const LONG: Duration = Duration::from_secs(600);
+const LIMITS: ConnectionLimits = ConnectionLimits {
+    connections: 1,
+    connections_per_ip: 1,
+    streams: 1,
+    first_request: LONG,
+    idle: LONG,
+    unread: LONG,
+};
 
 /// Asks for a stream and reads the status alone.
 pub(crate) async fn begin(service: HttpService, target: &str) -> DuplexStream {
     let (mut reader, server) = tokio::io::duplex(1 << 10);
-    let service = ServiceBuilder::new()
-        .map_request(|request: Request<Incoming>| request.map(RequestBody::new))
-        .service(service);
-    let mut connection = hyper::server::conn::http1::Builder::new();
-    connection.max_buf_size(8 << 10);
+    let (drain, draining) = watch::channel(false);
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
     tokio::spawn(async move {
-        let service = TowerToHyperService::new(service.boxed_clone());
-        connection.serve_connection(TokioIo::new(server), service).await
+        serve_connection(server, address, service, LIMITS, draining).await;
+        drop(drain);
     });
     let request = format!("GET {target} HTTP/1.1\r\nhost: h\r\naccept: text/event-stream\r\nconnection: close\r\n\r\n");
     reader.write_all(request.as_bytes()).await.unwrap();

@@ -17,6 +17,15 @@ fn rest_before_a_server() {
         (answer.status, answer.body.as_str()),
         (200, r#"{"itemId":"7","title":"a b"}"#)
     );
+    // What the call is told apart by, and where it came from, goes in.
+    let id = upstream.last_header("x-request-id").unwrap();
+    assert!(
+        answer.head.contains(&format!("x-request-id: {id}\r\n")),
+        "{}",
+        answer.head
+    );
+    assert_eq!(upstream.last_header("x-forwarded-for").as_deref(), Some("127.0.0.1"));
+    assert!(upstream.last_header("traceparent").unwrap().starts_with("00-"));
     // One line a call.
     let line = gateway.line(|line| line["target"] == "millrace::call");
     assert_eq!(line["rpc.method"], "echo.v1.Echo/Get");

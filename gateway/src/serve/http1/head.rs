@@ -305,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn what_headers_say_of_the_connection_and_the_body() {
+    fn headers_say_how_long_the_body_is_or_the_head_is_refused() {
         for (headers, body) in [
             ("content-length: 5\r\n", Length::Bytes(5)),
             ("content-length: 5\r\ncontent-length: 5\r\n", Length::Bytes(5)),
@@ -384,7 +384,7 @@ mod tests {
     }
 
     #[test]
-    fn request_lines_that_are_none_and_heads_that_are_too_long() {
+    fn what_is_no_request_line_and_what_is_too_long_is_refused() {
         for (line, status) in [
             ("GET", 400),
             ("GET /", 400),

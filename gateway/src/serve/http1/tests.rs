@@ -181,7 +181,7 @@ async fn a_head_that_cannot_be_read_is_answered_and_ends_the_connection() {
 }
 
 #[tokio::test]
-async fn what_is_said_of_the_body_of_an_answer() {
+async fn the_end_of_an_answer_is_told_as_its_version_method_and_status_ask() {
     let with = |status: u16, body: fn() -> ResponseBody, name: &'static str, value: &'static str| {
         move |_: HttpRequest| async move {
             let mut response = Response::new(body());

@@ -182,3 +182,65 @@ async fn a_head_longer_than_a_frame_is_one_all_the_same() {
     assert_eq!(head(&mut answer).await.unwrap().0, StatusCode::OK);
     assert_eq!(server.await.unwrap(), 50_000);
 }
+
+/// A transport that counts how often it is written to.
+struct Writes(DuplexStream, Arc<AtomicUsize>);
+
+impl AsyncRead for Writes {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Writes {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.1.fetch_add(1, Ordering::Relaxed);
+        Pin::new(&mut self.0).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}
+
+#[tokio::test]
+async fn calls_that_come_together_are_written_together_and_one_alone_at_once() {
+    #[derive(Default)]
+    struct Woken(AtomicUsize);
+
+    impl std::task::Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    let (near, mut far) = tokio::io::duplex(64 << 10);
+    far.write_all(&raw(kind::SETTINGS, 0, 0, &[])).await.unwrap();
+    let writes = Arc::new(AtomicUsize::new(0));
+    let (sender, mut connection) = Connection::new(Writes(near, writes.clone()), &config());
+    let woken = Arc::new(Woken::default());
+    let waker = std::task::Waker::from(woken.clone());
+    let mut poll = || {
+        let before = (writes.load(Ordering::Relaxed), woken.0.load(Ordering::Relaxed));
+        assert!(connection.poll(&mut Context::from_waker(&waker)).is_pending());
+        let after = (writes.load(Ordering::Relaxed), woken.0.load(Ordering::Relaxed));
+        (after.0 - before.0, after.1 - before.1)
+    };
+    let open = || {
+        let call = Block::new("/a.A/Do", 0);
+        let timeout = HeaderValue::from_static("1S");
+        sender.clone().open(&call, &timeout, Bytes::new(), true).unwrap()
+    };
+    poll();
+    let one = open();
+    assert_eq!(poll(), (1, 0), "nobody else is about to call");
+    let two = open();
+    assert_eq!(poll(), (0, 1), "others go first");
+    let three = open();
+    assert_eq!(poll(), (1, 0));
+    drop((one, two, three));
+}
