@@ -42,8 +42,7 @@ async fn keys_are_their_owners_whatever_the_umask() {
     }
     // Its output is no terminal, so it shows no key.
     let keys = platform.keys();
-    let output = platform.output();
-    assert!(output.contains("Keys       in "), "{output}");
+    let output = platform.output_with(&["Keys       in "]).await;
     assert!(
         !output.contains(&keys.shopper) && !output.contains(&keys.operator),
         "{output}"

@@ -40,9 +40,9 @@ fn a_message_costs_its_output() {
     }
 }
 
-/// However many routes there are, and however many variables the path has: their values are in one text.
+/// However many routes there are, and however many variables the path has: their values are parts of it.
 #[test]
-fn a_look_up_costs_one_text_for_its_captures() {
+fn a_look_up_allocates_nothing() {
     for routes in [10, 1_000] {
         let schema = routes::schema(routes);
         let requests = Requests::of(routes);
@@ -51,12 +51,8 @@ fn a_look_up_costs_one_text_for_its_captures() {
             let found = allocation_counter::measure(|| {
                 matched = schema.find(black_box(method), black_box(path)).ok();
             });
-            let has_captures = matched.unwrap().captures().next().is_some();
-            assert_eq!(
-                found.count_total,
-                u64::from(has_captures),
-                "{method} {path} of {routes}"
-            );
+            assert!(matched.is_some());
+            assert_eq!(found.count_total, 0, "{method} {path} of {routes}");
         }
     }
 }
