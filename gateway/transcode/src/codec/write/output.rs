@@ -9,13 +9,15 @@ use super::text;
 /// Bytes of a word.
 const WORD: usize = 16;
 /// Room is filled with zeros step by step, not all at once: what is written next is then in the cache. A step is half of
-/// what is written already, as far as the buffer has room, and at least so many bytes.
+/// what was written here already, as far as the buffer has room, and at least so many bytes.
 const STEP: usize = 256;
 
 /// A buffer and how much of it is written.
 #[derive(Debug, Default)]
 pub(crate) struct Output {
     bytes: Vec<u8>,
+    /// What was there before.
+    start: usize,
     at: usize,
 }
 
@@ -55,7 +57,7 @@ impl Output {
     pub(crate) fn new(mut bytes: Vec<u8>, room: usize) -> Self {
         let at = bytes.len();
         bytes.reserve(room);
-        Self { bytes, at }
+        Self { bytes, start: at, at }
     }
 
     /// What is written, and what was there before.
@@ -112,7 +114,8 @@ impl Output {
     fn grow(&mut self, count: usize) {
         let needed = self.at + count;
         let spare = self.bytes.capacity().saturating_sub(needed);
-        self.bytes.resize(needed + (self.at / 2).min(spare).max(STEP), 0);
+        let step = (self.at.saturating_sub(self.start) / 2).min(spare).max(STEP);
+        self.bytes.resize(needed + step, 0);
     }
 
     #[inline(always)]
