@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::child::Start;
 use crate::clock::now;
 use crate::load::{Counts, Door};
-use crate::proc::{MachineTime, ProcessTime, own_time, processors};
+use crate::proc::{MachineTime, ProcessTime, own_time};
 use crate::quiet::Shares;
 use crate::statistics::{Round, Rules};
 use crate::workload::Cell;
@@ -142,9 +142,7 @@ impl Load<'_> {
             .sum();
         let ours = used + behind.as_secs_f64() + after.own.saturating_sub(before.own).as_secs_f64();
         let shares = Shares {
-            machine: elapsed * processors() as f64,
-            idle: after.machine.idle.saturating_sub(before.machine.idle).as_secs_f64(),
-            steal: after.machine.steal.saturating_sub(before.machine.steal).as_secs_f64(),
+            all: after.machine.since(&before.machine),
             ours,
         };
         let done = counts.calls * self.cell.messages();
@@ -157,7 +155,7 @@ impl Load<'_> {
             behind_us: behind.as_secs_f64() * 1e6 / done.max(1) as f64,
             busy: used / elapsed,
             foreign: shares.foreign(),
-            steal: shares.steal / shares.machine,
+            steal: shares.steal(),
             again: 0,
             rate: self.rate,
             problem,

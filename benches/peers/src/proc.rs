@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use crate::clock::now;
 
 /// Linux counts in `/proc/*/stat` in hundredths of a second, whatever its own tick is.
 const TICK: Duration = Duration::from_millis(10);
@@ -76,21 +78,60 @@ fn stat_times(text: &str) -> io::Result<StatTimes> {
     })
 }
 
-/// Time of all of the machine's processors together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Who had the machine's processors until a moment.
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct MachineTime {
+    at: Instant,
+    clock: Clock,
+    /// What processes used, ended ones too; `None` where not all can be seen.
+    processes: Option<Duration>,
+}
+
+/// What `/proc/stat` says of all processors together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Clock {
     /// Nothing to do, or waiting for a disk.
-    pub(crate) idle: Duration,
+    idle: Duration,
     /// Taken by the machine's host.
-    pub(crate) steal: Duration,
+    steal: Duration,
+}
+
+/// The same between two moments, in seconds of one processor.
+pub(crate) struct MachineUse {
+    /// All there was.
+    pub(crate) machine: f64,
+    /// What processes used, whoever's.
+    pub(crate) used: f64,
+    /// What the machine's host took.
+    pub(crate) steal: f64,
 }
 
 impl MachineTime {
     /// Reads it.
     pub(crate) fn read() -> io::Result<Self> {
-        Self::parse(&fs::read_to_string("/proc/stat")?)
+        Ok(Self {
+            at: now(),
+            clock: Clock::parse(&fs::read_to_string("/proc/stat")?)?,
+            processes: of_processes()?,
+        })
     }
 
+    /// What happened between an earlier moment and this one. Where not all processes can be seen, as in a container, all
+    /// that was not idle counts as used: too much by what a processor takes to fall asleep and to wake, which was seen to be
+    /// 8 % of a machine.
+    pub(crate) fn since(&self, earlier: &Self) -> MachineUse {
+        let machine = self.at.duration_since(earlier.at).as_secs_f64() * processors() as f64;
+        let steal = self.clock.steal.saturating_sub(earlier.clock.steal).as_secs_f64();
+        let idle = self.clock.idle.saturating_sub(earlier.clock.idle).as_secs_f64();
+        let used = match (self.processes, earlier.processes) {
+            (Some(now), Some(before)) => now.saturating_sub(before).as_secs_f64(),
+            _ => machine - idle - steal,
+        };
+        MachineUse { machine, used, steal }
+    }
+}
+
+impl Clock {
     fn parse(text: &str) -> io::Result<Self> {
         let line = text.lines().find_map(|line| line.strip_prefix("cpu "));
         let line = line.ok_or_else(|| io::Error::other("/proc/stat without a line of all processors"))?;
@@ -102,6 +143,32 @@ impl MachineTime {
             steal: ticks(field(7)),
         })
     }
+}
+
+/// What all processes have used, in steps of a tick each. What a process has used moves to its parent when it ends, so
+/// none is lost, but of those whose parents do not wait for them. `None` where not all can be seen: kernel threads cannot
+/// be from within a container, nor by those to whom others' processes are hidden.
+fn of_processes() -> io::Result<Option<Duration>> {
+    let (mut used, mut sees_kernel) = (0, false);
+    for process in fs::read_dir("/proc")? {
+        let process = process?;
+        let is_process = process
+            .file_name()
+            .to_string_lossy()
+            .bytes()
+            .all(|byte| byte.is_ascii_digit());
+        // One may end while they are read.
+        let Some(stat) = is_process
+            .then(|| fs::read_to_string(process.path().join("stat")).ok())
+            .flatten()
+        else {
+            continue;
+        };
+        sees_kernel |= stat.starts_with("2 (kthreadd) ");
+        let times = stat_times(&stat)?;
+        used += times.user + times.system + times.children;
+    }
+    Ok(sees_kernel.then(|| ticks(used)))
 }
 
 /// Resident memory of a process in KiB: now, and at most so far.
@@ -165,9 +232,9 @@ mod tests {
         let stat = "7 (a) b) S 1 7 7 0 -1 4194304 1 2 3 4 150 50 20 10 20 0 3 0 99";
         let times = stat_times(stat).unwrap();
         assert_eq!((times.user, times.system, times.children), (150, 50, 30));
-        let machine = MachineTime::parse("cpu  10 0 20 400 5 1 2 30 0 0\ncpu0 5 0 10 200 2 0 1 15 0 0\n").unwrap();
-        assert_eq!(machine.idle, Duration::from_millis(4_050));
-        assert_eq!(machine.steal, Duration::from_millis(300));
+        let clock = Clock::parse("cpu  10 0 20 400 5 1 2 30 0 0\ncpu0 5 0 10 200 2 0 1 15 0 0\n").unwrap();
+        assert_eq!(clock.idle, Duration::from_millis(4_050));
+        assert_eq!(clock.steal, Duration::from_millis(300));
         assert_eq!(status_kib("VmHWM:\t  12 kB\nVmRSS:\t  10 kB\n", "VmRSS:").unwrap(), 10);
     }
 
@@ -183,6 +250,25 @@ mod tests {
             Duration::from_nanos(2_510)
         );
         assert_eq!(time(&[(1, 3_000)], 9).since(&before), Duration::from_millis(50));
+    }
+
+    #[test]
+    fn what_processes_used_counts_if_all_can_be_seen_and_else_what_was_not_idle() {
+        let moment = |at, idle, processes| MachineTime {
+            at,
+            clock: Clock {
+                idle: Duration::from_secs(idle),
+                steal: Duration::ZERO,
+            },
+            processes,
+        };
+        let (begin, second) = (now(), Duration::from_secs(1));
+        let end = begin + 10 * second;
+        let seen = moment(end, 1, Some(5 * second)).since(&moment(begin, 0, Some(2 * second)));
+        assert_eq!((seen.used, seen.machine), (3.0, 10.0 * processors() as f64));
+        let hidden = moment(end, 1, None).since(&moment(begin, 0, None));
+        assert_eq!(hidden.used, hidden.machine - 1.0);
+        assert!(of_processes().unwrap().is_none_or(|used| used > Duration::ZERO));
     }
 
     #[test]
