@@ -29,8 +29,11 @@ mod ndjson;
 mod sse;
 
 /// Messages are collected into one chunk until it has this size; a larger one is a chunk of its own. A kilobyte less
-/// than a frame of HTTP/2 and than what is sent at once (`serve`), so that a chunk of short messages is not cut in two.
-const CHUNK_BYTES: usize = 15 * 1024;
+/// than two frames of HTTP/2, so that a chunk of short messages is not cut in three.
+const CHUNK_BYTES: usize = 31 * 1024;
+
+/// Room behind that for the last message, if it is short.
+const LAST_BYTES: usize = 4 * 1024;
 
 /// A way to write messages one after another.
 pub(crate) trait Form: Send {
@@ -50,6 +53,11 @@ pub(crate) trait Form: Send {
     /// Whether the form's callers come again by themselves and go on where a stream ended, but only after a success of
     /// HTTP: a stream that the server cuts before its first message then begins all the same, and fails.
     fn comes_again(&self) -> bool {
+        false
+    }
+
+    /// Whether messages are written with their places in the stream.
+    fn takes_ids(&self) -> bool {
         false
     }
 
@@ -88,6 +96,7 @@ pub(crate) async fn response(
     let mut body = Stream {
         silence: form.silence_max().map(|silence| Silence::new(silence, first.is_none())),
         ready: Vec::new(),
+        was_full: false,
         held: Held::default(),
         memory: gateway.answer_memory().clone(),
         form,
@@ -152,6 +161,8 @@ struct Stream {
     renderer: Renderer,
     /// Written, and not sent yet.
     ready: Vec<u8>,
+    /// Whether the chunk before was full: the next is given all its room at once, instead of growing there.
+    was_full: bool,
     /// What that holds of the memory for answers: it is asked for only when the caller has room for a first byte.
     held: Held,
     memory: Memory,
@@ -197,7 +208,11 @@ impl Stream {
 
     fn message(&mut self, message: &[u8]) -> Result<(), Failure> {
         let start = self.ready.len();
-        self.form.before(&mut self.ready, self.renderer.sse_id(message));
+        if start == 0 && self.was_full {
+            self.ready.reserve(CHUNK_BYTES + LAST_BYTES);
+        }
+        let id = self.form.takes_ids().then(|| self.renderer.sse_id(message)).flatten();
+        self.form.before(&mut self.ready, id);
         if let Err(error) = self.renderer.render(message, &mut self.ready) {
             self.ready.truncate(start);
             return Err(Failure::bad_reply(error.to_string()));
@@ -277,6 +292,7 @@ impl Body for Stream {
         this.count_or_fail();
         if !this.ready.is_empty() {
             let held = std::mem::take(&mut this.held);
+            this.was_full = this.ready.len() >= CHUNK_BYTES;
             return Poll::Ready(Some(Ok(Frame::data(held.by(std::mem::take(&mut this.ready))))));
         }
         match this.state {

@@ -35,8 +35,7 @@ impl EventStream {
 impl Form for EventStream {
     fn before(&mut self, out: &mut Vec<u8>, id: Option<String>) {
         self.open(out);
-        // An id that would end its line, or that a browser ignores, is left out.
-        if let Some(id) = id.filter(|id| !id.contains(['\n', '\r', '\0'])) {
+        if let Some(id) = id {
             out.put_slice(b"id: ");
             out.put_slice(id.as_bytes());
             out.put_u8(b'\n');
@@ -64,6 +63,10 @@ impl Form for EventStream {
     }
 
     fn comes_again(&self) -> bool {
+        true
+    }
+
+    fn takes_ids(&self) -> bool {
         true
     }
 

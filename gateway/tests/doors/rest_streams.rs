@@ -277,8 +277,8 @@ async fn messages_that_are_there_go_into_one_chunk_of_bounded_size() {
     }
     let total: usize = sizes.iter().sum();
     assert_eq!(total, 2_000 * 43);
-    assert!(sizes.len() <= total / (16 * 1024) + 2, "{sizes:?}");
-    assert!(sizes.iter().all(|size| *size < 17 * 1024), "{sizes:?}");
+    assert!(sizes.len() <= total / (32 * 1024) + 2, "{sizes:?}");
+    assert!(sizes.iter().all(|size| *size < 33 * 1024), "{sizes:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -252,7 +252,9 @@ impl Codec {
             index.ok_or_else(|| failed(String::new(), WireError::Tag))
         });
         let index = index.transpose()?;
-        let mut writer = Writer::new(&self.plans, write, std::mem::take(out), wire.len());
+        // One field is mostly a small part of its message.
+        let wire_bytes = if index.is_some() { 0 } else { wire.len() };
+        let mut writer = Writer::new(&self.plans, write, std::mem::take(out), wire_bytes);
         let written = match index {
             None => writer.whole(id, wire),
             Some(index) => writer.field(id, index, wire),

@@ -128,12 +128,9 @@ impl<'s> Matched<'s> {
     /// Bytes that are no such message, a value without a JSON form, or JSON that is larger than it may be.
     pub fn render(&self, message: &[u8], out: &mut Vec<u8>) -> Result<(), RenderError> {
         let settings = self.route.settings();
-        let (codec, field) = (self.schema.codec(), self.route.response_body.as_ref());
         let start = out.len();
-        match self.method().output_id(codec) {
-            Some(id) => codec.write(settings.write, id, field, message, out)?,
-            None => codec.wire_to_json_with(settings.write, &self.method().output(), field, message, out)?,
-        }
+        let field = self.route.response_body.as_ref();
+        self.method().render(self.schema.codec(), field, message, out)?;
         let bytes_max = settings.write.bytes_max.unwrap_or(usize::MAX);
         if settings.pretty && !pretty::indent(out, start, bytes_max) {
             return Err(RenderError::TooLarge {
@@ -146,15 +143,21 @@ impl<'s> Matched<'s> {
 
     /// The SSE `id` of an answer; `None` if the method declares none or the value cannot be one.
     pub fn sse_id(&self, message: &[u8]) -> Option<String> {
-        self.method().sse_id(message)
+        self.method().sse_id(self.schema.codec(), message)
     }
 
-    /// The writer of this route's answers, for a stream that outlives the match; `schema` is the one of the match.
+    /// The writer of this route's answers, for a stream that outlives the match.
+    ///
+    /// # Panics
+    /// `schema` is not the one of the match.
     pub fn renderer(&self, schema: Arc<Schema>) -> Renderer {
+        assert!(
+            std::ptr::eq(self.schema, &*schema),
+            "the schema is the one of the match"
+        );
         Renderer {
             schema,
             method: self.route.rpc.clone(),
-            output: self.method().output(),
             response_body: self.route.response_body.clone(),
         }
     }
@@ -235,6 +238,8 @@ mod tests {
         let watched = schema.find("GET", "/v1/shelves:watch").unwrap();
         let event = wire(&schema, "Event", &[("number", prost_reflect::Value::I64(42))]);
         assert_eq!(watched.sse_id(&event).as_deref(), Some("42"));
+        assert_eq!(watched.sse_id(b"").as_deref(), Some("0"));
+        assert_eq!(watched.sse_id(b"\xff"), None);
         assert_eq!(schema.find("GET", "/v1/shelves/7").unwrap().sse_id(b""), None);
     }
 

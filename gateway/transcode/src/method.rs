@@ -2,9 +2,9 @@
 
 use std::sync::{Arc, OnceLock};
 
-use prost_reflect::{DynamicMessage, FieldDescriptor, MessageDescriptor, MethodDescriptor, Value};
+use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, MethodDescriptor};
 
-use crate::codec::{Codec, MessageId};
+use crate::codec::{Codec, MessageId, RenderError};
 use crate::options::{self, Marks};
 use crate::settings::RouteSettings;
 use crate::settings::field_status::{self, ByField};
@@ -119,17 +119,20 @@ impl Method {
         self.sse_id_field.as_ref()
     }
 
-    /// The SSE `id` of an answer; `None` if the method declares none or the value cannot be one.
-    pub fn sse_id(&self, message: &[u8]) -> Option<String> {
-        let field = self.sse_id_field.as_ref()?;
-        let decoded = DynamicMessage::decode(self.output(), message).ok()?;
-        let text = match decoded.get_field(field).as_ref() {
-            Value::String(text) => text.clone(),
-            Value::I32(number) => number.to_string(),
-            Value::I64(number) => number.to_string(),
-            Value::U32(number) => number.to_string(),
-            Value::U64(number) => number.to_string(),
-            _ => return None,
+    /// The SSE `id` of an answer; `None` if the method declares none or the value cannot be one. `codec` is its schema's.
+    pub(crate) fn sse_id(&self, codec: &Codec, message: &[u8]) -> Option<String> {
+        let field = self.sse_id_field.as_ref().filter(|field| !field.is_list())?;
+        let mut json = Vec::new();
+        let text = match field.kind() {
+            Kind::Bool | Kind::Float | Kind::Double | Kind::Bytes | Kind::Message(_) | Kind::Enum(_) => return None,
+            kind => {
+                self.render(codec, Some(field), message, &mut json).ok()?;
+                match kind {
+                    Kind::String => serde_json::from_slice(&json).ok()?,
+                    // 64 bits are in quotes, unless the setting `int64_as_number` says otherwise.
+                    _ => String::from_utf8(json).ok()?.trim_matches('"').to_owned(),
+                }
+            }
         };
         // A line break would start another line of the event stream; an empty id would reset the client's.
         Some(text).filter(|text| !text.is_empty() && !text.contains(['\0', '\r', '\n']))
@@ -160,13 +163,78 @@ impl Method {
         *self.input_id.get_or_init(|| codec.id(&self.input()))
     }
 
-    /// The answer in the plans of its schema.
-    pub(crate) fn output_id(&self, codec: &Codec) -> Option<MessageId> {
-        *self.output_id.get_or_init(|| codec.id(&self.output()))
+    /// Writes an answer, or one field of it, as JSON at the end of `out`; `codec` is its schema's.
+    ///
+    /// # Errors
+    /// As [`Codec::wire_to_json`].
+    pub(crate) fn render(
+        &self,
+        codec: &Codec,
+        field: Option<&FieldDescriptor>,
+        message: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), RenderError> {
+        match *self.output_id.get_or_init(|| codec.id(&self.output())) {
+            Some(id) => codec.write(self.settings.write, id, field, message, out),
+            None => codec.wire_to_json_with(self.settings.write, &self.output(), field, message, out),
+        }
     }
 
     /// The descriptor, for everything else (comments, foreign options).
     pub fn descriptor(&self) -> &MethodDescriptor {
         &self.descriptor
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::fixture::{load_with, message, rule};
+    use crate::settings::Options;
+
+    #[test]
+    fn an_id_is_a_text_or_a_whole_number_of_the_answer() {
+        let text = |bytes: &[u8]| [&[0x42, bytes.len() as u8], bytes].concat();
+        let table: [(&str, Vec<u8>, Option<&str>); 16] = [
+            ("s", text(b"a\"b"), Some("a\"b")),
+            ("s", text("\u{e9}".as_bytes()), Some("\u{e9}")),
+            ("s", [text(b"first"), text(b"last")].concat(), Some("last")),
+            ("s", text(b""), None),
+            ("s", text(b"a\nb"), None),
+            ("s", text(b"\xff"), None),
+            ("o_s", b"\x82\x02\x01x".to_vec(), Some("x")),
+            // Another member of its oneof came later.
+            ("o_s", b"\x82\x02\x01x\x88\x02\x01".to_vec(), None),
+            (
+                "i32",
+                b"\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01".to_vec(),
+                Some("-1"),
+            ),
+            ("i64", b"\x10\x05".to_vec(), Some("5")),
+            ("u32", Vec::new(), Some("0")),
+            (
+                "u64",
+                b"\x20\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01".to_vec(),
+                Some("18446744073709551615"),
+            ),
+            ("k", b"\x50\x01".to_vec(), None),
+            ("by", b"\x4a\x01x".to_vec(), None),
+            ("r_i32", b"\x62\x01\x05".to_vec(), None),
+            ("i64", b"\xff".to_vec(), None),
+        ];
+        for as_number in [false, true] {
+            let schema = load_with(Options {
+                rules: vec![rule("Shapes.Sink", "GET /sink", "")],
+                json_int64_as_number: as_number,
+                ..Options::default()
+            });
+            let schema = schema.unwrap();
+            let mut method = schema.find("GET", "/sink").unwrap().method().clone();
+            for (field, answer, expected) in &table {
+                method.sse_id_field = message(&schema, "SinkMessage").get_field_by_name(field);
+                assert!(method.sse_id_field.is_some(), "{field}");
+                let id = method.sse_id(schema.codec(), answer);
+                assert_eq!(id.as_deref(), *expected, "{field} {answer:?}");
+            }
+        }
     }
 }

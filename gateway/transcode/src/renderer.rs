@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use prost_reflect::{FieldDescriptor, MessageDescriptor};
+use prost_reflect::FieldDescriptor;
 
 use crate::codec::RenderError;
 use crate::method::Method;
@@ -14,7 +14,6 @@ use crate::schema::Schema;
 pub struct Renderer {
     pub(crate) schema: Arc<Schema>,
     pub(crate) method: Arc<Method>,
-    pub(crate) output: MessageDescriptor,
     pub(crate) response_body: Option<FieldDescriptor>,
 }
 
@@ -25,13 +24,11 @@ impl Renderer {
     /// Bytes that are no such message, a value without a JSON form, or JSON that is larger than it may be.
     pub fn render(&self, message: &[u8], out: &mut Vec<u8>) -> Result<(), RenderError> {
         let field = self.response_body.as_ref();
-        self.schema
-            .codec()
-            .wire_to_json_with(self.method.settings().write, &self.output, field, message, out)
+        self.method.render(self.schema.codec(), field, message, out)
     }
 
     /// The same as [`crate::Matched::sse_id`].
     pub fn sse_id(&self, message: &[u8]) -> Option<String> {
-        self.method.sse_id(message)
+        self.method.sse_id(self.schema.codec(), message)
     }
 }

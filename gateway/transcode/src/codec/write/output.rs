@@ -9,7 +9,7 @@ use super::text;
 /// Bytes of a word.
 const WORD: usize = 16;
 /// Room is filled with zeros step by step, not all at once: what is written next is then in the cache. A step is half of
-/// what was written here already, as far as the buffer has room, and at least so many bytes.
+/// what was written here already, at least so many bytes, and no more than the buffer has room for.
 const STEP: usize = 256;
 
 /// A buffer and how much of it is written.
@@ -114,7 +114,7 @@ impl Output {
     fn grow(&mut self, count: usize) {
         let needed = self.at + count;
         let spare = self.bytes.capacity().saturating_sub(needed);
-        let step = (self.at.saturating_sub(self.start) / 2).min(spare).max(STEP);
+        let step = (self.at.saturating_sub(self.start) / 2).max(STEP).min(spare);
         self.bytes.resize(needed + step, 0);
     }
 
