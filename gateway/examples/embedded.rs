@@ -65,7 +65,7 @@ fn edge() -> Edge {
     // A server of several processes draws ids at random.
     let count = AtomicU64::new(0);
     Edge {
-        request_id: Arc::new(move || format!("{:032x}", count.fetch_add(1, Ordering::Relaxed) + 1)),
+        request_id: Arc::new(move |id| write!(id, "{:032x}", count.fetch_add(1, Ordering::Relaxed) + 1)),
         metrics: Metrics::new(&mut Registry::default()),
         cors: CorsPolicy::Loopback,
         hosts: HostPolicy::Loopback,

@@ -1,6 +1,7 @@
 //! The edge: what every call passes on its way to a door, whichever door it is. `Layers`, below, is the list, in order;
 //! each layer is a file of its own beside it. What the gateway refuses by itself passes the same layers.
 
+use std::fmt;
 use std::sync::Arc;
 
 use http::{HeaderValue, Version, header};
@@ -39,10 +40,14 @@ pub use host::HostPolicy;
 pub(crate) use host::{every_name, is_loopback_authority, is_port};
 pub use metrics::Metrics;
 pub(crate) use names::{Names, is_of_trusted_hops};
-pub use request_id::hex_id;
+pub use request_id::{hex_id, write_hex_id};
 
-/// Draws a new id: a function, because randomness is the caller's.
-pub type NewId = Arc<dyn Fn() -> String + Send + Sync>;
+/// Draws a new id and writes it, as [`write_hex_id`] does: a function, because randomness is the caller's. Each time it is
+/// to be another text, and not an empty one: the trace id of a call without a trace is made of it.
+///
+/// # Errors
+/// Those of what is written to. A call whose id fails, or is no value of a header, has none.
+pub type NewId = Arc<dyn Fn(&mut dyn fmt::Write) -> fmt::Result + Send + Sync>;
 
 /// Answers paths that no route binds: `/`, `/health`, `/openapi.json`.
 pub trait Builtin: Send + Sync {
@@ -121,7 +126,7 @@ impl Layers {
             (Some(sent), Some(traced)) => (Some(sent), traced),
             (sent, traced) => {
                 // For a trace alone too: of a caller's id every call that has it would have the same trace.
-                let (drawn, made) = request_id::drawn(&(self.edge.request_id)());
+                let (drawn, made) = request_id::drawn(&self.edge.request_id);
                 added.request_id = sent.is_none() && drawn.is_some();
                 (sent.or(drawn), traced.unwrap_or(made))
             }

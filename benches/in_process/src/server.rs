@@ -15,7 +15,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
-use millrace_gateway::edge::{CorsPolicy, Edge, HostPolicy, Metrics, NoBuiltin, hex_id};
+use millrace_gateway::edge::{CorsPolicy, Edge, HostPolicy, Metrics, NoBuiltin, write_hex_id};
 use millrace_gateway::serve::{ConnectionLimits, listen, serve};
 use millrace_gateway::{BoxError, Gateway, GrpcService};
 use prometheus_client::registry::Registry;
@@ -88,7 +88,7 @@ async fn echo(request: Request<Incoming>, stored: Bytes) -> Result<Response<Full
 fn edge() -> Edge {
     let count = AtomicU64::new(0);
     Edge {
-        request_id: Arc::new(move || hex_id(u128::from(count.fetch_add(1, Ordering::Relaxed)) + 1)),
+        request_id: Arc::new(move |id| write_hex_id(u128::from(count.fetch_add(1, Ordering::Relaxed)) + 1, id)),
         metrics: Metrics::new(&mut Registry::default()),
         cors: CorsPolicy::Loopback,
         hosts: HostPolicy::Loopback,

@@ -93,7 +93,7 @@ fn service() -> &'static HttpService {
             .build()
             .expect("the shapes load");
         let edge = Edge {
-            request_id: Arc::new(|| "id".to_owned()),
+            request_id: Arc::new(|id| id.write_str("id")),
             metrics: Metrics::new(&mut Registry::default()),
             cors: CorsPolicy::Loopback,
             hosts: HostPolicy::Any,

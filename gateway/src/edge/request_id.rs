@@ -1,12 +1,14 @@
 //! Gives each call its id: a sane `x-request-id` of the caller's, else a new one; echoed in every answer.
 
+use std::fmt;
+
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
 use smallvec::SmallVec;
 
 use crate::call::X_REQUEST_ID;
 use crate::edge::names::Names;
-use crate::edge::trace;
+use crate::edge::{NewId, trace};
 
 /// Bytes of an id that is taken from outside.
 const ID_BYTES_MAX: usize = 128;
@@ -16,12 +18,22 @@ const BOTH_BYTES: usize = 32 + 55;
 
 /// An id of 32 hexadecimal digits, which is also the form of a trace id.
 pub fn hex_id(random: u128) -> String {
-    let mut text = Vec::with_capacity(32);
+    let mut text = String::with_capacity(32);
+    // A string takes whatever is written.
+    let _ = write_hex_id(random, &mut text);
+    text
+}
+
+/// Writes 128 bits as 32 hexadecimal digits, which is also the form of a trace id.
+///
+/// # Errors
+/// Those of `to`.
+pub fn write_hex_id(random: u128, to: &mut dyn fmt::Write) -> fmt::Result {
     // Truncation is what halves are made by.
     for half in [(random >> 64) as u64, random as u64] {
-        text.extend_from_slice(&hex(half));
+        to.write_str(std::str::from_utf8(&hex(half)).unwrap_or_default())?;
     }
-    String::from_utf8(text).unwrap_or_default()
+    Ok(())
 }
 
 /// The digits of a number.
@@ -55,16 +67,30 @@ pub(super) fn taken_over(headers: &mut HeaderMap, names: Names) -> Option<Header
 
 /// A drawn id, and a trace context of it, in one piece of memory, since a call mostly needs both. An id that is no header
 /// value is the embedder's mistake; the call goes on without.
-pub(super) fn drawn(id: &str) -> (Option<HeaderValue>, HeaderValue) {
-    let mut both = SmallVec::<[u8; BOTH_BYTES]>::from_slice(id.as_bytes());
-    both.extend_from_slice(&trace::made(id));
+pub(super) fn drawn(new_id: &NewId) -> (Option<HeaderValue>, HeaderValue) {
+    let mut both = Drawn(SmallVec::new());
+    let is_drawn = new_id(&mut both).is_ok();
+    let Drawn(mut both) = both;
+    let id_bytes = both.len();
+    let traceparent = trace::made(&both);
+    both.extend_from_slice(&traceparent);
     let both = Bytes::from_owner(both);
-    let (id, traceparent) = (both.slice(..id.len()), both.slice(id.len()..));
+    let (id, traceparent) = (both.slice(..id_bytes), both.slice(id_bytes..));
     (
-        HeaderValue::from_maybe_shared(id).ok(),
+        HeaderValue::from_maybe_shared(id).ok().filter(|_| is_drawn),
         // Hexadecimal digits are fit for any header.
         HeaderValue::from_maybe_shared(traceparent).unwrap_or(HeaderValue::from_static("")),
     )
+}
+
+/// Where an id is written, with room for a trace context.
+struct Drawn(SmallVec<[u8; BOTH_BYTES]>);
+
+impl fmt::Write for Drawn {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.extend_from_slice(text.as_bytes());
+        Ok(())
+    }
 }
 
 /// An id is echoed, logged and searched for: letters, digits and the punctuation of common id formats, nothing else.
@@ -75,7 +101,14 @@ fn is_sane(id: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+
+    fn always(id: &str) -> NewId {
+        let id = id.to_owned();
+        Arc::new(move |to| to.write_str(&id))
+    }
 
     #[test]
     fn an_id_has_all_digits_of_its_number() {
@@ -87,14 +120,24 @@ mod tests {
     #[test]
     fn an_id_and_its_trace_context_lie_together() {
         for id in ["", "an-id", &hex_id(7), &"x".repeat(200)] {
-            let (value, traceparent) = drawn(id);
+            let (value, traceparent) = drawn(&always(id));
+            let value = value.unwrap();
             assert_eq!(
-                (value.unwrap(), traceparent.as_bytes()),
-                (id.parse().unwrap(), &trace::made(id)[..])
+                (value.as_bytes(), traceparent.as_bytes()),
+                (id.as_bytes(), &trace::made(id.as_bytes())[..])
             );
+            let end = value.as_bytes().as_ptr_range().end;
+            assert!(id.is_empty() || end == traceparent.as_bytes().as_ptr());
         }
-        let (value, traceparent) = drawn("a\nb");
-        assert_eq!((value, traceparent.len()), (None, 55));
+    }
+
+    #[test]
+    fn a_call_whose_id_fails_or_is_no_value_of_a_header_has_none() {
+        let failing: NewId = Arc::new(|_| Err(fmt::Error));
+        for fails in [always("a\nb"), failing] {
+            let (value, traceparent) = drawn(&fails);
+            assert_eq!((value, traceparent.len()), (None, 55));
+        }
     }
 
     #[test]

@@ -23,7 +23,7 @@ use super::published::Published;
 use super::schema::{self, Source};
 use super::settings::{Hosts, LOOPBACK, Settings};
 use super::{Environment, Exit, Failure, SettingsArgs, log, output};
-use crate::edge::{CorsPolicy, Edge, HostPolicy, Metrics, NewId, hex_id};
+use crate::edge::{CorsPolicy, Edge, HostPolicy, Metrics, NewId, write_hex_id};
 use crate::heartbeat::Heartbeat;
 use crate::probes::Probes;
 use crate::reload::Reloads;
@@ -187,5 +187,5 @@ fn hosts(settings: &Settings) -> HostPolicy {
 
 /// Request ids are 32 hexadecimal digits from the system's random numbers.
 fn new_id() -> NewId {
-    Arc::new(|| hex_id(u128::from(random()) << 64 | u128::from(random())))
+    Arc::new(|id| write_hex_id(u128::from(random()) << 64 | u128::from(random()), id))
 }

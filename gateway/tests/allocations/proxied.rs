@@ -16,7 +16,10 @@ use tokio::sync::watch;
 use crate::caller::Caller;
 use crate::{backend, plain};
 
+/// Calls that are counted.
 const CALLS: u64 = 200;
+/// Allocations of a call above the plain proxy's.
+const ABOVE_MAX: u64 = 6;
 /// Calls before those that are counted: what is made once is there, and buffers have their size.
 const WARM: u64 = 100;
 
@@ -25,7 +28,7 @@ pub(crate) const ORDER: &str = r#"{"name":"users/1/orders/2","state":"ORDER_STAT
 
 #[test]
 fn a_get_with_a_captured_path_allocates_little_above_the_plain_proxy() {
-    assert_little("GET /v1/users/1/orders/2 HTTP/1.1\r\nhost: localhost\r\n\r\n", 16);
+    assert_little("GET /v1/users/1/orders/2 HTTP/1.1\r\nhost: localhost\r\n\r\n");
 }
 
 #[test]
@@ -35,13 +38,12 @@ fn a_post_with_a_body_allocates_little_above_the_plain_proxy() {
         "POST /v1/users/1/orders HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
          content-length: {bytes}\r\n\r\n{ORDER}"
     );
-    assert_little(&request, 18);
+    assert_little(&request);
 }
 
-/// Asserts that a call makes at most so many allocations above the plain proxy's: as many as there are now, which is
-/// more than there should be.
+/// Asserts that a call makes at most [`ABOVE_MAX`] allocations more than the plain proxy does.
 #[track_caller]
-fn assert_little(request: &str, above_max: u64) {
+fn assert_little(request: &str) {
     let (ours, plain) = (
         counted(request, |runtime| runtime.block_on(gateway(backend::start(order())))),
         counted(request, |runtime| {
@@ -51,7 +53,7 @@ fn assert_little(request: &str, above_max: u64) {
     let per_call = |count: u64| count as f64 / CALLS as f64;
     println!("allocations per call: {} and {}", per_call(ours), per_call(plain));
     assert!(
-        ours <= plain + above_max * CALLS,
+        ours <= plain + ABOVE_MAX * CALLS,
         "{} allocations per call, the plain proxy's are {}",
         per_call(ours),
         per_call(plain)
@@ -101,7 +103,7 @@ async fn gateway(server: SocketAddr) -> SocketAddr {
         .unwrap();
     let mut registry = Registry::default();
     let edge = Edge {
-        request_id: Arc::new(|| "an-id".to_owned()),
+        request_id: Arc::new(|id| id.write_str("an-id")),
         metrics: Metrics::new(&mut registry),
         cors: CorsPolicy::Loopback,
         hosts: HostPolicy::Any,

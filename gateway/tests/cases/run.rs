@@ -157,7 +157,7 @@ impl Stage {
         let stop = watch::Sender::new(false);
         let mut registry = Registry::default();
         let edge = Edge {
-            request_id: Arc::new(|| "id".to_owned()),
+            request_id: Arc::new(|id| id.write_str("id")),
             metrics: Metrics::new(&mut registry),
             cors: CorsPolicy::Loopback,
             hosts: HostPolicy::Any,

@@ -42,7 +42,7 @@ pub(crate) struct Stage {
 /// The edge of a stage; tests change what they are about.
 pub(crate) fn edge(registry: &mut Registry) -> Edge {
     Edge {
-        request_id: Arc::new(|| "new-id".to_owned()),
+        request_id: Arc::new(|id| id.write_str("new-id")),
         metrics: Metrics::new(registry),
         cors: CorsPolicy::Loopback,
         hosts: HostPolicy::Any,

@@ -146,7 +146,7 @@ async fn request_over(
 pub(crate) fn serve_on_a_port(inner: GrpcService) -> SocketAddr {
     let mut registry = Registry::default();
     let edge = Edge {
-        request_id: Arc::new(|| "an-id".to_owned()),
+        request_id: Arc::new(|id| id.write_str("an-id")),
         metrics: Metrics::new(&mut registry),
         cors: CorsPolicy::Loopback,
         hosts: HostPolicy::Any,

@@ -14,7 +14,7 @@ use tower::ServiceExt;
 /// Builds a gateway as a server would.
 pub(crate) fn built(descriptors: &[u8], inner: GrpcService) -> Result<Built, LoadError> {
     let edge = Edge {
-        request_id: Arc::new(|| "id".to_owned()),
+        request_id: Arc::new(|id| id.write_str("id")),
         metrics: Metrics::new(&mut Registry::default()),
         cors: CorsPolicy::Loopback,
         hosts: HostPolicy::Any,

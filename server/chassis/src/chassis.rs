@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use millrace_gateway::edge::{Edge, Metrics};
+use millrace_gateway::edge::{Edge, Metrics, NewId, write_hex_id};
 use millrace_gateway::heartbeat::Heartbeat;
 use millrace_gateway::probes::Probes;
 use millrace_gateway::serve::serve;
@@ -317,6 +317,6 @@ fn name_of<S: NamedService>(_: &S) -> &'static str {
 }
 
 /// Request ids are 32 hexadecimal digits, which is also the form of a trace id.
-fn request_id(ids: Ids) -> Arc<dyn Fn() -> String + Send + Sync> {
-    Arc::new(move || ids.random_hex())
+fn request_id(ids: Ids) -> NewId {
+    Arc::new(move |id| write_hex_id(ids.random_u128(), id))
 }

@@ -58,8 +58,14 @@ impl Ids {
 
     /// Draws 128 random bits as text: 32 hexadecimal digits.
     pub fn random_hex(&self) -> String {
-        let [high, low] = [self.random_u64(), self.random_u64()].map(u128::from);
-        millrace_gateway::edge::hex_id(high << 64 | low)
+        millrace_gateway::edge::hex_id(self.random_u128())
+    }
+
+    /// Draws 128 random bits.
+    pub fn random_u128(&self) -> u128 {
+        let mut bytes = [0; 16];
+        (self.entropy)(&mut bytes);
+        u128::from_be_bytes(bytes)
     }
 
     /// Draws 64 random bits.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use millrace_gateway::edge::{CorsPolicy, Edge, HostPolicy, Metrics, NoBuiltin};
+use millrace_gateway::edge::{CorsPolicy, Edge, HostPolicy, Metrics, NoBuiltin, write_hex_id};
 use millrace_gateway::serve::{ConnectionLimits, listen, serve};
 use millrace_gateway::{Gateway, GrpcService};
 use prometheus_client::registry::Registry;
@@ -37,7 +37,7 @@ pub(crate) async fn run(address: SocketAddr) -> io::Result<()> {
 fn edge() -> Edge {
     let count = AtomicU64::new(0);
     Edge {
-        request_id: Arc::new(move || format!("{:032x}", count.fetch_add(1, Ordering::Relaxed) + 1)),
+        request_id: Arc::new(move |id| write_hex_id(u128::from(count.fetch_add(1, Ordering::Relaxed)) + 1, id)),
         metrics: Metrics::new(&mut Registry::default()),
         cors: CorsPolicy::Loopback,
         hosts: HostPolicy::Loopback,
