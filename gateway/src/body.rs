@@ -133,8 +133,9 @@ pub struct ResponseBody {
 enum Kind {
     /// A whole answer; `None` when it was handed out.
     Full(Option<Bytes>),
-    /// The inner service's own body: the gRPC door.
-    Grpc(ReplyBody),
+    /// The inner service's own body: the gRPC door. Boxed, since one of an upstream
+    /// needs more room than all other answers.
+    Grpc(Box<ReplyBody>),
     /// Any other stream: gRPC-Web, and server streams over REST.
     Stream(Pin<Box<dyn Body<Data = Bytes, Error = BoxError> + Send>>),
 }
@@ -159,7 +160,7 @@ impl ResponseBody {
 
     /// The inner service's body, untouched.
     pub(crate) fn grpc(body: ReplyBody) -> Self {
-        Self::of(Kind::Grpc(body))
+        Self::of(Kind::Grpc(Box::new(body)))
     }
 
     /// A stream of chunks.

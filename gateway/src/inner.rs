@@ -83,7 +83,82 @@ pub(crate) trait Calls: Send + Sync {
 }
 
 /// The answer to a call, on its way.
-pub(crate) type Called = BoxFuture<'static, Result<http::Response<tonic::body::Body>, Infallible>>;
+pub(crate) enum Called {
+    Tower(BoxFuture<'static, Result<http::Response<tonic::body::Body>, Infallible>>),
+    #[cfg(feature = "standalone")]
+    Upstream(BoxFuture<'static, http::Response<InnerBody>>),
+}
+
+impl Future for Called {
+    type Output = http::Response<InnerBody>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.get_mut() {
+            Self::Tower(future) => {
+                let Ok(response) = ready!(future.as_mut().poll(cx));
+                Poll::Ready(response.map(InnerBody::Tonic))
+            }
+            #[cfg(feature = "standalone")]
+            Self::Upstream(future) => future.as_mut().poll(cx),
+        }
+    }
+}
+
+/// The body of an answer.
+#[cfg_attr(
+    feature = "standalone",
+    expect(clippy::large_enum_variant, reason = "a box for each call is what this is to save")
+)]
+pub(crate) enum InnerBody {
+    Tonic(tonic::body::Body),
+    #[cfg(feature = "standalone")]
+    Upstream(crate::upstream::AnswerBody),
+}
+
+impl Default for InnerBody {
+    fn default() -> Self {
+        Self::Tonic(tonic::body::Body::empty())
+    }
+}
+
+#[cfg(feature = "standalone")]
+impl From<InnerBody> for tonic::body::Body {
+    fn from(body: InnerBody) -> Self {
+        match body {
+            InnerBody::Tonic(body) => body,
+            InnerBody::Upstream(body) => Self::new(body),
+        }
+    }
+}
+
+impl Body for InnerBody {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        match self.get_mut() {
+            Self::Tonic(body) => Pin::new(body).poll_frame(cx),
+            #[cfg(feature = "standalone")]
+            Self::Upstream(body) => Pin::new(body).poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Tonic(body) => body.is_end_stream(),
+            #[cfg(feature = "standalone")]
+            Self::Upstream(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Tonic(body) => body.size_hint(),
+            #[cfg(feature = "standalone")]
+            Self::Upstream(body) => body.size_hint(),
+        }
+    }
+}
 
 impl<F: Fn(InnerCall) -> Called + Send + Sync> Calls for F {
     fn call(&self, call: InnerCall) -> Called {
@@ -99,9 +174,9 @@ impl Calls for Tower {
         let request = call.into_request();
         let mut service = self.0.clone();
         match service.poll_ready(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(_) => service.call(request),
+            Poll::Ready(_) => Called::Tower(service.call(request)),
             // Asked again, by one whom it can wake.
-            Poll::Pending => Box::pin(service.oneshot(request)),
+            Poll::Pending => Called::Tower(Box::pin(service.oneshot(request))),
         }
     }
 }
@@ -173,12 +248,12 @@ impl Future for Reply {
     type Output = Result<http::Response<ReplyBody>, Infallible>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let response = ready!(self.future.as_mut().poll(cx))?;
+        let response = ready!(Pin::new(&mut self.future).poll(cx));
         // An error without a message has its status in the headers, and an empty body.
         let settled = record_code(response.headers(), &self.record).is_some();
         let record = self.record.clone();
         Poll::Ready(Ok(response.map(|body| ReplyBody {
-            state: State::Open(body),
+            body: Some(body),
             record,
             settled,
             is_ok: false,
@@ -188,7 +263,8 @@ impl Future for Reply {
 
 /// The body of an answer, watched.
 pub(crate) struct ReplyBody {
-    state: State,
+    /// `None` once it has ended otherwise than by itself.
+    body: Option<InnerBody>,
     record: Arc<CallRecord>,
     /// Whether the record has the call's code.
     settled: bool,
@@ -208,24 +284,19 @@ impl ReplyBody {
     }
 }
 
-enum State {
-    Open(tonic::body::Body),
-    Ended,
-}
-
 impl Body for ReplyBody {
     type Data = Bytes;
     type Error = Status;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         let this = &mut *self;
-        let State::Open(body) = &mut this.state else {
+        let Some(body) = &mut this.body else {
             return Poll::Ready(None);
         };
         // A body that panicked is dropped, so that nothing sees the state in which it was left.
         let Ok(polled) = catch_unwind(AssertUnwindSafe(|| Pin::new(body).poll_frame(cx))) else {
             tracing::error!(request_id = this.record.request_id(), "the body of an answer panicked");
-            this.state = State::Ended;
+            this.body = None;
             this.settled = true;
             this.record.set_code(Code::Internal);
             let trailers = Failure::panicked().trailers(this.record.error_domain());
@@ -244,7 +315,7 @@ impl Body for ReplyBody {
             Poll::Ready(Some(Err(status))) => {
                 this.settled = true;
                 this.record.set_code(status.code());
-                this.state = State::Ended;
+                this.body = None;
             }
             Poll::Ready(None) if !this.settled => {
                 this.settled = true;
@@ -256,17 +327,12 @@ impl Body for ReplyBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        match &self.state {
-            State::Open(body) => body.is_end_stream(),
-            State::Ended => true,
-        }
+        self.body.as_ref().is_none_or(Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        match &self.state {
-            State::Open(body) => body.size_hint(),
-            State::Ended => SizeHint::with_exact(0),
-        }
+        let left = self.body.as_ref().map(Body::size_hint);
+        left.unwrap_or_else(|| SizeHint::with_exact(0))
     }
 }
 

@@ -31,14 +31,15 @@ mod tls;
 
 use std::sync::Arc;
 
-use http::HeaderValue;
+use http::{HeaderValue, Response};
 use tokio::sync::watch;
 use tower::util::BoxCloneSyncService;
 
 use crate::deadline;
 use crate::gateway::GrpcService;
-use crate::inner::InnerCall;
+use crate::inner::{InnerBody, InnerCall};
 use address::Address;
+pub(crate) use answer::AnswerBody;
 use bell::Bell;
 use connect::Dialer;
 use pool::Pool;
@@ -126,9 +127,7 @@ impl Upstream {
     /// The server as an inner service. It is always ready; a call waits for a connection inside its deadline.
     pub fn service(&self) -> GrpcService {
         let shared = self.shared.clone();
-        BoxCloneSyncService::new(tower::service_fn(move |request| {
-            call::answer(Ok(shared.clone()), InnerCall::of(request))
-        }))
+        tower_service(move |call| call::answer(Ok(shared.clone()), call))
     }
 
     /// Whether the server can be called, watched.
@@ -162,4 +161,15 @@ impl std::fmt::Debug for Upstream {
             .field("name", &self.name())
             .finish_non_exhaustive()
     }
+}
+
+/// What answers calls, as a tower service.
+fn tower_service<F>(answer: impl Fn(InnerCall) -> F + Clone + Send + Sync + 'static) -> GrpcService
+where
+    F: Future<Output = Response<InnerBody>> + Send + 'static,
+{
+    BoxCloneSyncService::new(tower::service_fn(move |request| {
+        let answering = answer(InnerCall::of(request));
+        async move { Ok(answering.await.map(tonic::body::Body::from)) }
+    }))
 }

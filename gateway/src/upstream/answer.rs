@@ -21,7 +21,7 @@ use crate::upstream::outgoing::Upload;
 use crate::upstream::pool::Lease;
 
 /// The body.
-pub(super) struct Answer {
+pub(crate) struct AnswerBody {
     /// `None` after the end.
     live: Option<Live>,
 }
@@ -38,7 +38,7 @@ pub(super) struct Live {
     pub(super) record: Arc<CallRecord>,
 }
 
-impl Answer {
+impl AnswerBody {
     pub(super) fn new(live: Live) -> Self {
         Self {
             live: (!live.stream.is_read()).then_some(live),
@@ -93,7 +93,7 @@ impl Live {
     }
 }
 
-impl Body for Answer {
+impl Body for AnswerBody {
     type Data = Bytes;
     type Error = Status;
 

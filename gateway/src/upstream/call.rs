@@ -1,20 +1,18 @@
 //! One call: it takes a place on a connection, is sent, and waits for the head of its answer, all inside its deadline.
 
-use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
-use tonic::body::Body;
 
 use crate::body::RequestBody;
 use crate::call::CallRecord;
-use crate::inner::InnerCall;
+use crate::inner::{InnerBody, InnerCall};
 use crate::reply::{self, GRPC_STATUS};
 use crate::upstream::Shared;
-use crate::upstream::answer::{Answer, Live};
+use crate::upstream::answer::{AnswerBody, Live};
 use crate::upstream::fault::Fault;
 use crate::upstream::framing::Framing;
 use crate::upstream::head::Head;
@@ -34,16 +32,16 @@ const HANDED_OVER_BYTES_MAX: usize = 65_535;
 /// Answers a call, whatever happens; one that has no upstream is answered already. All that can be done at once is done
 /// here and not in the future, which is moved about before it begins.
 pub(super) fn answer(
-    found: Result<Arc<Shared>, Box<Response<Body>>>,
+    found: Result<Arc<Shared>, Box<Response<InnerBody>>>,
     call: InnerCall,
-) -> impl Future<Output = Result<Response<Body>, Infallible>> + Send + use<> {
+) -> impl Future<Output = Response<InnerBody>> + Send + use<> {
     let mut call = found.and_then(|shared| Call::of(shared, call));
     async move {
         let head = match &mut call {
             Ok(call) => call.head_of_answer().await,
-            Err(refusal) => return Ok(std::mem::take(&mut **refusal)),
+            Err(refusal) => return std::mem::take(&mut **refusal),
         };
-        Ok(call.map_or_else(|refusal| *refusal, |call| call.answered(head)))
+        call.map_or_else(|refusal| *refusal, |call| call.answered(head))
     }
 }
 
@@ -68,7 +66,7 @@ struct Begun {
 
 impl Call {
     /// A call that begins, or how it failed.
-    fn of(shared: Arc<Shared>, call: InnerCall) -> Result<Self, Box<Response<Body>>> {
+    fn of(shared: Arc<Shared>, call: InnerCall) -> Result<Self, Box<Response<InnerBody>>> {
         let InnerCall {
             mut request,
             listed,
@@ -154,7 +152,7 @@ impl Call {
     }
 
     /// The answer, once its head is there.
-    fn answered(self, begun: Result<Begun, Fault>) -> Response<Body> {
+    fn answered(self, begun: Result<Begun, Fault>) -> Response<InnerBody> {
         let begun = begun.and_then(|mut begun| {
             begun.lease.note_served();
             strip_hop_if_any(&mut begun.headers);
@@ -168,7 +166,7 @@ impl Call {
             Ok(begun) => begun,
             Err(fault) => return failed(&fault, &self.shared, &self.record),
         };
-        let answer = Answer::new(Live {
+        let answer = AnswerBody::new(Live {
             stream: begun.stream,
             upload: begun.upload,
             lease: begun.lease,
@@ -177,14 +175,14 @@ impl Call {
             shared: self.shared,
             record: self.record,
         });
-        let mut response = Response::new(Body::new(answer));
+        let mut response = Response::new(InnerBody::Upstream(answer));
         *response.headers_mut() = begun.headers;
         response
     }
 }
 
 /// The answer to a call that failed before its own began.
-fn failed(fault: &Fault, shared: &Shared, record: &CallRecord) -> Response<Body> {
+fn failed(fault: &Fault, shared: &Shared, record: &CallRecord) -> Response<InnerBody> {
     fault.log(&shared.address.name, record.request_id());
     fault.response(record.error_domain())
 }

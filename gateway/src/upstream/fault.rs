@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 use millrace_transcode::status;
-use tonic::body::Body;
 use tonic::{Code, Status};
 
 use crate::answer::{GRPC, trailers_only};
 use crate::causes::with_causes;
 use crate::error::Failure;
+use crate::inner::InnerBody;
 use crate::upstream::framing::TooLarge;
 use crate::upstream::http2::{Error, Reason};
 
@@ -96,7 +96,7 @@ impl Fault {
     }
 
     /// The whole answer to a call that has none; `domain` is the gateway's.
-    pub(super) fn response(&self, domain: &str) -> Response<Body> {
+    pub(super) fn response(&self, domain: &str) -> Response<InnerBody> {
         trailers_only(&self.failure(), GRPC, domain)
     }
 

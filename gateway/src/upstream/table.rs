@@ -4,14 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use http::Response;
-use tonic::body::Body;
-use tower::util::BoxCloneSyncService;
 
 use crate::answer::{GRPC, trailers_only};
 use crate::error::Failure;
 use crate::gateway::GrpcService;
-use crate::inner::{Called, InnerCall};
-use crate::upstream::{Upstream, call};
+use crate::inner::{Called, InnerBody, InnerCall};
+use crate::upstream::{Upstream, call, tower_service};
 
 /// Upstreams by service.
 #[derive(Debug, Clone)]
@@ -78,14 +76,13 @@ impl Table {
 
     /// All of them as one inner service. An RPC whose service none has is UNIMPLEMENTED.
     pub fn service(&self) -> GrpcService {
-        let calls = self.calls_but(|_| None);
-        BoxCloneSyncService::new(tower::service_fn(move |request| calls(InnerCall::of(request))))
+        tower_service(self.calls_but(|_| None))
     }
 
     /// The same as it is, for whoever puts more around it, and but for calls that `refused` answers.
     pub(crate) fn calls_but<R>(&self, refused: R) -> impl Fn(InnerCall) -> Called + Clone + Send + Sync + use<R>
     where
-        R: Fn(&InnerCall) -> Option<Response<Body>> + Clone + Send + Sync,
+        R: Fn(&InnerCall) -> Option<Response<InnerBody>> + Clone + Send + Sync,
     {
         let by_service = self.by_service.clone();
         move |call: InnerCall| -> Called {
@@ -97,7 +94,7 @@ impl Table {
                     Err(Box::new(trailers_only(&failure, GRPC, call.record.error_domain())))
                 }
             };
-            Box::pin(call::answer(found, call))
+            Called::Upstream(Box::pin(call::answer(found, call)))
         }
     }
 }
@@ -156,7 +153,7 @@ mod tests {
     #[tokio::test]
     async fn an_rpc_of_no_upstream_is_unimplemented() {
         let table = Table::new(vec![(upstream(1), vec!["a.A".to_owned()])]);
-        let request = Request::post("/b.B/Get").body(Body::empty()).unwrap();
+        let request = Request::post("/b.B/Get").body(tonic::body::Body::empty()).unwrap();
         let response = table.service().oneshot(request).await.unwrap();
         assert_eq!(response.headers()["grpc-status"], "12");
     }
