@@ -40,6 +40,10 @@ const BACKLOG: u32 = 1_024;
 const HEADER_BYTES_MAX: u32 = 16 << 10;
 const STREAM_WINDOW_BYTES: u32 = 256 << 10;
 const CONNECTION_WINDOW_BYTES: u32 = 1 << 20;
+/// Streams that a peer reset before they were taken: a peer that does so without end (CVE-2023-44487) is sent away.
+const ACCEPT_RESETS_MAX: usize = 20;
+/// Streams that broke a rule of theirs; a peer whose streams go on to is sent away.
+const LOCAL_RESETS_MAX: usize = 100;
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 /// After the file table is full, the next attempt to accept waits this long.
@@ -263,8 +267,8 @@ fn http2(limits: &ConnectionLimits) -> http2::Builder<TokioExecutor> {
         .max_header_list_size(HEADER_BYTES_MAX)
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
-        .max_pending_accept_reset_streams(20)
-        .max_local_error_reset_streams(100);
+        .max_pending_accept_reset_streams(ACCEPT_RESETS_MAX)
+        .max_local_error_reset_streams(LOCAL_RESETS_MAX);
     http2
 }
 

@@ -3,7 +3,8 @@
 //! Ours and not hyper's, for a little over half of its instructions: `ARCHITECTURE.md` says what that is of a call. Lines
 //! are read by httparse. What is particular:
 //!
-//! - A body that came with its head, which most do, is handed on as it is; any other is read as it is asked for.
+//! - A body that came with its head, which most do, or that is short and there by then, is handed on as it is; of any other
+//!   what is still to come is read as it is asked for.
 //! - Head and body of an answer go out in one write, and what a stream has ready together.
 //! - A body that fails is cut off behind what there was of it, so that it never looks whole; but HTTP/1.0 over plain TCP has no
 //!   other end than this one.
@@ -38,12 +39,13 @@ use crate::gateway::{Answer, HttpService};
 use answer::{Date, Framing, Put};
 use body::Broken;
 use exchange::{Exchange, Waits};
-use head::{Head, Looked};
+use head::{Head, Length, Looked};
 use output::Output;
 
 /// Bytes that are read at once, and which a connection keeps while it waits.
 const INPUT_BYTES: usize = 4 << 10;
-/// Bytes that are read at once of a body that did not come with its head.
+/// Bytes that are read at once of a body that did not come with its head; one that is no longer is looked for once before
+/// its call is made.
 const BODY_BYTES: usize = 16 << 10;
 /// Bytes that are read of a peer while its connection ends (RFC 9112, 9.6).
 const LINGER_BYTES_MAX: usize = 1 << 20;
@@ -145,7 +147,10 @@ impl Connection {
     /// Waits for a request.
     fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match head::take(&mut self.input, &mut self.looked, &mut self.headers) {
-            Ok(Some(head)) => self.begin(head),
+            Ok(Some(head)) => {
+                self.read_short_body(cx, head.body)?;
+                self.begin(head);
+            }
             Ok(None) => {
                 if ready!(self.poll_read(cx, INPUT_BYTES))? == 0 {
                     self.state = State::Closing;
@@ -159,6 +164,19 @@ impl Connection {
             }
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// Takes what has come of a short body that is not whole yet, before it is asked for: one that is whole then needs no
+    /// timer, and is not joined from pieces.
+    fn read_short_body(&mut self, cx: &mut Context<'_>, body: Length) -> io::Result<()> {
+        if let Length::Bytes(bytes) = body
+            && (self.input.len() as u64) < bytes
+            && bytes <= BODY_BYTES as u64
+        {
+            // Whether there was more, or the peer has left, is for whoever reads it.
+            let _ = self.poll_read(cx, BODY_BYTES)?;
+        }
+        Ok(())
     }
 
     fn begin(&mut self, head: Head) {

@@ -131,35 +131,15 @@ pub(super) fn put_head(
     closes: &mut bool,
     date: &mut Date,
 ) -> Framing {
-    let has_no_body = status.is_informational() || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
     put_status(out, asked.version, status);
-    let (mut given_length, mut has_date, mut has_trailers) = (None, false, false);
-    for (name, value) in headers {
-        match *name {
-            // Of the connection, and of the body's framing: said below.
-            header::TRANSFER_ENCODING => continue,
-            header::CONTENT_LENGTH => {
-                given_length = Some(value);
-                continue;
-            }
-            header::CONNECTION => {
-                *closes |= has_token(value, "close");
-                continue;
-            }
-            header::TRAILER => {
-                has_trailers = asked.takes_trailers;
-                continue;
-            }
-            header::DATE => has_date = true,
-            _ => {}
-        }
-        put_line(out, name.as_str(), value.as_bytes());
-    }
+    let given = put_given(out, asked, headers, closes);
     let framing = match length {
-        _ if has_no_body => Framing::None,
-        // As the answer to GET would have it, if the service knows.
+        _ if status.is_informational() || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) => {
+            Framing::None
+        }
         _ if asked.is_head => {
-            match (given_length, length) {
+            // As the answer to GET would have it, if the service knows.
+            match (given.length, length) {
                 (Some(given), _) => put_line(out, "content-length", given.as_bytes()),
                 (None, Some(length @ 1..)) => put_length(out, length),
                 (None, _) => {}
@@ -176,7 +156,7 @@ pub(super) fn put_head(
         }
         None => {
             out.extend_from_slice(b"transfer-encoding: chunked\r\n");
-            let announced = headers.get_all(header::TRAILER).iter().filter(|_| has_trailers);
+            let announced = headers.get_all(header::TRAILER).iter().filter(|_| given.has_trailers);
             Framing::Chunked {
                 trailers: announced
                     .inspect(|names| put_line(out, "trailer", names.as_bytes()))
@@ -190,13 +170,50 @@ pub(super) fn put_head(
         (false, Version::HTTP_10) => out.extend_from_slice(b"connection: keep-alive\r\n"),
         (false, _) => {}
     }
-    if !has_date {
+    if !given.has_date {
         out.extend_from_slice(b"date: ");
         out.extend_from_slice(date.now());
         out.extend_from_slice(b"\r\n");
     }
     out.extend_from_slice(b"\r\n");
     framing
+}
+
+/// What the headers that a service gave say of what is not theirs to say, or not alone.
+struct Given<'h> {
+    length: Option<&'h HeaderValue>,
+    has_date: bool,
+    has_trailers: bool,
+}
+
+/// Puts the headers that a service gave, but for those of the connection and of the body's framing.
+fn put_given<'h>(out: &mut Vec<u8>, asked: Asked, headers: &'h HeaderMap, closes: &mut bool) -> Given<'h> {
+    let mut given = Given {
+        length: None,
+        has_date: false,
+        has_trailers: false,
+    };
+    for (name, value) in headers {
+        match *name {
+            header::TRANSFER_ENCODING => continue,
+            header::CONTENT_LENGTH => {
+                given.length = Some(value);
+                continue;
+            }
+            header::CONNECTION => {
+                *closes |= has_token(value, "close");
+                continue;
+            }
+            header::TRAILER => {
+                given.has_trailers = asked.takes_trailers;
+                continue;
+            }
+            header::DATE => given.has_date = true,
+            _ => {}
+        }
+        put_line(out, name.as_str(), value.as_bytes());
+    }
+    given
 }
 
 /// Puts the answer to a request that could not be read. It is of no call: no door, no log line and no id are its own.

@@ -1,5 +1,5 @@
-//! The body of a request on its way from the connection to whoever reads it: one piece at a time, and none is read off
-//! the connection before it is asked for.
+//! The body of a request on its way from the connection to whoever reads it: one piece at a time, and but for
+//! the start of a short one none is read off the connection before it is asked for.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

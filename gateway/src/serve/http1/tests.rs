@@ -319,6 +319,32 @@ async fn trailers_go_to_who_takes_them_if_they_were_announced() {
 }
 
 #[tokio::test]
+async fn a_short_body_that_is_there_is_one_piece_and_one_that_is_not_is_waited_for() {
+    let pieces = |request: HttpRequest| async move {
+        let mut body = request.into_body();
+        let mut pieces = Vec::new();
+        while let Some(frame) = body.frame().await {
+            pieces.push(frame.unwrap().into_data().unwrap().len());
+        }
+        Response::new(ResponseBody::full(Bytes::from(format!("{pieces:?}"))))
+    };
+    let (bytes, last) = (INPUT_BYTES + 1000, "connection: close\r\n");
+    let head = format!("POST / HTTP/1.1\r\n{last}content-length: {bytes}\r\n\r\n");
+    let body = "x".repeat(bytes);
+    // Longer than what is read at first, and all of it there.
+    let heard = said(pieces, &format!("{head}{body}")).await;
+    assert!(heard.ends_with(&format!("[{bytes}]")), "{heard}");
+
+    let mut peer = peer(pieces);
+    let (now, later) = body.split_at(100);
+    peer.say(&format!("{head}{now}")).await;
+    tokio::task::yield_now().await;
+    peer.say(later).await;
+    let heard = peer.hears_all().await;
+    assert!(heard.ends_with(&format!("[100, {}]", later.len())), "{heard}");
+}
+
+#[tokio::test]
 async fn a_peer_is_told_to_go_on_when_its_body_is_asked_for() {
     let head = "POST /a HTTP/1.1\r\nexpect: 100-continue\r\ncontent-length: 3\r\n\r\n";
     let mut asked = peer(echo);
