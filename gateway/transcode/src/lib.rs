@@ -46,6 +46,7 @@ pub mod codec;
 mod compat;
 pub mod echo;
 mod edition;
+mod event_id;
 pub mod explain;
 #[cfg(test)]
 mod fixture;

@@ -141,9 +141,9 @@ impl<'s> Matched<'s> {
         Ok(())
     }
 
-    /// The SSE `id` of an answer; `None` if the method declares none or the value cannot be one.
+    /// The SSE `id` of an answer; `None` if the method declares none, or the answer has none that can be one.
     pub fn sse_id(&self, message: &[u8]) -> Option<String> {
-        self.method().sse_id(self.schema.codec(), message)
+        self.method().sse_id(message)
     }
 
     /// The writer of this route's answers, for a stream that outlives the match.

@@ -2,9 +2,10 @@
 
 use std::sync::{Arc, OnceLock};
 
-use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, MethodDescriptor};
+use prost_reflect::{DynamicMessage, FieldDescriptor, MessageDescriptor, MethodDescriptor};
 
 use crate::codec::{Codec, MessageId, RenderError};
+use crate::event_id;
 use crate::options::{self, Marks};
 use crate::settings::RouteSettings;
 use crate::settings::field_status::{self, ByField};
@@ -119,23 +120,9 @@ impl Method {
         self.sse_id_field.as_ref()
     }
 
-    /// The SSE `id` of an answer; `None` if the method declares none or the value cannot be one. `codec` is its schema's.
-    pub(crate) fn sse_id(&self, codec: &Codec, message: &[u8]) -> Option<String> {
-        let field = self.sse_id_field.as_ref().filter(|field| !field.is_list())?;
-        let mut json = Vec::new();
-        let text = match field.kind() {
-            Kind::Bool | Kind::Float | Kind::Double | Kind::Bytes | Kind::Message(_) | Kind::Enum(_) => return None,
-            kind => {
-                self.render(codec, Some(field), message, &mut json).ok()?;
-                match kind {
-                    Kind::String => serde_json::from_slice(&json).ok()?,
-                    // 64 bits are in quotes, unless the setting `int64_as_number` says otherwise.
-                    _ => String::from_utf8(json).ok()?.trim_matches('"').to_owned(),
-                }
-            }
-        };
-        // A line break would start another line of the event stream; an empty id would reset the client's.
-        Some(text).filter(|text| !text.is_empty() && !text.contains(['\0', '\r', '\n']))
+    /// The SSE `id` of an answer; `None` if the method declares none, or the answer has none that can be one.
+    pub fn sse_id(&self, message: &[u8]) -> Option<String> {
+        event_id::of(self.sse_id_field.as_ref()?, message)
     }
 
     /// The field of the request that takes `Last-Event-ID`; without one a stream cannot be resumed.
@@ -183,58 +170,5 @@ impl Method {
     /// The descriptor, for everything else (comments, foreign options).
     pub fn descriptor(&self) -> &MethodDescriptor {
         &self.descriptor
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use crate::fixture::{load_with, message, rule};
-    use crate::settings::Options;
-
-    #[test]
-    fn an_id_is_a_text_or_a_whole_number_of_the_answer() {
-        let text = |bytes: &[u8]| [&[0x42, bytes.len() as u8], bytes].concat();
-        let table: [(&str, Vec<u8>, Option<&str>); 16] = [
-            ("s", text(b"a\"b"), Some("a\"b")),
-            ("s", text("\u{e9}".as_bytes()), Some("\u{e9}")),
-            ("s", [text(b"first"), text(b"last")].concat(), Some("last")),
-            ("s", text(b""), None),
-            ("s", text(b"a\nb"), None),
-            ("s", text(b"\xff"), None),
-            ("o_s", b"\x82\x02\x01x".to_vec(), Some("x")),
-            // Another member of its oneof came later.
-            ("o_s", b"\x82\x02\x01x\x88\x02\x01".to_vec(), None),
-            (
-                "i32",
-                b"\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01".to_vec(),
-                Some("-1"),
-            ),
-            ("i64", b"\x10\x05".to_vec(), Some("5")),
-            ("u32", Vec::new(), Some("0")),
-            (
-                "u64",
-                b"\x20\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01".to_vec(),
-                Some("18446744073709551615"),
-            ),
-            ("k", b"\x50\x01".to_vec(), None),
-            ("by", b"\x4a\x01x".to_vec(), None),
-            ("r_i32", b"\x62\x01\x05".to_vec(), None),
-            ("i64", b"\xff".to_vec(), None),
-        ];
-        for as_number in [false, true] {
-            let schema = load_with(Options {
-                rules: vec![rule("Shapes.Sink", "GET /sink", "")],
-                json_int64_as_number: as_number,
-                ..Options::default()
-            });
-            let schema = schema.unwrap();
-            let mut method = schema.find("GET", "/sink").unwrap().method().clone();
-            for (field, answer, expected) in &table {
-                method.sse_id_field = message(&schema, "SinkMessage").get_field_by_name(field);
-                assert!(method.sse_id_field.is_some(), "{field}");
-                let id = method.sse_id(schema.codec(), answer);
-                assert_eq!(id.as_deref(), *expected, "{field} {answer:?}");
-            }
-        }
     }
 }

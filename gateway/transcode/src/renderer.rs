@@ -29,6 +29,6 @@ impl Renderer {
 
     /// The same as [`crate::Matched::sse_id`].
     pub fn sse_id(&self, message: &[u8]) -> Option<String> {
-        self.method.sse_id(self.schema.codec(), message)
+        self.method.sse_id(message)
     }
 }
