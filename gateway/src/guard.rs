@@ -3,8 +3,8 @@
 //! broke off is not what the caller did wrong.
 
 use std::future::Future;
-use std::pin::{Pin, pin};
-use std::task::{Context, Poll, ready};
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::Version;
@@ -78,23 +78,6 @@ impl Guard {
                 .map(|()| Failure::deadline_exceeded("the call did not end by its deadline")),
             None => Poll::Pending,
         }
-    }
-
-    /// Waits for something of the inner service's.
-    pub(crate) async fn during<F: Future>(&mut self, future: F) -> Result<F::Output, Failure> {
-        let mut future = pin!(future);
-        std::future::poll_fn(|cx| {
-            if let Poll::Ready(failure) = self.poll_failure(cx) {
-                return Poll::Ready(Err(failure));
-            }
-            let output = ready!(future.as_mut().poll(cx));
-            // It may just have read what is wrong with the body, and this be what it says to that.
-            Poll::Ready(match self.poll_failure(cx) {
-                Poll::Ready(failure) => Err(failure),
-                Poll::Pending => Ok(output),
-            })
-        })
-        .await
     }
 
     /// Reads on what the inner service left of the body of a call that failed, within bounds: over HTTP/1.1 a caller

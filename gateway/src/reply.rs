@@ -1,5 +1,7 @@
-//! The answer of the inner service, message by message.
+//! The answer of the inner service, message by message. Its head is waited for with the first of them: some servers send it
+//! only then, gRPC's own in Python among them.
 
+use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -14,15 +16,19 @@ use crate::answer::GRPC;
 use crate::error::Failure;
 use crate::frame::Frames;
 use crate::guard::Guard;
-use crate::inner::ReplyBody;
+use crate::inner::{Reply, ReplyBody};
 use crate::metadata::{HeaderNames, LENIENT};
 
 /// The code with which a call ended.
 pub(crate) const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 
-/// The messages of one answer.
+/// The answer to one call, its head first, then its messages.
 pub(crate) struct Messages {
-    body: ReplyBody,
+    /// Until the head is there.
+    called: Option<Reply>,
+    /// From then on.
+    body: Option<ReplyBody>,
+    metadata: HeaderMap,
     frames: Frames,
     /// Set when the answer was over with its headers.
     over: bool,
@@ -41,37 +47,45 @@ pub(crate) enum Next {
 }
 
 impl Messages {
-    /// Takes the head of an answer: its metadata, and its messages unless the call has failed already.
-    ///
-    /// `guard` may end the call before the answer does; `names` says what the metadata of a failure is called.
-    pub(crate) fn of(
-        response: Response<ReplyBody>,
-        guard: Guard,
-        names: HeaderNames,
-    ) -> Result<(HeaderMap, Self), (Failure, Guard)> {
-        let (head, body) = response.into_parts();
-        // Mostly the status comes after the messages.
-        let ended = body.has_status().then(|| ending(&head.headers, names)).flatten();
-        let over = match ended {
-            Some(Err(failure)) => return Err((failure, guard)),
-            Some(Ok(())) => true,
-            None if head.status != StatusCode::OK => {
-                return Err((Failure::foreign_answer(head.status), guard));
-            }
-            None if !is_grpc(&head.headers) => {
-                let message = "the upstream's answer is not gRPC: its content type is another";
-                return Err((Failure::bad_upstream(None, message), guard));
-            }
-            None => false,
-        };
-        let messages = Self {
-            body,
+    /// Of a call that was made. `guard` may end it before the answer does; `names` says what the metadata of a failure is
+    /// called.
+    pub(crate) fn of(called: Reply, guard: Guard, names: HeaderNames) -> Self {
+        Self {
+            called: Some(called),
+            body: None,
+            metadata: HeaderMap::new(),
             frames: Frames::default(),
-            over,
+            over: false,
             guard,
             names,
-        };
-        Ok((head.headers, messages))
+        }
+    }
+
+    /// The metadata of the head, which is there with the first message.
+    pub(crate) fn take_metadata(&mut self) -> HeaderMap {
+        std::mem::take(&mut self.metadata)
+    }
+
+    /// Takes the head of the answer, unless the call has failed already.
+    fn begin(&mut self, response: Response<ReplyBody>) -> Result<(), Failure> {
+        let (head, body) = response.into_parts();
+        // Mostly the status comes after the messages.
+        let ended = body.has_status().then(|| ending(&head.headers, self.names)).flatten();
+        match ended {
+            Some(ended) => {
+                ended?;
+                self.over = true;
+            }
+            None if head.status != StatusCode::OK => return Err(Failure::foreign_answer(head.status)),
+            None if !is_grpc(&head.headers) => {
+                let message = "the upstream's answer is not gRPC: its content type is another";
+                return Err(Failure::bad_upstream(None, message));
+            }
+            None => {}
+        }
+        self.body = Some(body);
+        self.metadata = head.headers;
+        Ok(())
     }
 
     /// The next message or the end; after the end it is not to be polled again.
@@ -91,6 +105,13 @@ impl Messages {
     }
 
     fn poll_reply(&mut self, cx: &mut Context<'_>) -> Poll<Next> {
+        if let Some(called) = &mut self.called {
+            let Ok(response) = ready!(Pin::new(called).poll(cx));
+            self.called = None;
+            if let Err(failure) = self.begin(response) {
+                return Poll::Ready(Next::Failed(failure));
+            }
+        }
         if self.over {
             return Poll::Ready(Next::End(HeaderMap::new()));
         }
@@ -100,7 +121,8 @@ impl Messages {
                 Ok(None) => {}
                 Err(error) => return Poll::Ready(Next::Failed(Failure::bad_reply(error.to_string()))),
             }
-            let frame = match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
+            let polled = self.body.as_mut().map(|body| Pin::new(body).poll_frame(cx));
+            let frame = match ready!(polled.unwrap_or(Poll::Ready(None))) {
                 Some(Ok(frame)) => frame,
                 Some(Err(status)) => {
                     let (code, details) = (status.code() as i32, status.details());
@@ -137,9 +159,9 @@ impl Messages {
     }
 
     fn ended(&mut self, trailers: HeaderMap) -> Next {
-        let ended = match self.body.has_ended_well() {
-            true => Some(Ok(())),
-            false => ending(&trailers, self.names),
+        let ended = match &self.body {
+            Some(body) if body.has_ended_well() => Some(Ok(())),
+            _ => ending(&trailers, self.names),
         };
         match ended {
             None => Next::Failed(Failure::bad_upstream(

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderValue, Method, Uri, Version, header};
+use http::{HeaderValue, Method, Uri, Version, header};
 use millrace_transcode::{Matched as Route, RouteError, status};
 use tokio::time::Instant;
 use tonic::Code;
@@ -355,7 +355,7 @@ pub(crate) struct Bound<'i, 'c, 's> {
 }
 
 impl<'i, 'c, 's> Bound<'i, 'c, 's> {
-    /// Calls the inner service and waits for the head of its answer.
+    /// Calls the inner service.
     async fn sent(self, inner: &Inner, gateway: &Gateway) -> Result<Replies<'i, 's>, Failure> {
         let names = gateway.header_names();
         let mut guard = self.guard;
@@ -372,23 +372,11 @@ impl<'i, 'c, 's> Bound<'i, 'c, 's> {
             guard.read_on().await;
             return Err(Failure::no_memory_for_call());
         }
-        let answered = match guard.during(inner.send(call)).await {
-            Ok(Ok(response)) => Messages::of(response, guard, names),
-            Err(failure) => Err((failure, guard)),
-        };
-        let (metadata, messages) = match answered {
-            Ok(answered) => answered,
-            Err((failure, mut guard)) => {
-                guard.read_on().await;
-                return Err(failure);
-            }
-        };
         Ok(Replies {
             route: self.route,
             form: self.form,
-            metadata,
             names,
-            messages,
+            messages: Messages::of(inner.send(call), guard, names),
             takes_trailers: self.takes_trailers,
             held: self.held,
             record: Arc::clone(record),
@@ -396,12 +384,10 @@ impl<'i, 'c, 's> Bound<'i, 'c, 's> {
     }
 }
 
-/// The answer of the inner service, none of its messages read yet.
+/// The answer of the inner service, nothing of which is read yet.
 pub(crate) struct Replies<'i, 's> {
     pub(crate) route: &'i Route<'s>,
     form: Form,
-    /// The head of the answer.
-    pub(crate) metadata: HeaderMap,
     /// What metadata is called outside.
     pub(crate) names: HeaderNames,
     pub(crate) messages: Messages,

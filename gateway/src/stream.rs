@@ -88,7 +88,8 @@ pub(crate) async fn response(
         Media::Ndjson => Box::new(ndjson::Ndjson),
         Media::Json | Media::Problem => Box::<array::Array>::default(),
     };
-    // A silent stream whose form has a heartbeat is begun by the first one, or proxies and browsers would give it up.
+    // A silent stream whose form has a heartbeat is begun by the first one, or proxies and browsers would give it up. The
+    // metadata of a head that comes later is not told.
     let first = match form.silence_max() {
         Some(silence) => tokio::time::timeout(silence, replies.messages.next()).await.ok(),
         None => Some(replies.messages.next().await),
@@ -122,7 +123,7 @@ pub(crate) async fn response(
         Some(Next::End(trailers)) => body.end(&trailers),
         None => {}
     }
-    let mut headers = head(media, &replies.metadata, replies.names);
+    let mut headers = head(media, &body.messages.take_metadata(), body.names);
     if body.trailers.is_some() {
         // What is there already may be all, and then the trailers are known.
         std::future::poll_fn(|cx| {

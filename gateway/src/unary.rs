@@ -46,7 +46,7 @@ pub(crate) async fn response(replies: &mut Replies<'_, '_>, memory: &Memory) -> 
     let mut after = HeaderMap::new();
     metadata::to_headers(&trailers, replies.names.of_trailers(), &mut after);
     let as_trailers = replies.takes_trailers && !after.is_empty() && status != StatusCode::NO_CONTENT;
-    let metadata = std::mem::take(&mut replies.metadata);
+    let metadata = replies.messages.take_metadata();
     let has_body = status != StatusCode::NO_CONTENT;
     let mut headers = metadata::into_headers(metadata, replies.names.of_head(), has_body);
     if as_trailers {

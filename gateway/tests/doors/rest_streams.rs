@@ -7,10 +7,15 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::Request;
 use http_body_util::BodyExt;
+use millrace_gateway::{GrpcService, RequestBody};
+use prometheus_client::registry::Registry;
 use serde_json::json;
 use tonic::{Code, Status};
+use tower::ServiceExt;
 
-use crate::support::{Answer, Ending, Scripted, Stage, builder, details, error, grpc, item, messages, messages_then};
+use crate::support::{
+    Answer, Ending, Scripted, Stage, builder, details, edge, error, gateway, grpc, item, messages, messages_then,
+};
 
 const NDJSON: &str = "application/x-ndjson";
 const SSE: &str = "text/event-stream";
@@ -219,7 +224,8 @@ async fn a_cut_is_an_error_after_which_an_event_source_comes_again() {
     assert!(stage.ask(watch(ARRAY), "").await.broken);
     assert!(stage.metrics().contains(r#"rpc_status_code="UNAVAILABLE",door="rest""#));
 
-    // Before the first message: an `EventSource` never comes again after a status that is no success.
+    // Before the first message, and before the head of the answer: an `EventSource` never comes again after a status that
+    // is no success.
     for in_headers in [true, false] {
         let stage = Stage::new(move |_| {
             if in_headers {
@@ -229,15 +235,10 @@ async fn a_cut_is_an_error_after_which_an_event_source_comes_again() {
             }
         });
         let answer = stage.ask(watch(SSE), "").await;
-        let expected = if in_headers { 503 } else { 200 };
-        assert_eq!(
-            answer.status, expected,
-            "a call that was never begun is refused as ever"
-        );
-        let begun = answer
-            .text()
-            .starts_with("retry: 3000\n\nevent: error\ndata: {\"code\":14,");
-        assert_eq!(begun, !in_headers, "{}", answer.text());
+        let text = answer.text();
+        assert_eq!(answer.status, 200, "{text}");
+        let told = "retry: 3000\n\nevent: error\ndata: {\"code\":14,";
+        assert!(text.starts_with(told), "{text}");
         assert_eq!(stage.ask(watch(NDJSON), "").await.status, 503);
     }
 }
@@ -303,6 +304,35 @@ async fn an_event_stream_without_a_first_message_begins_with_a_heartbeat_and_oth
     assert_eq!(first.into_data().unwrap(), "retry: 3000\n\n: alive\n\n");
     let waiting = pin!(stage.send(watch(NDJSON), ""));
     assert!(tokio::time::timeout(Duration::from_secs(300), waiting).await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_stream_begins_with_a_heartbeat_also_before_the_head_of_the_answer() {
+    let after = Duration::from_secs(20);
+    let late = tower::service_fn(move |_| async move {
+        tokio::time::sleep(after).await;
+        Ok(messages(&two()))
+    });
+    let mut registry = Registry::default();
+    let service = gateway().serve(GrpcService::new(late), edge(&mut registry));
+    let send = |accept| {
+        let request = watch(accept)
+            .header("host", "localhost")
+            .body(RequestBody::empty())
+            .unwrap();
+        service.clone().oneshot(request)
+    };
+    let before = tokio::time::Instant::now();
+    let response = send(SSE).await.unwrap();
+    assert_eq!((response.status().as_u16(), before.elapsed().as_secs()), (200, 15));
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    let text = String::from_utf8(body.to_vec()).unwrap();
+    assert!(text.starts_with("retry: 3000\n\n: alive\n\nid: 4\n"), "{text}");
+    assert_eq!(before.elapsed(), after);
+    // Other forms have no word for waiting.
+    let before = tokio::time::Instant::now();
+    assert_eq!(send(NDJSON).await.unwrap().status(), 200);
+    assert_eq!(before.elapsed(), after);
 }
 
 #[tokio::test]
