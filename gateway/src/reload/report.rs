@@ -103,7 +103,7 @@ impl Report {
             Outcome::Applied => tracing::info!(asked_by, changes = self.changes.len(), "the new schema is served"),
             Outcome::Refused => tracing::error!(
                 asked_by,
-                "the new schema would break callers and is refused; allow_breaking lets it pass"
+                "the new schema would break callers and is refused; `reflection.allow_breaking` lets it pass"
             ),
             Outcome::Unchanged | Outcome::Failed => {}
         }

@@ -44,6 +44,11 @@ pub(super) fn replay(settings: &Settings, schema: &Schema, path: &Path) -> Resul
         }
     }
     tally.print()?;
+    if tally.calls + tally.others == 0 && tally.unreadable > 0 {
+        let problem = io::Error::from(io::ErrorKind::InvalidData);
+        let formats = "its lines are to be of the common or the combined format, or the gateway's own JSON";
+        return Err(refuse(problem).help(formats));
+    }
     Ok(if tally.refused == 0 {
         Exit::Ok
     } else {

@@ -147,7 +147,8 @@ pub(super) fn unloadable(error: SchemaError) -> Failure {
             "give the descriptors with all imports: `protoc --include_imports --include_source_info -o FILE`"
         }
         SchemaError::Load(LoadError::Selector { .. } | LoadError::OverrideSelector { .. }) => {
-            "`http.rules` and `routes` select RPCs as package.Service.Method"
+            "`http.rules` and `routes` select RPCs as package.Service.Method; those of health and reflection only if \
+             --descriptors has them"
         }
         SchemaError::Load(LoadError::StatusByField { .. }) => {
             "correct `status_by_field` under `routes` of --config: a field of the answer, and a value that it can have"

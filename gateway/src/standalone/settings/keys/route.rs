@@ -43,7 +43,7 @@ pub(crate) static ROUTE_KEYS: &[Key<RouteSettings>] = &[
         Slot::Names("FIELD=VALUE:STATUS", |to, value| {
             let read = value.iter().map(|text| {
                 let read = FieldStatus::parse(text);
-                read.ok_or_else(|| format!("must be FIELD=VALUE:STATUS, as in status=NOT_SERVING:503, not `{text}`"))
+                read.ok_or_else(|| format!("must be FIELD=VALUE:STATUS, as in status=NOT_SERVING:503, of a status from 200 to 599 that has a body and redirects nowhere, not `{text}`"))
             });
             to.options.status_by_field = Some(read.collect::<Result<_, _>>()?);
             Ok(())

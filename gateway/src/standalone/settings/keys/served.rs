@@ -70,7 +70,8 @@ pub(super) static KEYS: &[Key<Settings>] = &[
             Ok(())
         }),
         "Services that are served over gRPC besides, by full name. The upstream's reflection (grpc.reflection.v1.\
-         ServerReflection) and health (grpc.health.v1.Health) are served only if they are listed.",
+         ServerReflection, and of older servers grpc.reflection.v1alpha.ServerReflection) and health (grpc.health.v1.\
+         Health) are served only if they are listed; of several upstreams the first answers.",
     ),
     key(
         "rpc_paths",
