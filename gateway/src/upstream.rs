@@ -29,7 +29,7 @@ mod settings;
 mod table;
 mod tls;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use http::{HeaderValue, Response};
 use tokio::sync::watch;
@@ -68,6 +68,8 @@ struct Shared {
     dialer: Dialer,
     pool: Arc<Pool>,
     health: watch::Sender<Health>,
+    /// Why the last attempt to connect failed, for operators.
+    failure: Mutex<Option<String>>,
     /// Rings when streams are to end.
     cutting: Arc<Bell>,
     /// Rings when calls with one answer are to end too.
@@ -109,6 +111,7 @@ impl Upstream {
             shared: Arc::new(Shared {
                 pool: Pool::new(settings.calls_waiting_max),
                 health: watch::Sender::new(Health::Connecting),
+                failure: Mutex::default(),
                 cutting: Arc::default(),
                 ending: Arc::default(),
                 whole_timeout: deadline::to_grpc(settings.deadline),
@@ -122,6 +125,12 @@ impl Upstream {
     /// The URL, which never has credentials.
     pub fn name(&self) -> &str {
         &self.shared.address.name
+    }
+
+    /// Why the last attempt to connect failed, with its causes; `None` if none has.
+    pub(crate) fn last_failure(&self) -> Option<String> {
+        let failure = self.shared.failure.lock().unwrap_or_else(PoisonError::into_inner);
+        failure.clone()
     }
 
     /// The server as an inner service. It is always ready; a call waits for a connection inside its deadline.

@@ -1,7 +1,7 @@
 //! Keeps an upstream's connections: a few slots, each of which connects, waits until its connection takes no more
 //! calls, and connects again. What is opened beyond them is `grow.rs`.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
@@ -170,6 +170,7 @@ pub(super) fn note_failed(shared: &Shared, error: &ConnectError) {
         is_news
     });
     let (upstream, reason) = (&shared.address.name, with_causes(error));
+    *shared.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.clone());
     if is_news {
         tracing::warn!(upstream, reason, "the upstream cannot be reached; attempts go on");
     } else {

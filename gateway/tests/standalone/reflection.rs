@@ -192,6 +192,18 @@ fn a_service_of_two_servers_is_refused_unless_one_lists_it() {
 }
 
 #[test]
+fn a_command_says_why_a_server_cannot_be_reached() {
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", nobody.local_addr().unwrap());
+    drop(nobody);
+    let refused = said(&["routes", "--upstream", &url]);
+    assert_eq!(refused.code, 4, "{}", refused.err);
+    for part in [&*url, "--upstream", "Connection refused"] {
+        assert!(refused.err.contains(part), "{part}\n{}", refused.err);
+    }
+}
+
+#[test]
 fn a_server_without_reflection_is_told_what_helps() {
     let upstream = Upstream::start();
     let refused = said(&[

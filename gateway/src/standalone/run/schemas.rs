@@ -52,7 +52,8 @@ pub(super) async fn reflect(settings: &Settings) -> Result<Source, Failure> {
     let sources = sources(settings, &upstreams);
     let said = join_all(sources.iter().map(SchemaSource::load)).await;
     keeping.abort();
-    let said = said.into_iter().collect::<Result<Vec<_>, _>>().map_err(unloaded)?;
+    let said = said.into_iter().collect::<Result<Vec<_>, _>>();
+    let said = said.map_err(|error| unloaded(error, &upstreams))?;
     let merged = merge(&said).map_err(unmerged)?;
     for warning in &merged.warnings {
         output::note(format_args!("warning: {warning}"));
@@ -109,7 +110,7 @@ fn build(settings: Arc<Settings>, upstreams: Vec<Upstream>, metrics: edge::Metri
 
 fn unstartable(error: StartError) -> Failure {
     match error {
-        StartError::Load(error) => unloaded(error),
+        StartError::Load(error) => unloaded(error, &[]),
         StartError::Merge(error) => unmerged(error),
         StartError::Build(error) => match error.downcast::<SchemaError>() {
             Ok(error) => schema::unloadable(*error),
@@ -118,17 +119,22 @@ fn unstartable(error: StartError) -> Failure {
     }
 }
 
-fn unloaded(error: LoadError) -> Failure {
+/// Says what to do about a source that cannot be had. Without a log, why an upstream cannot be reached is known by it alone.
+fn unloaded(error: LoadError, upstreams: &[Upstream]) -> Failure {
     match error {
         LoadError::File { path, source } => {
             let message = format!("descriptors {path} cannot be read");
             Failure::new(Exit::Unreachable, message, source).help(NO_FILE)
         }
         LoadError::Reflection { name, source } => {
-            let help = if source.is_away() {
-                "start the server, or give its right URL with --upstream"
-            } else {
-                "turn on server reflection there, or give its descriptors with --descriptors FILE"
+            let tried = upstreams.iter().find(|upstream| upstream.name() == name);
+            let tried = tried.filter(|_| source.is_away()).and_then(Upstream::last_failure);
+            let help = match (tried, source.is_away()) {
+                (Some(why), _) => format!("start the server, or give its right URL with --upstream ({why})"),
+                (None, true) => "start the server, or give its right URL with --upstream".to_owned(),
+                (None, false) => {
+                    "turn on server reflection there, or give its descriptors with --descriptors FILE".to_owned()
+                }
             };
             let message = format!("the schema of {name} cannot be had");
             Failure::new(Exit::Unreachable, message, source).help(help)
