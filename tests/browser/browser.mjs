@@ -3,6 +3,7 @@
 
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
+import { afterEach } from "node:test";
 import { load, variable } from "./parts.mjs";
 
 const { chromium } = load("playwright-core");
@@ -10,6 +11,19 @@ const axeSource = await readFile(load.resolve("axe-core/axe.min.js"), "utf8");
 
 /** A host name that is not loopback and yet leads to this machine, as a rebinding attacker's does. */
 export const foreignHost = "shop.example";
+
+/** The pages that are open; a page whose test failed still is. */
+const open = new Set();
+
+// What a failed test's pages showed is the only trace of a failure that does not come back.
+afterEach(async (test) => {
+  for (const page of test.passed ? [] : open) {
+    const shown = await page
+      .evaluate(() => [location.hash, document.activeElement?.outerHTML.slice(0, 200), document.body.innerText])
+      .catch((error) => [String(error)]);
+    test.diagnostic(`the page when it failed: ${shown.join("\n")}`);
+  }
+});
 
 export async function launch() {
   return chromium.launch({
@@ -37,6 +51,8 @@ export async function newPage(browser, options = {}) {
   const context = await browser.newContext({ locale: "en-US", viewport: { width: 1280, height: 860 }, ...options });
   const page = await context.newPage();
   page.setDefaultTimeout(30_000);
+  open.add(page);
+  page.on("close", () => open.delete(page));
   const watch = { expected: undefined, complaints: [] };
   const complain = (text) => {
     if (!watch.expected?.test(text)) watch.complaints.push(text);

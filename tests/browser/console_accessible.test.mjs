@@ -87,7 +87,6 @@ for (const colorScheme of ["light", "dark"]) {
 }
 
 test("an order is placed and cancelled by keyboard alone", async () => {
-  proxy.mode = "pass";
   const { page, watch } = await newPage(browser);
   await page.goto(`${platform.url}/#key=${platform.key}`);
   await page.locator(".product").first().waitFor();
@@ -127,6 +126,25 @@ test("an order is placed and cancelled by keyboard alone", async () => {
   await until("the question has the focus", () => yes.evaluate((element) => element === document.activeElement));
   await page.keyboard.press("Enter");
   await row.getByText("Cancelled").waitFor();
+  await watch.done();
+});
+
+test("the focus moves together with the screen, so that no key is pressed in vain", async () => {
+  const { page, watch } = await newPage(browser);
+  await page.goto(`${platform.url}/#key=${platform.key}`);
+  await page.locator('.pill[data-kind="live"]').waitFor();
+  // It is told before anything that a timer or a frame runs.
+  const focused = page.evaluate(
+    () =>
+      new Promise((resolve) => {
+        const observer = new MutationObserver(() => {
+          if (document.querySelector("h1").textContent === "Orders") resolve(document.activeElement.id);
+        });
+        observer.observe(document.getElementById("content"), { childList: true, characterData: true, subtree: true });
+      }),
+  );
+  await page.getByRole("link", { name: "Orders", exact: true }).click();
+  assert.equal(await focused, "content");
   await watch.done();
 });
 

@@ -7,15 +7,26 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { afterEach } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { variable } from "./parts.mjs";
 
 /** A debug build on a busy machine is slow to start. */
 const startMaxMs = 60_000;
 
+/** The ones that run. */
+const running = new Set();
+
+afterEach((test) => {
+  for (const { output } of test.passed ? [] : running) {
+    test.diagnostic(`what the platform printed last: ${output.slice(-4000)}`);
+  }
+});
+
 export class Platform {
   static async start() {
     const platform = new Platform();
+    running.add(platform);
     platform.folder = await mkdtemp(join(tmpdir(), "millrace-browser-"));
     platform.port = await freePort();
     platform.url = `http://127.0.0.1:${platform.port}`;
@@ -64,6 +75,7 @@ export class Platform {
 
   /** The end of the test. */
   async remove() {
+    running.delete(this);
     await this.end("SIGKILL");
     await rm(this.folder, { recursive: true, force: true });
   }

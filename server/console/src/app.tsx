@@ -1,7 +1,7 @@
 // The frame of the page: header, the present screen, footer.
 
 import type { FunctionComponent } from "preact";
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { endpoint } from "./api/clients";
 import { FailurePanel } from "./components/failure";
 import { Header } from "./components/header";
@@ -65,10 +65,13 @@ function Screen() {
   return <View />;
 }
 
-/** After a change of screens, reading goes on at its heading; not when the page opens. */
+/**
+ * After a change of screens, reading goes on at its heading; not when the page opens. The focus moves together with
+ * the screen: moved later, it would be taken from whom has pressed Tab since.
+ */
 function useFocusOnChange(name: ScreenName) {
   const shown = useRef(name);
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (shown.current === name) return;
     shown.current = name;
     document.getElementById("content")?.focus({ preventScroll: true });
