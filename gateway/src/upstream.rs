@@ -17,6 +17,9 @@ mod connect;
 mod drive;
 mod fault;
 mod framing;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod grow;
 mod head;
 mod hop;

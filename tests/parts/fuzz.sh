@@ -3,7 +3,7 @@
 # libFuzzer with the coverage that the stable compiler can add; no other toolchain is needed. What a target keeps between
 # runs (its corpus) and what it finds (crash-*) is under the target folder.
 
-fuzz_targets=(template route query json_to_wire wire_to_json frames descriptors http1)
+fuzz_targets=(template route query json_to_wire wire_to_json frames descriptors http1 http2)
 fuzz_folder=$target/fuzz
 
 # The host as the compiler names it. With --target, build scripts and macros are built without instrumentation.

@@ -137,7 +137,7 @@ impl Driver {
 
 /// How a connection left that has ended, or refuses to send.
 fn how_left(gauge: &Gauge, ended: &Poll<Result<(), Error>>, refusal: Option<&Error>) -> Left {
-    let was_asked = matches!(refusal, Some(Error::Leaving(Reason::NO_ERROR)));
+    let was_asked = matches!(refusal, Some(Error::Leaving(Reason::NO_ERROR, _)));
     let was_closed = matches!(ended, Poll::Ready(Ok(()))) && gauge.in_use() == 0;
     match (was_asked || was_closed, gauge.has_served()) {
         (true, true) => Left::Served,

@@ -131,7 +131,7 @@ fn broken(error: &Error) -> Failure {
             ));
         }
         Error::Unprocessed(_)
-        | Error::Leaving(_)
+        | Error::Leaving(..)
         | Error::Unread
         | Error::Io(_)
         | Error::Closed

@@ -257,7 +257,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
             return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
         }
         match self.shared.lock().refusal() {
-            Some(error @ Error::Leaving(reason)) if *reason != Reason::NO_ERROR => Err(Stop::Error(error.clone())),
+            Some(error @ Error::Leaving(reason, _)) if *reason != Reason::NO_ERROR => Err(Stop::Error(error.clone())),
             _ => Ok(()),
         }
     }

@@ -63,8 +63,8 @@ pub(in crate::upstream) enum Error {
     #[error("the server leaves, and has not looked at the stream: {0}")]
     Unprocessed(Reason),
     /// The server leaves, and takes no further streams.
-    #[error("the server leaves: {0}")]
-    Leaving(Reason),
+    #[error("the server leaves: {0}{1}")]
+    Leaving(Reason, DebugData),
     /// So much waits for the server to read it that no further call is sent.
     #[error("the server does not read what it is sent")]
     Unread,
@@ -77,6 +77,27 @@ pub(in crate::upstream) enum Error {
     /// The connection is closed.
     #[error("the connection was closed")]
     Closed,
+}
+
+/// What a server adds to GOAWAY for whoever reads logs (RFC 9113, 6.8), as in `too_many_pings`; nothing, for most.
+#[derive(Debug, Clone, Default)]
+pub(in crate::upstream) struct DebugData(Option<Arc<str>>);
+
+/// Bytes of it that are kept.
+const DEBUG_DATA_BYTES_MAX: usize = 128;
+
+impl DebugData {
+    pub(super) fn new(bytes: &[u8]) -> Self {
+        let start = &bytes[..bytes.len().min(DEBUG_DATA_BYTES_MAX)];
+        Self((!start.is_empty()).then(|| start.escape_ascii().to_string().into()))
+    }
+}
+
+impl fmt::Display for DebugData {
+    /// In quotes, after what it is about.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.as_ref().map_or(Ok(()), |said| write!(f, ", \"{said}\""))
+    }
 }
 
 impl Error {

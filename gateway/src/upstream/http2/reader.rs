@@ -1,6 +1,6 @@
 //! Frames from the server, one after the other: whether each may come where it does, and what it says.
 
-use super::error::{Reason, Violation};
+use super::error::{DebugData, Reason, Violation};
 use super::frame::{self, Head, flag, kind, setting};
 use super::hpack::Decoder;
 use super::state::Shared;
@@ -112,9 +112,10 @@ impl Reader {
             }
             kind::GOAWAY => {
                 let (last, rest) = payload.split_first_chunk().ok_or_else(length)?;
-                let reason = rest.first_chunk().ok_or_else(length)?;
+                let (reason, said) = rest.split_first_chunk().ok_or_else(length)?;
                 let last = u32::from_be_bytes(*last) & 0x7fff_ffff;
-                shared.lock().going_away(last, Reason(u32::from_be_bytes(*reason)))
+                let reason = Reason(u32::from_be_bytes(*reason));
+                shared.lock().going_away(last, reason, DebugData::new(said))
             }
             kind::WINDOW_UPDATE => shared.lock().window_update(head.stream, number(payload)? & 0x7fff_ffff),
             // PRIORITY says nothing to a client, and what is unknown to nobody (RFC 9113, 5.5).

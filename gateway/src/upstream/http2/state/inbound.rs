@@ -6,7 +6,7 @@ use std::task::Waker;
 use bytes::Bytes;
 
 use super::{CONNECTION_WINDOW_BYTES, State, Stream};
-use crate::upstream::http2::error::{Error, Reason, Violation};
+use crate::upstream::http2::error::{DebugData, Error, Reason, Violation};
 use crate::upstream::http2::frame::{self, PAYLOAD_BYTES_DEFAULT, WINDOW_MAX, flag, kind, setting};
 use crate::upstream::http2::hpack::Fields;
 
@@ -203,8 +203,13 @@ impl State {
     }
 
     /// GOAWAY: streams after the last that the server looked at have never been.
-    pub(in crate::upstream::http2) fn going_away(&mut self, last: u32, reason: Reason) -> Result<(), Violation> {
-        self.refuse(Error::Leaving(reason));
+    pub(in crate::upstream::http2) fn going_away(
+        &mut self,
+        last: u32,
+        reason: Reason,
+        said: DebugData,
+    ) -> Result<(), Violation> {
+        self.refuse(Error::Leaving(reason, said));
         match last.cmp(&self.last) {
             // Calls that were sent again would be looked at a second time (RFC 9113, 6.8).
             Ordering::Greater => return Err(Violation::protocol("GOAWAY takes back what it had said")),

@@ -13,7 +13,10 @@ async fn a_server_that_leaves_has_not_looked_at_later_streams() {
     script.say(&raw(kind::GOAWAY, 0, 0, &why)).await;
     let error = head(&mut second).await.unwrap_err();
     assert!(matches!(error, Error::Unprocessed(Reason::NO_ERROR)) && error.is_unprocessed());
-    assert!(matches!(driven.open("", true), Err(Error::Leaving(Reason::NO_ERROR))));
+    assert!(matches!(
+        driven.open("", true),
+        Err(Error::Leaving(Reason::NO_ERROR, _))
+    ));
     script.say(&[ok(1), done(1)].concat()).await;
     head(&mut first).await.unwrap();
     rest(&mut first).await.unwrap();
@@ -105,10 +108,17 @@ async fn what_came_before_a_connection_broke_is_read() {
 async fn a_connection_says_why_its_server_left() {
     let (mut script, driven) = Script::greeted(&[]).await;
     let mut answer = driven.open("", true).unwrap();
-    script.say(&goaway(1, Reason::ENHANCE_YOUR_CALM.0)).await;
+    let why = [
+        &1_u32.to_be_bytes()[..],
+        &0xb_u32.to_be_bytes(),
+        b"too_many_pings\n\xff",
+    ]
+    .concat();
+    script.say(&raw(kind::GOAWAY, 0, 0, &why)).await;
     settle(&driven).await;
     drop(script);
-    let is_told = |error: &Error| matches!(error, Error::Leaving(Reason::ENHANCE_YOUR_CALM));
+    let told = r#"the server leaves: ENHANCE_YOUR_CALM, "too_many_pings\n\xff""#;
+    let is_told = |error: &Error| error.to_string() == told;
     assert!(is_told(&driven.ended.await.unwrap().unwrap_err()));
     let error = head(&mut answer).await.unwrap_err();
     assert!(is_told(&error) && !error.is_unprocessed());
