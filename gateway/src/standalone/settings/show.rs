@@ -3,7 +3,7 @@
 
 use std::fmt::{self, Write};
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::keys::{Key, ROUTE_KEYS, UPSTREAM_KEYS, keys};
 use super::load::Loaded;
@@ -115,14 +115,25 @@ fn toml(value: &Value) -> String {
     match value {
         Value::Array(items) => format!("[{}]", items.iter().map(toml).collect::<Vec<_>>().join(", ")),
         Value::Object(fields) => {
-            let fields: Vec<_> = fields
-                .iter()
-                .map(|(name, value)| format!("{name} = {}", toml(value)))
-                .collect();
-            format!("{{ {} }}", fields.join(", "))
+            let mut pairs = Vec::new();
+            flatten("", fields, &mut pairs);
+            let pairs: Vec<_> = pairs.iter().map(|(name, value)| format!("{name} = {value}")).collect();
+            format!("{{ {} }}", pairs.join(", "))
         }
         // A TOML basic string has JSON's escapes.
         other => other.to_string(),
+    }
+}
+
+/// The fields of a table by their dotted names: YAML may give a part of a section so, and a part by the section, which TOML
+/// takes for a duplicate.
+fn flatten(prefix: &str, fields: &Map<String, Value>, pairs: &mut Vec<(String, String)>) {
+    for (name, value) in fields {
+        let name = format!("{prefix}{name}");
+        match value {
+            Value::Object(fields) => flatten(&format!("{name}."), fields, pairs),
+            value => pairs.push((name, toml(value))),
+        }
     }
 }
 
@@ -161,6 +172,12 @@ mod tests {
             "docs/gateway-config.md is old; write it anew: \
              cargo run -p millrace-gateway -- config --markdown > docs/gateway-config.md"
         );
+    }
+
+    #[test]
+    fn a_table_is_shown_by_the_dotted_names_of_its_fields() {
+        let value = serde_json::json!([{"json.a": 1, "json": {}, "tls": {"b": {"c": "x"}, "d": []}}]);
+        assert_eq!(toml(&value), r#"[{ json.a = 1, tls.b.c = "x", tls.d = [] }]"#);
     }
 
     #[test]
