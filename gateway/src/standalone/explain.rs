@@ -18,10 +18,11 @@ pub(super) struct Explain {
     /// Path and query, as they are sent
     #[arg(value_name = "PATH")]
     path: String,
-    /// The request's body
+    /// The request's body, taken for JSON; a request with one that does not say so by `Content-Type:
+    /// application/json` is a 415
     #[arg(long, value_name = "FILE")]
     body: Option<PathBuf>,
-    /// A header, as in `Idempotency-Key: 7`; may be repeated
+    /// A header that fills a field, `Idempotency-Key: 7` or `Last-Event-ID: 7`; may be repeated
     #[arg(long, value_name = "NAME: VALUE", value_parser = header)]
     header: Vec<(String, String)>,
     /// Prints one JSON object
