@@ -90,6 +90,10 @@ impl Messages {
 
     /// The next message or the end; after the end it is not to be polled again.
     pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Next> {
+        // What came with the last message was there before anything that ends the call now.
+        if let Ok(Some(message)) = self.frames.next() {
+            return Poll::Ready(Next::Message(message));
+        }
         if let Poll::Ready(failure) = self.guard.poll_failure(cx) {
             return Poll::Ready(Next::Failed(failure));
         }

@@ -38,7 +38,7 @@ const LAST_BYTES: usize = 4 * 1024;
 /// A way to write messages one after another.
 pub(crate) trait Form: Send {
     /// Writes what stands before a message; `id` is what the message says its place in the stream is.
-    fn before(&mut self, out: &mut Vec<u8>, id: Option<String>);
+    fn before(&mut self, out: &mut Vec<u8>, id: Option<&[u8]>);
 
     /// Writes what stands after a message.
     fn after(&mut self, out: &mut Vec<u8>);
@@ -103,6 +103,7 @@ pub(crate) async fn response(
         form,
         messages: replies.messages,
         renderer: replies.route.renderer(gateway.shared_schema().clone()),
+        id: Vec::new(),
         answers: gateway.answers(),
         record: replies.record,
         trailers: replies.takes_trailers.then(HeaderMap::new),
@@ -160,6 +161,8 @@ struct Stream {
     messages: Messages,
     form: Box<dyn Form>,
     renderer: Renderer,
+    /// The id of the last message that has one; kept for its memory.
+    id: Vec<u8>,
     /// Written, and not sent yet.
     ready: Vec<u8>,
     /// Whether the chunk before was full: the next is given all its room at once, instead of growing there.
@@ -212,8 +215,8 @@ impl Stream {
         if start == 0 && self.was_full {
             self.ready.reserve(CHUNK_BYTES + LAST_BYTES);
         }
-        let id = self.form.takes_ids().then(|| self.renderer.sse_id(message)).flatten();
-        self.form.before(&mut self.ready, id);
+        let has_id = self.form.takes_ids() && self.renderer.put_sse_id(message, &mut self.id);
+        self.form.before(&mut self.ready, has_id.then_some(&self.id[..]));
         if let Err(error) = self.renderer.render(message, &mut self.ready) {
             self.ready.truncate(start);
             return Err(Failure::bad_reply(error.to_string()));

@@ -11,7 +11,7 @@ pub(crate) struct Array {
 }
 
 impl Form for Array {
-    fn before(&mut self, out: &mut Vec<u8>, _: Option<String>) {
+    fn before(&mut self, out: &mut Vec<u8>, _: Option<&[u8]>) {
         out.put_u8(if self.is_open { b',' } else { b'[' });
         self.is_open = true;
     }

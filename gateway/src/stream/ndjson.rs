@@ -8,7 +8,7 @@ use crate::stream::Form;
 pub(crate) struct Ndjson;
 
 impl Form for Ndjson {
-    fn before(&mut self, _: &mut Vec<u8>, _: Option<String>) {}
+    fn before(&mut self, _: &mut Vec<u8>, _: Option<&[u8]>) {}
 
     fn after(&mut self, out: &mut Vec<u8>) {
         out.put_u8(b'\n');

@@ -21,7 +21,7 @@ const RETRY: &[u8] = b"retry: 3000\n\n";
 #[derive(Default)]
 pub(crate) struct EventStream {
     is_open: bool,
-    last_id: String,
+    last_id: Vec<u8>,
 }
 
 impl EventStream {
@@ -33,13 +33,14 @@ impl EventStream {
 }
 
 impl Form for EventStream {
-    fn before(&mut self, out: &mut Vec<u8>, id: Option<String>) {
+    fn before(&mut self, out: &mut Vec<u8>, id: Option<&[u8]>) {
         self.open(out);
         if let Some(id) = id {
             out.put_slice(b"id: ");
-            out.put_slice(id.as_bytes());
+            out.put_slice(id);
             out.put_u8(b'\n');
-            self.last_id = id;
+            self.last_id.clear();
+            self.last_id.put_slice(id);
         }
         out.put_slice(b"data: ");
     }
@@ -51,7 +52,10 @@ impl Form for EventStream {
     fn end(&mut self, out: &mut Vec<u8>) {
         self.open(out);
         // Without data no event fires.
-        out.put_slice(format!("event: end\nid: {}{STREAM_ENDED}\ndata: {{}}\n\n", self.last_id).as_bytes());
+        out.put_slice(b"event: end\nid: ");
+        out.put_slice(&self.last_id);
+        out.put_slice(STREAM_ENDED.as_bytes());
+        out.put_slice(b"\ndata: {}\n\n");
     }
 
     fn failure(&mut self, out: &mut Vec<u8>, status: &[u8]) -> bool {

@@ -15,7 +15,7 @@ mod required;
 pub(crate) mod scalar;
 pub(crate) mod token;
 pub(crate) mod wire;
-mod write;
+pub(crate) mod write;
 
 use bytes::Bytes;
 use prost_reflect::{DescriptorPool, DynamicMessage, EnumDescriptor, FieldDescriptor, MessageDescriptor, Value};

@@ -4,61 +4,143 @@
 use prost_reflect::{FieldDescriptor, Kind};
 
 use crate::codec::wire::{self, DEPTH_MAX, WireType};
+use crate::codec::write::{DECIMAL_BYTES, decimal};
 
-/// The value of a field of an answer as an id. `None` if it is not there, though absence can be told from a default, or
-/// cannot be an id: a list, a message, anything but text and whole numbers, a text that would end its line (WHATWG HTML,
-/// 9.2.6), or an empty one, which would reset the client's.
-pub(crate) fn of(field: &FieldDescriptor, message: &[u8]) -> Option<String> {
-    let wanted = wire_type(&field.kind()).filter(|_| !field.is_list())?;
-    let oneof = field.containing_oneof();
-    let is_rival = |number| {
-        let mut members = oneof.iter().flat_map(|oneof| oneof.fields());
-        members.any(|member| member.number() == number)
-    };
-    let (mut rest, mut last) = (message, None);
-    while !rest.is_empty() {
-        let (number, wire_type) = wire::tag(&mut rest).ok()?;
-        let value = wire::skip(&mut rest, number, wire_type, DEPTH_MAX).ok()?;
-        if number == field.number() && wire_type == wanted {
-            last = Some(value);
-        } else if last.is_some() && is_rival(number) {
-            last = None;
+/// The field of an answer that is its id. All that is to be known of it is looked up once.
+#[derive(Debug, Clone)]
+pub(crate) struct EventId {
+    field: FieldDescriptor,
+    /// `None` if no value of it can be an id: of a list, a message, anything but text and whole numbers.
+    plan: Option<Plan>,
+}
+
+#[derive(Debug, Clone)]
+struct Plan {
+    number: u32,
+    wire_type: WireType,
+    value: Value,
+    /// Numbers of the fields of which one takes the place of another.
+    oneof: Vec<u32>,
+    /// Whether a field that is not there is 0.
+    is_zero_if_absent: bool,
+}
+
+/// What stands behind the tag.
+#[derive(Debug, Clone, Copy)]
+enum Value {
+    Text,
+    Int32,
+    Int64,
+    Uint32,
+    Uint64,
+    Sint32,
+    Sint64,
+    Fixed32,
+    Sfixed32,
+    Fixed64,
+    Sfixed64,
+}
+
+impl EventId {
+    pub(crate) fn new(field: FieldDescriptor) -> Self {
+        let of_kind = value_of(&field.kind()).filter(|_| !field.is_list());
+        let plan = of_kind.map(|(wire_type, value)| Plan {
+            number: field.number(),
+            wire_type,
+            value,
+            oneof: field
+                .containing_oneof()
+                .iter()
+                .flat_map(|oneof| oneof.fields())
+                .map(|field| field.number())
+                .collect(),
+            is_zero_if_absent: wire_type != WireType::Length && !field.supports_presence(),
+        });
+        Self { field, plan }
+    }
+
+    pub(crate) fn field(&self) -> &FieldDescriptor {
+        &self.field
+    }
+
+    /// Writes the id of an answer into `id`, in the place of what it has. False if the field is not there, though absence can
+    /// be told from a default, or cannot be an id: a text that would end its line (WHATWG HTML, 9.2.6), or an empty one,
+    /// which would reset the client's.
+    pub(crate) fn put(&self, message: &[u8], id: &mut Vec<u8>) -> bool {
+        id.clear();
+        self.plan.as_ref().is_some_and(|plan| plan.put(message, id).is_some())
+    }
+}
+
+impl Plan {
+    fn put(&self, message: &[u8], id: &mut Vec<u8>) -> Option<()> {
+        let (mut rest, mut last) = (message, None);
+        while !rest.is_empty() {
+            let (number, wire_type) = wire::tag(&mut rest).ok()?;
+            let value = wire::skip(&mut rest, number, wire_type, DEPTH_MAX).ok()?;
+            if number == self.number && wire_type == self.wire_type {
+                last = Some(value);
+            } else if last.is_some() && self.oneof.contains(&number) {
+                last = None;
+            }
+        }
+        match last {
+            Some(value) => self.value.put(value, id),
+            None if self.is_zero_if_absent => {
+                id.push(b'0');
+                Some(())
+            }
+            None => None,
         }
     }
-    let text = match last {
-        Some(value) => text(&field.kind(), value)?,
-        None if field.supports_presence() || wanted == WireType::Length => return None,
-        None => "0".to_owned(),
-    };
-    Some(text).filter(|text| !text.is_empty() && !text.contains(['\0', '\r', '\n']))
 }
 
-fn wire_type(kind: &Kind) -> Option<WireType> {
-    match kind {
-        Kind::String => Some(WireType::Length),
-        Kind::Int32 | Kind::Int64 | Kind::Uint32 | Kind::Uint64 | Kind::Sint32 | Kind::Sint64 => Some(WireType::Varint),
-        Kind::Fixed32 | Kind::Sfixed32 => Some(WireType::Fixed32),
-        Kind::Fixed64 | Kind::Sfixed64 => Some(WireType::Fixed64),
-        Kind::Bool | Kind::Float | Kind::Double | Kind::Bytes | Kind::Message(_) | Kind::Enum(_) => None,
+impl Value {
+    /// Writes it as text. Of more bits than the type has the lower ones count, as in every parser.
+    fn put(self, mut value: &[u8], id: &mut Vec<u8>) -> Option<()> {
+        let value = &mut value;
+        let signed = |number: i64| (number < 0, number.unsigned_abs());
+        let (is_negative, magnitude) = match self {
+            Self::Text => {
+                let text = std::str::from_utf8(value).ok()?;
+                let is_line = !text.is_empty() && !text.contains(['\0', '\r', '\n']);
+                return is_line.then(|| id.extend_from_slice(text.as_bytes()));
+            }
+            Self::Int32 => signed(i64::from(wire::varint(value).ok()? as i32)),
+            Self::Int64 => signed(wire::varint(value).ok()? as i64),
+            Self::Uint32 => (false, u64::from(wire::varint(value).ok()? as u32)),
+            Self::Uint64 => (false, wire::varint(value).ok()?),
+            Self::Sint32 => signed(i64::from(wire::unzigzag32(wire::varint(value).ok()? as u32))),
+            Self::Sint64 => signed(wire::unzigzag64(wire::varint(value).ok()?)),
+            Self::Fixed32 => (false, u64::from(u32::from_le_bytes(wire::fixed(value).ok()?))),
+            Self::Sfixed32 => signed(i64::from(i32::from_le_bytes(wire::fixed(value).ok()?))),
+            Self::Fixed64 => (false, u64::from_le_bytes(wire::fixed(value).ok()?)),
+            Self::Sfixed64 => signed(i64::from_le_bytes(wire::fixed(value).ok()?)),
+        };
+        if is_negative {
+            id.push(b'-');
+        }
+        let mut digits = [0; DECIMAL_BYTES];
+        let length = decimal(magnitude, &mut digits);
+        id.extend_from_slice(&digits[..length]);
+        Some(())
     }
 }
 
-/// What stands behind the tag, as text. Of more bits than the type has the lower ones count, as in every parser.
-fn text(kind: &Kind, mut value: &[u8]) -> Option<String> {
-    let value = &mut value;
+fn value_of(kind: &Kind) -> Option<(WireType, Value)> {
     Some(match kind {
-        Kind::String => std::str::from_utf8(value).ok()?.to_owned(),
-        Kind::Int32 => (wire::varint(value).ok()? as i32).to_string(),
-        Kind::Int64 => (wire::varint(value).ok()? as i64).to_string(),
-        Kind::Uint32 => (wire::varint(value).ok()? as u32).to_string(),
-        Kind::Uint64 => wire::varint(value).ok()?.to_string(),
-        Kind::Sint32 => wire::unzigzag32(wire::varint(value).ok()? as u32).to_string(),
-        Kind::Sint64 => wire::unzigzag64(wire::varint(value).ok()?).to_string(),
-        Kind::Fixed32 => u32::from_le_bytes(wire::fixed(value).ok()?).to_string(),
-        Kind::Sfixed32 => i32::from_le_bytes(wire::fixed(value).ok()?).to_string(),
-        Kind::Fixed64 => u64::from_le_bytes(wire::fixed(value).ok()?).to_string(),
-        Kind::Sfixed64 => i64::from_le_bytes(wire::fixed(value).ok()?).to_string(),
-        _ => return None,
+        Kind::String => (WireType::Length, Value::Text),
+        Kind::Int32 => (WireType::Varint, Value::Int32),
+        Kind::Int64 => (WireType::Varint, Value::Int64),
+        Kind::Uint32 => (WireType::Varint, Value::Uint32),
+        Kind::Uint64 => (WireType::Varint, Value::Uint64),
+        Kind::Sint32 => (WireType::Varint, Value::Sint32),
+        Kind::Sint64 => (WireType::Varint, Value::Sint64),
+        Kind::Fixed32 => (WireType::Fixed32, Value::Fixed32),
+        Kind::Sfixed32 => (WireType::Fixed32, Value::Sfixed32),
+        Kind::Fixed64 => (WireType::Fixed64, Value::Fixed64),
+        Kind::Sfixed64 => (WireType::Fixed64, Value::Sfixed64),
+        Kind::Bool | Kind::Float | Kind::Double | Kind::Bytes | Kind::Message(_) | Kind::Enum(_) => return None,
     })
 }
 
@@ -116,7 +198,7 @@ mod tests {
         ];
         for (name, answer, expected) in table {
             let field = message.get_field_by_name(name).unwrap();
-            assert_eq!(of(&field, &answer).as_deref(), expected, "{name} {answer:?}");
+            assert_eq!(of(field, &answer).as_deref(), expected, "{name} {answer:?}");
         }
     }
 
@@ -124,8 +206,14 @@ mod tests {
     fn a_declared_default_is_no_id() {
         let source = r#"syntax = "proto2"; message M { optional int32 number = 1 [default = 7]; }"#;
         let field = compiled(source).get_message_by_name("M").unwrap().get_field(1).unwrap();
-        assert_eq!(of(&field, b""), None);
-        assert_eq!(of(&field, b"\x08\x07").as_deref(), Some("7"));
+        assert_eq!(of(field.clone(), b""), None);
+        assert_eq!(of(field, b"\x08\x07").as_deref(), Some("7"));
+    }
+
+    fn of(field: FieldDescriptor, message: &[u8]) -> Option<String> {
+        let mut id = b"the one before".to_vec();
+        let is_there = EventId::new(field).put(message, &mut id);
+        is_there.then(|| String::from_utf8(id).unwrap())
     }
 
     fn compiled(source: &str) -> DescriptorPool {

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use prost_reflect::{DynamicMessage, FieldDescriptor, MessageDescriptor, MethodDescriptor};
 
 use crate::codec::{Codec, MessageId, RenderError};
-use crate::event_id;
+use crate::event_id::EventId;
 use crate::options::{self, Marks};
 use crate::settings::RouteSettings;
 use crate::settings::field_status::{self, ByField};
@@ -18,7 +18,7 @@ pub struct Method {
     success_code: u16,
     status_by_field: Vec<ByField>,
     settings: Arc<RouteSettings>,
-    sse_id_field: Option<FieldDescriptor>,
+    sse_id: Option<EventId>,
     sse_last_event_id_field: Option<FieldDescriptor>,
     idempotency_key_field: Option<FieldDescriptor>,
     streams: Streams,
@@ -59,7 +59,7 @@ impl Method {
             success_code: settings.success_code.or(success_code).unwrap_or(200),
             status_by_field,
             settings,
-            sse_id_field: marks.field(&descriptor.output(), options::SSE_ID),
+            sse_id: marks.field(&descriptor.output(), options::SSE_ID).map(EventId::new),
             sse_last_event_id_field: marks.field(&descriptor.input(), options::SSE_LAST_EVENT_ID),
             idempotency_key_field: marks.field(&descriptor.input(), options::IDEMPOTENCY_KEY),
             streams: Streams {
@@ -117,12 +117,13 @@ impl Method {
 
     /// The field of each answer that is its SSE `id`.
     pub fn sse_id_field(&self) -> Option<&FieldDescriptor> {
-        self.sse_id_field.as_ref()
+        self.sse_id.as_ref().map(EventId::field)
     }
 
-    /// The SSE `id` of an answer; `None` if the method declares none, or the answer has none that can be one.
-    pub fn sse_id(&self, message: &[u8]) -> Option<String> {
-        event_id::of(self.sse_id_field.as_ref()?, message)
+    /// Writes the SSE `id` of an answer, which is UTF-8, into `id`, in the place of what it has. False if the method
+    /// declares none, or the answer has none that can be one.
+    pub fn put_sse_id(&self, message: &[u8], id: &mut Vec<u8>) -> bool {
+        self.sse_id.as_ref().is_some_and(|of| of.put(message, id))
     }
 
     /// The field of the request that takes `Last-Event-ID`; without one a stream cannot be resumed.

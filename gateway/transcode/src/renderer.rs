@@ -27,8 +27,8 @@ impl Renderer {
         self.method.render(self.schema.codec(), field, message, out)
     }
 
-    /// The same as [`crate::Matched::sse_id`].
-    pub fn sse_id(&self, message: &[u8]) -> Option<String> {
-        self.method.sse_id(message)
+    /// The same as [`Method::put_sse_id`].
+    pub fn put_sse_id(&self, message: &[u8], id: &mut Vec<u8>) -> bool {
+        self.method.put_sse_id(message, id)
     }
 }

@@ -81,7 +81,7 @@ impl Start {
 impl<'j> Tokens<'j> {
     /// Starts before the first value. The whole body is checked to be UTF-8 here, so that no string has to be.
     pub(crate) fn new(body: &'j [u8]) -> Result<Self> {
-        let text = std::str::from_utf8(body)
+        let text = simdutf8::compat::from_utf8(body)
             .map_err(|error| SyntaxError::new(error.valid_up_to(), "the body is not UTF-8"))?;
         let mut tokens = Self::over(text);
         tokens.space();

@@ -216,7 +216,7 @@ fn long_varint(wire: &mut &[u8]) -> Result<u64, WireError> {
         if ends != 0 {
             // Bits of the last byte and of those before it.
             let taken = ends ^ (ends - 1);
-            *wire = &wire[taken.count_ones() as usize / 8..];
+            *wire = &wire[ends.trailing_zeros() as usize / 8 + 1..];
             return Ok(sevens(word & taken));
         }
     }

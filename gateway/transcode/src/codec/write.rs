@@ -33,11 +33,6 @@ use failure::{Failure, Result};
 /// Room for the fields that are shown although they are not on the wire.
 const ROOM: usize = 128;
 
-/// Whether bytes are UTF-8. Mostly they are ASCII, which is seen at once.
-fn is_text(bytes: &[u8]) -> bool {
-    bytes.is_ascii() || std::str::from_utf8(bytes).is_ok()
-}
-
 /// Writes JSON at the end of a buffer.
 pub(crate) struct Writer<'p> {
     plans: &'p Plans,
@@ -99,7 +94,7 @@ impl<'p> Writer<'p> {
             match written {
                 Err(failure) if failure.is_disorder() && !self.is_ordering => self.is_ordering = true,
                 // Everything but strings is ours and ASCII, so one look at the whole says that each string is UTF-8.
-                Ok(()) if !self.is_checking && !is_text(self.out.since(start)) => {
+                Ok(()) if !self.is_checking && simdutf8::basic::from_utf8(self.out.since(start)).is_err() => {
                     self.is_checking = true;
                 }
                 Err(failure) => {

@@ -8,9 +8,11 @@ use super::text;
 
 /// Bytes of a word.
 const WORD: usize = 16;
-/// Room is filled with zeros step by step, not all at once: what is written next is then in the cache. A step is half of
-/// what was written here already, at least so many bytes, and no more than the buffer has room for.
+/// Room is filled with zeros step by step, not all at once: what is written next is then in the cache. The first step is as
+/// large as the text will be, but for long ones. A further one is half of what was written here already; each at least so
+/// many bytes, and no more than the buffer has room for.
 const STEP: usize = 256;
+const FIRST_STEP_MAX: usize = 1024;
 
 /// A buffer and how much of it is written.
 #[derive(Debug, Default)]
@@ -19,6 +21,8 @@ pub(crate) struct Output {
     /// What was there before.
     start: usize,
     at: usize,
+    /// The first step, until it is taken.
+    first: usize,
 }
 
 /// A text that is put often: in words, the last filled up.
@@ -57,7 +61,13 @@ impl Output {
     pub(crate) fn new(mut bytes: Vec<u8>, room: usize) -> Self {
         let at = bytes.len();
         bytes.reserve(room);
-        Self { bytes, start: at, at }
+        let first = room.min(FIRST_STEP_MAX);
+        Self {
+            bytes,
+            start: at,
+            at,
+            first,
+        }
     }
 
     /// What is written, and what was there before.
@@ -114,7 +124,8 @@ impl Output {
     fn grow(&mut self, count: usize) {
         let needed = self.at + count;
         let spare = self.bytes.capacity().saturating_sub(needed);
-        let step = (self.at.saturating_sub(self.start) / 2).max(STEP).min(spare);
+        let written = self.at.saturating_sub(self.start);
+        let step = (written / 2).max(std::mem::take(&mut self.first)).max(STEP).min(spare);
         self.bytes.resize(needed + step, 0);
     }
 
