@@ -1,6 +1,6 @@
 //! What the command lines of `millrace-gateway` and `millrace` have in common: how a command ends, how its failure is
-//! shown, where output goes, what is said of settings that cannot be used, log lines, and how
-//! many files may be open.
+//! shown, where output goes, what is said of settings that cannot be used, log lines, how
+//! many files may be open, and what becomes of freed memory.
 //!
 //! ```
 //! use millrace_cli::{Exit, Failure};
@@ -16,6 +16,7 @@ mod failure;
 mod file;
 mod listener;
 pub mod log;
+mod memory;
 mod open_files;
 pub mod output;
 mod run;
@@ -27,6 +28,7 @@ pub use exit::Exit;
 pub use failure::Failure;
 pub use file::{read_file, read_stream};
 pub use listener::listeners_overlap;
+pub use memory::keep_freed_memory;
 pub use open_files::OpenFiles;
 pub use run::{Environment, environment, run};
 #[cfg(feature = "yaml")]

@@ -3,13 +3,14 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use crate::{Exit, Failure};
+use crate::{Exit, Failure, keep_freed_memory};
 
 /// The environment's variables that are text.
 pub type Environment = Vec<(String, String)>;
 
 /// Runs a command to its end, and shows its failure.
 pub fn run<E: Into<Failure>>(command: impl Future<Output = Result<Exit, E>>) -> ExitCode {
+    keep_freed_memory();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return Failure::new(Exit::Unreachable, "the runtime cannot start", error).report(),

@@ -22,6 +22,8 @@ const CONNECTIONS: usize = 20_000;
 
 /// Serves until the process ends.
 pub(crate) async fn run(address: SocketAddr) -> io::Result<()> {
+    // As `millrace` does.
+    millrace_cli::keep_freed_memory();
     let gateway = Gateway::builder()
         .descriptors(ORDERS)
         .build()
