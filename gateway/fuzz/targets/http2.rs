@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
-use millrace_gateway::upstream::fuzzing::calls;
+use millrace_gateway::upstream::fuzzing;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex, split};
 use tokio::runtime::Runtime;
 
@@ -23,8 +23,8 @@ const END_HEADERS: u8 = 4;
 type Frame<'a> = (u8, u8, u8, &'a [u8]);
 
 fuzz_target!(|input: (u8, u8, Vec<Frame>, &[u8])| {
-    let (calls, piece, frames, rest) = input;
-    let calls = calls % 8;
+    let (count, piece, frames, rest) = input;
+    let count = count % 8;
     let mut bytes = SETTINGS.to_vec();
     for (kind, flags, stream, payload) in frames {
         // One of the known ones, or the next; or the head of an answer, or its end, which are seldom come upon.
@@ -40,8 +40,8 @@ fuzz_target!(|input: (u8, u8, Vec<Frame>, &[u8])| {
         bytes.extend_from_slice(payload);
     }
     bytes.extend_from_slice(rest);
-    let whole = answers(calls, &bytes, bytes.len());
-    let cut = answers(calls, &bytes, usize::from(piece).max(1));
+    let whole = answers(count, &bytes, bytes.len());
+    let cut = answers(count, &bytes, usize::from(piece).max(1));
     assert_eq!(whole, cut, "what is answered depends on how it was cut");
 });
 
@@ -65,7 +65,7 @@ fn answers(count: u8, bytes: &[u8], piece: usize) -> Vec<Result<String, String>>
             let _ = reads.read_to_end(&mut heard).await;
             assert_frames(&heard);
         };
-        tokio::join!(calls(io, count), saying, hearing).0
+        tokio::join!(fuzzing::answers(io, count), saying, hearing).0
     };
     let ended = runtime().block_on(async { tokio::time::timeout(TIME_MAX, talk).await });
     ended.expect("the connection never ends")

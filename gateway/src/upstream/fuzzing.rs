@@ -11,8 +11,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::http2::{Answer, Block, Config, Connection, Error};
 
 /// Begins a connection with so many calls, of which every other one has a body that comes later, and drives it to its end.
-/// Returns what each call was answered, in words, or why it was not.
-pub async fn calls<T: AsyncRead + AsyncWrite + Unpin>(transport: T, calls: u8) -> Vec<Result<String, String>> {
+/// Returns what each call was answered, in words, or why it was not. The calls are opened before the server has greeted,
+/// which else nobody does, so that nothing but the input decides when what is read.
+pub async fn answers<T: AsyncRead + AsyncWrite + Unpin>(transport: T, count: u8) -> Vec<Result<String, String>> {
     let config = Config {
         authority: "server:1".to_owned(),
         is_tls: false,
@@ -21,7 +22,7 @@ pub async fn calls<T: AsyncRead + AsyncWrite + Unpin>(transport: T, calls: u8) -
     };
     let (sender, mut connection) = Connection::new(transport, &config);
     let timeout = HeaderValue::from_static("1S");
-    let calls = (0..calls).map(|number| {
+    let opened = (0..count).map(|number| {
         let is_whole = number % 2 == 0;
         let body = Bytes::from_static(b"\0\0\0\0\x01a");
         let answer = sender
@@ -32,9 +33,9 @@ pub async fn calls<T: AsyncRead + AsyncWrite + Unpin>(transport: T, calls: u8) -
         }
         async { told(answer?).await }
     });
-    let calls = join_all(calls.collect::<Vec<_>>());
+    let reading = join_all(opened.collect::<Vec<_>>());
     drop(sender);
-    let (_, answers) = join(poll_fn(|cx| connection.poll(cx)), calls).await;
+    let (_, answers) = join(poll_fn(|cx| connection.poll(cx)), reading).await;
     let in_words = |answer: Result<String, Error>| answer.map_err(|error| error.to_string());
     answers.into_iter().map(in_words).collect()
 }

@@ -12,8 +12,9 @@ use crate::causes::with_causes;
 use crate::drain::begun;
 use crate::upstream::backoff::{Backoff, Left};
 use crate::upstream::connect::{ConnectError, Opened};
-use crate::upstream::drive::{Driver, drive};
+use crate::upstream::drive::{Driver, Ended, drive};
 use crate::upstream::grow::grow;
+use crate::upstream::http2::Error;
 use crate::upstream::{Health, Shared};
 
 /// While calls wait for a connection, they see this many attempts, whatever the back-off says: a server that is back is
@@ -110,11 +111,12 @@ impl Connection {
             }
         };
         let ended = drive(self.0, &shared.settings, leaving).await;
-        tracing::debug!(
-            upstream = shared.address.name,
-            reason = with_causes(&ended),
-            "a connection ended"
-        );
+        let (upstream, reason) = (&*shared.address.name, with_causes(&ended));
+        match ended {
+            // Such as too many pings, which somebody should know.
+            Ended::Broken(Error::Leaving(..)) => tracing::warn!(upstream, reason, "a connection ended"),
+            _ => tracing::debug!(upstream, reason, "a connection ended"),
+        }
     }
 }
 

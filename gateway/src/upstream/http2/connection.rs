@@ -117,7 +117,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
                 Poll::Ready(Err(stop)) => return self.read_out(stop, cx),
             };
             if has_written && self.said_goodbye {
-                return Pin::new(&mut self.io).poll_shutdown(cx).map_err(Stop::from);
+                ready!(Pin::new(&mut self.io).poll_shutdown(cx))?;
+                return Poll::Ready(self.left());
             }
             // Whoever does not read what he is answered is not read either.
             if !has_written && self.shared.lock().out.len() > UNWRITTEN_BYTES_MAX {
@@ -256,6 +257,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
         if self.start < self.end || self.reader.is_in_block() {
             return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
         }
+        self.left()
+    }
+
+    /// How it ends when nothing went wrong here: a server may leave for a reason.
+    fn left(&self) -> Result<(), Stop> {
         match self.shared.lock().refusal() {
             Some(error @ Error::Leaving(reason, _)) if *reason != Reason::NO_ERROR => Err(Stop::Error(error.clone())),
             _ => Ok(()),

@@ -125,6 +125,14 @@ async fn a_connection_says_why_its_server_left() {
 }
 
 #[tokio::test]
+async fn a_connection_says_so_too_when_no_call_was_left() {
+    let (mut script, driven) = Script::greeted(&[]).await;
+    script.say(&goaway(0, Reason::ENHANCE_YOUR_CALM.0)).await;
+    let ended = driven.ended.await.unwrap();
+    assert!(matches!(ended, Err(Error::Leaving(Reason::ENHANCE_YOUR_CALM, _))));
+}
+
+#[tokio::test]
 async fn a_connection_that_is_left_while_nothing_goes_on_ends() {
     let (mut script, mut driven) = Script::greeted(&[]).await;
     script.frames(&driven).await;

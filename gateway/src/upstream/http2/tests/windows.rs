@@ -148,3 +148,29 @@ async fn what_comes_is_said_to_have_come_though_nobody_reads() {
     let frames = script.frames(&driven).await;
     assert_eq!(frames, [(kind::WINDOW_UPDATE, 0, 0, half.to_be_bytes().to_vec())]);
 }
+
+#[tokio::test]
+async fn a_window_of_a_call_that_is_over_ends_no_other() {
+    let (mut script, driven) = Script::greeted(&[]).await;
+    let mut over = driven.open("", true).unwrap();
+    let mut other = driven.open("", true).unwrap();
+    let most = frame::WINDOW_MAX as u32 - frame::WINDOW_DEFAULT as u32;
+    let mut settings = Vec::new();
+    put_settings(
+        &mut settings,
+        &[(setting::INITIAL_WINDOW_SIZE, frame::WINDOW_DEFAULT as u32 + 1)],
+    );
+    let said = [
+        raw(kind::WINDOW_UPDATE, 0, 1, &most.to_be_bytes()),
+        ok(1),
+        done(1),
+        settings,
+        ok(3),
+        done(3),
+    ];
+    script.say(&said.concat()).await;
+    for answer in [&mut over, &mut other] {
+        head(answer).await.unwrap();
+        assert!(rest(answer).await.unwrap().1.is_some());
+    }
+}
