@@ -18,8 +18,8 @@ pub(super) struct Explain {
     /// Path and query, as they are sent
     #[arg(value_name = "PATH")]
     path: String,
-    /// The request's body, taken for JSON; a request with one that does not say so by `Content-Type:
-    /// application/json` is a 415
+    /// The request's body, taken for JSON. A real request with a body has to say `Content-Type:
+    /// application/json`, or it is a 415
     #[arg(long, value_name = "FILE")]
     body: Option<PathBuf>,
     /// A header that fills a field, `Idempotency-Key: 7` or `Last-Event-ID: 7`; may be repeated

@@ -19,6 +19,7 @@ use super::{Settings, names};
 use crate::transcode::PathDecoding;
 
 pub(crate) use route::ROUTE_KEYS;
+pub(crate) use service::ANYTHING;
 pub(crate) use upstream::UPSTREAM_KEYS;
 
 /// One setting.

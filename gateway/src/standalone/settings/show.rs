@@ -5,8 +5,9 @@ use std::fmt::{self, Write};
 
 use serde_json::{Map, Value};
 
-use super::keys::{Key, ROUTE_KEYS, UPSTREAM_KEYS, keys};
+use super::keys::{ANYTHING, Key, ROUTE_KEYS, UPSTREAM_KEYS, keys};
 use super::load::Loaded;
+use super::slot::Slot;
 
 /// Columns of a comment in the listing.
 const WIDTH: usize = 100;
@@ -24,6 +25,10 @@ fn list(text: &mut String, loaded: &Loaded) -> fmt::Result {
         wrapped(text, &format!("{} ({})", key.about, key.slot.kind()))?;
         let default = default(key);
         match loaded.given(key.name) {
+            // Whatever it is, also what TOML has no words for.
+            Some(given) if matches!(key.slot, Slot::Other(ANYTHING, _)) => {
+                writeln!(text, "# {} is given, and not used  # {}\n", key.name, given.source)?;
+            }
             Some(given) => {
                 let shown = toml(&redacted(&given.value));
                 writeln!(

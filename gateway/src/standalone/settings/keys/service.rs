@@ -11,4 +11,7 @@ pub(super) static KEYS: &[Key<Settings>] = &[
 ];
 
 /// Something of a service configuration that has no meaning here.
-const OF_SERVICE: Slot<Settings> = Slot::Other("anything", |_, _| Ok(()));
+/// What a key takes whose value is not used.
+pub(crate) const ANYTHING: &str = "anything";
+
+const OF_SERVICE: Slot<Settings> = Slot::Other(ANYTHING, |_, _| Ok(()));
