@@ -1,6 +1,6 @@
 //! What may end a call before its answer does: the caller's deadline, and a streamed body that went wrong. Both are
 //! looked at wherever the answer is waited for, before the answer itself: what the inner service makes of a body that
-//! broke off is not what the caller did wrong.
+//! broke off is not what the caller did wrong. Messages that had come already are told first.
 
 use std::future::Future;
 use std::pin::Pin;

@@ -161,7 +161,7 @@ struct Stream {
     messages: Messages,
     form: Box<dyn Form>,
     renderer: Renderer,
-    /// The id of the last message that has one; kept for its memory.
+    /// Where the id of a message is written; kept for its memory.
     id: Vec<u8>,
     /// Written, and not sent yet.
     ready: Vec<u8>,

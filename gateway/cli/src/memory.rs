@@ -7,8 +7,9 @@ const LEARNT_BYTES: usize = 1 << 20;
 
 /// Has glibc keep what is freed at the end of a heap, up to 2 MiB, where it would give back to the system all beyond 128
 /// KiB: a call that needs more than that takes it anew each time, and the system has to fill it with zeros. It learns both
-/// of its bounds from the first large block that is freed (mallopt(3), `M_MMAP_THRESHOLD` and `M_TRIM_THRESHOLD`), which a
-/// server else meets sooner or later. Other allocators are none the wiser, and no page of the block is ever touched.
+/// of its bounds from the large blocks that are freed (mallopt(3), `M_MMAP_THRESHOLD` and `M_TRIM_THRESHOLD`): here, and not
+/// whenever the first of them comes. From then on blocks of up to 1 MiB come from the heap too, instead of being mapped each by
+/// itself. Of the block that teaches it only the first page is touched. Other allocators are none the wiser.
 pub fn keep_freed_memory() {
     drop(black_box(Vec::<u8>::with_capacity(LEARNT_BYTES)));
 }

@@ -6,6 +6,9 @@ use prost_reflect::{FieldDescriptor, Kind};
 use crate::codec::wire::{self, DEPTH_MAX, WireType};
 use crate::codec::write::{DECIMAL_BYTES, decimal};
 
+/// The longest id: it comes back in a header.
+const ID_BYTES_MAX: usize = 4 << 10;
+
 /// The field of an answer that is its id. All that is to be known of it is looked up once.
 #[derive(Debug, Clone)]
 pub(crate) struct EventId {
@@ -64,8 +67,8 @@ impl EventId {
     }
 
     /// Writes the id of an answer into `id`, in the place of what it has. False if the field is not there, though absence can
-    /// be told from a default, or cannot be an id: a text that would end its line (WHATWG HTML, 9.2.6), or an empty one,
-    /// which would reset the client's.
+    /// be told from a default, or cannot be an id: a text that would end its line (WHATWG HTML, 9.2.6), one of over
+    /// 4 KiB, or an empty one, which would reset the client's. Then `id` is empty.
     pub(crate) fn put(&self, message: &[u8], id: &mut Vec<u8>) -> bool {
         id.clear();
         self.plan.as_ref().is_some_and(|plan| plan.put(message, id).is_some())
@@ -103,7 +106,7 @@ impl Value {
         let (is_negative, magnitude) = match self {
             Self::Text => {
                 let text = std::str::from_utf8(value).ok()?;
-                let is_line = !text.is_empty() && !text.contains(['\0', '\r', '\n']);
+                let is_line = (1..=ID_BYTES_MAX).contains(&text.len()) && !text.contains(['\0', '\r', '\n']);
                 return is_line.then(|| id.extend_from_slice(text.as_bytes()));
             }
             Self::Int32 => signed(i64::from(wire::varint(value).ok()? as i32)),

@@ -121,7 +121,7 @@ impl Method {
     }
 
     /// Writes the SSE `id` of an answer, which is UTF-8, into `id`, in the place of what it has. False if the method
-    /// declares none, or the answer has none that can be one.
+    /// declares none, or the answer has none that can be one; what `id` then has says nothing.
     pub fn put_sse_id(&self, message: &[u8], id: &mut Vec<u8>) -> bool {
         self.sse_id.as_ref().is_some_and(|of| of.put(message, id))
     }
